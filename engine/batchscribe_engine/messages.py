@@ -1,0 +1,276 @@
+"""The whole vocabulary between the server and its child processes.
+
+Every message is a small frozen struct that travels as one length-prefixed MessagePack frame over a socket pair
+(see `channel`). Audio never travels here: a message names a slot of the shared arena (see `arena`). Frames are
+decoded against these types, so a child that has gone bad can send nothing but these.
+
+Times are in samples of 16 kHz mono where exactness matters and in milliseconds elsewhere; names carry the unit.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+SAMPLE_RATE_HZ = 16_000
+"""The rate of all audio in the arena."""
+
+MAX_SEGMENT_S = 30
+"""The longest speech segment, in seconds: one Whisper window, and the size of one slot."""
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """A message between the server and a child."""
+
+
+# options
+
+
+class VoiceActivityOptions(msgspec.Struct, frozen=True):
+    """How speech is found and cut into segments.
+
+    `threshold` is the Silero probability above which a 32 ms frame counts as speech. `join_s` is how long a segment
+    may grow by joining speech across pauses; no segment exceeds `MAX_SEGMENT_S`. With `enabled` false the audio is
+    cut into segments of at most `join_s` at its quietest points, and nothing is left out.
+    """
+
+    enabled: bool = True
+    threshold: float = 0.5
+    min_silence_ms: int = 160
+    min_speech_ms: int = 0
+    speech_pad_ms: int = 400
+    join_s: float = 15.0
+
+
+class DecodeOptions(msgspec.Struct, frozen=True):
+    """How the model decodes; all segments of one batch share these.
+
+    `temperatures` are tried in order, the first one with `beam_size`, while a result looks wrong.
+    """
+
+    task: str = "transcribe"  # or "translate"
+    beam_size: int = 1
+    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    word_times: bool = False
+    initial_prompt: str = ""
+    hotwords: str = ""
+    compression_ratio_threshold: float = 2.4
+    log_prob_threshold: float = -1.0
+    no_speech_threshold: float = 0.6
+
+
+class ModelSpec(msgspec.Struct, frozen=True):
+    """A model on disk: a CTranslate2 Whisper folder.
+
+    `window_margin_s` is how much longer than the segment the encoder's window is; None means the full 30 s window.
+    """
+
+    name: str
+    path: str
+    window_margin_s: float | None = None
+
+
+# server → media worker
+
+
+class TranscodeTask(Message, frozen=True):
+    """Decode one local file from its first speech segment on, or from `first_segment` after an interrupted run.
+
+    Segmentation depends on nothing but the file and the options, so segment numbers mean the same in every run:
+    segments before `first_segment` are found again but neither ask for a slot nor are sent.
+    """
+
+    task_id: int
+    path: str
+    voice_activity: VoiceActivityOptions
+    first_segment: int = 0
+    max_duration_ms: int = 0  # 0: no limit
+
+
+class SlotGranted(Message, frozen=True):
+    """The answer to `SlotWanted`: the worker may fill `slot`, writing `generation` into its header."""
+
+    task_id: int
+    slot: int
+    generation: int
+
+
+class CancelTask(Message, frozen=True):
+    """Stop the task; the worker answers with `MediaFailed(reason="CANCELLED")`, or has already ended it."""
+
+    task_id: int
+
+
+# media worker → server
+
+
+class WorkerReady(Message, frozen=True):
+    """The handshake of a media worker, once its libraries and its voice activity model are loaded."""
+
+    pid: int
+
+
+class MediaOpened(Message, frozen=True):
+    """The file is media with an audio stream. `duration_ms` is what the container declares, 0 when it does not."""
+
+    task_id: int
+    container: str
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    duration_ms: int
+
+
+class SlotWanted(Message, frozen=True):
+    """The worker has a speech segment and waits for a slot to put it in."""
+
+    task_id: int
+
+
+class SegmentReady(Message, frozen=True):
+    """A speech segment lies in `slot`. `start_sample` counts from the start of the file; `samples` is its length."""
+
+    task_id: int
+    index: int
+    slot: int
+    generation: int
+    start_sample: int
+    samples: int
+
+
+class MediaProgress(Message, frozen=True):
+    """A sign of life while decoding: so much of the file has been decoded and searched for speech."""
+
+    task_id: int
+    decoded_ms: int
+
+
+class MediaFinished(Message, frozen=True):
+    """The file is done. Slots granted and not filled fall back to the server.
+
+    `warning` is empty, or says in plain words what could not be decoded (a corrupt tail) though the rest was heard.
+    """
+
+    task_id: int
+    duration_ms: int
+    speech_ms: int
+    segments: int
+    warning: str = ""
+
+
+class MediaFailed(Message, frozen=True):
+    """The file cannot be used. `reason` is one of the stable reasons of a job's error, `message` plain words."""
+
+    task_id: int
+    reason: str
+    message: str
+
+
+# server → inference process
+
+
+class SegmentTask(msgspec.Struct, frozen=True):
+    """One speech segment to transcribe. An empty `language` asks for detection. `prompt` is previous text."""
+
+    segment_id: int
+    slot: int
+    generation: int
+    samples: int
+    language: str = ""
+    prompt: str = ""
+
+
+class InferBatch(Message, frozen=True):
+    """Transcribe these segments with one model and one set of options. At most one answer comes for each batch."""
+
+    batch_id: int
+    model: ModelSpec
+    options: DecodeOptions
+    segments: tuple[SegmentTask, ...]
+
+
+class Shutdown(Message, frozen=True):
+    """Finish what runs, then exit. Sent to either kind of child."""
+
+
+# inference process → server
+
+
+class EngineReady(Message, frozen=True):
+    """The handshake of the inference process. `concurrency` batches are worked on at once."""
+
+    pid: int
+    device: str  # "cpu" or "cuda:0"
+    compute_type: str
+    concurrency: int
+
+
+class BatchStarted(Message, frozen=True):
+    """A worker took the batch up: from now on its deadline runs. Sent after the model is loaded."""
+
+    batch_id: int
+
+
+class Word(msgspec.Struct, frozen=True):
+    """A word with its punctuation. Times in milliseconds from the start of the segment; probability 0 to 1."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    probability: float
+
+
+class SegmentResult(msgspec.Struct, frozen=True):
+    """What was heard in one segment; `text` is empty where nothing was said.
+
+    `language_candidates` holds the likeliest languages when detection was asked for, best first. `decoding` tells
+    which attempt gave the result: "short", "full" (the 30 s window) or "fallback" (a higher temperature).
+    """
+
+    segment_id: int
+    text: str
+    words: tuple[Word, ...] = ()
+    language: str = ""
+    language_candidates: tuple[tuple[str, float], ...] = ()
+    avg_log_prob: float = 0.0
+    no_speech_prob: float = 0.0
+    compression_ratio: float = 0.0
+    temperature: float = 0.0
+    decoding: str = "short"
+
+
+class BatchDone(Message, frozen=True):
+    """The results of a batch, one for each segment, in the batch's order. `elapsed_s` leaves the model's load out."""
+
+    batch_id: int
+    results: tuple[SegmentResult, ...]
+    elapsed_s: float
+
+
+class BatchFailed(Message, frozen=True):
+    """The batch as a whole could not be run: MODEL_UNAVAILABLE, INFERENCE_OUT_OF_MEMORY or INFERENCE_FAILED."""
+
+    batch_id: int
+    reason: str
+    message: str
+
+
+class LoadedModel(msgspec.Struct, frozen=True):
+    """A model that is in memory, with an estimate of what it takes."""
+
+    name: str
+    path: str
+    memory_bytes: int
+
+
+class EngineStatus(Message, frozen=True):
+    """The heartbeat of the inference process, every second, from a thread of its own."""
+
+    resident_bytes: int
+    loading: str = ""  # the name of a model being loaded, so that its load isn't taken for a hang
+    models: tuple[LoadedModel, ...] = ()
+
+
+ToMediaWorker = TranscodeTask | SlotGranted | CancelTask | Shutdown
+FromMediaWorker = WorkerReady | MediaOpened | SlotWanted | SegmentReady | MediaProgress | MediaFinished | MediaFailed
+ToEngine = InferBatch | Shutdown
+FromEngine = EngineReady | BatchStarted | BatchDone | BatchFailed | EngineStatus
