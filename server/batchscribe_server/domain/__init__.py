@@ -1,0 +1,1 @@
+"""What batchscribe is about, in plain Python: jobs, batches, transcripts, events and errors. No I/O."""

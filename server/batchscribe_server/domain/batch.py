@@ -1,0 +1,126 @@
+"""A batch: many files under one request, and the counts that tell how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from batchscribe_server.domain.job import DEFAULT_TENANT, Failure, State
+from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
+
+
+class Stage(StrEnum):
+    """What an unfinished batch is busy with."""
+
+    SCANNING = "SCANNING"
+    TRANSCRIBING = "TRANSCRIBING"
+    DONE = "DONE"
+
+
+@dataclass(frozen=True, slots=True)
+class SingleInput:
+    """One file by its URI (`file://…` or `media/…`)."""
+
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixInput:
+    """All files below a URI whose path below it matches the globs."""
+
+    uri: str
+    include_globs: tuple[str, ...] = ()
+    exclude_globs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One file of a manifest, with its own config where `config` is set."""
+
+    uri: str
+    reference_id: str = ""
+    config: RecognitionConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestInput:
+    """Files listed one by one in the request."""
+
+    files: tuple[ManifestEntry, ...]
+
+
+BatchInput = SingleInput | PrefixInput | ManifestInput
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Files by state, and their audio: `audio_total_ms` of the files whose duration is known, `opened` of them."""
+
+    total: int = 0
+    queued: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    opened: int = 0
+    audio_total_ms: int = 0
+    audio_done_ms: int = 0
+
+    @property
+    def finished(self) -> int:
+        """Files that are done, one way or another."""
+        return self.succeeded + self.failed + self.cancelled
+
+    @property
+    def progress(self) -> float:
+        """Audio done over audio total, 0 to 1; files not opened yet are taken to be as long as the others are."""
+        if not self.total or self.finished >= self.total:
+            return float(self.total > 0)
+        if not self.opened or not self.audio_total_ms:
+            return 0.0
+        # A file that failed before it was opened has no audio to wait for.
+        waiting = self.queued + self.running
+        unopened = min(waiting, max(0, self.total - self.opened))
+        expected_ms = self.audio_total_ms + unopened * self.audio_total_ms / self.opened
+        return min(1.0, self.audio_done_ms / expected_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch and the sum of its files' states. `scan_cursor` is the last path whose job exists, while scanning."""
+
+    id: str
+    input: BatchInput
+    create_time: datetime
+    update_time: datetime
+    tenant: str = DEFAULT_TENANT
+    display_name: str = ""
+    reference_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    config: RecognitionConfig = field(default_factory=RecognitionConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    state: State = State.INITIALIZING
+    scanned: bool = False
+    scan_cursor: str = ""
+    counts: Counts = field(default_factory=Counts)
+    sequence: int = 0
+    history_start: int = 1
+    error: Failure | None = None
+    cancel_requested: bool = False
+    start_time: datetime | None = None
+    finish_time: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"batches/{self.id}"
+
+    @property
+    def stage(self) -> Stage:
+        """What it is busy with."""
+        if self.state.terminal:
+            return Stage.DONE
+        return Stage.TRANSCRIBING if self.scanned else Stage.SCANNING

@@ -1,0 +1,98 @@
+"""A job: one file to transcribe, from its submission to its transcript or its failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig, TranscriptFormat
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription
+
+DEFAULT_TENANT = "default"
+
+
+class State(StrEnum):
+    """INITIALIZING (batches: being scanned) → QUEUED → RUNNING → SUCCEEDED, FAILED or CANCELLED."""
+
+    INITIALIZING = "INITIALIZING"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def terminal(self) -> bool:
+        """True when nothing more will happen to it by itself."""
+        return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a file, or a batch as a whole, failed: data, never an exception that reaches another job."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """A transcript that was written: its format, where it lies and its size."""
+
+    format: TranscriptFormat
+    uri: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file and all that is known of its transcription.
+
+    `sequence` is the sequence of its last event, and its etag; `history_start` the first event still kept.
+    `media_segments_done` counts the speech segments whose results are stored, so that a run that was cut off goes on
+    after them; `segments` counts the transcript's segments, which leaves out those where nothing was said.
+    `relative_path` is the input's path below its batch's prefix, for layouts that mirror it.
+    `input_fingerprint` tells whether an interrupted run sees the same bytes again.
+    """
+
+    id: str
+    input_uri: str
+    create_time: datetime
+    update_time: datetime
+    tenant: str = DEFAULT_TENANT
+    batch_id: str = ""
+    ordinal: int = 0
+    relative_path: str = ""
+    display_name: str = ""
+    reference_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    config: RecognitionConfig = field(default_factory=RecognitionConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+    state: State = State.QUEUED
+    attempt: int = 0
+    stalled_attempts: int = 0
+    sequence: int = 0
+    history_start: int = 1
+    media: MediaDescription | None = None
+    input_fingerprint: str = ""
+    audio_duration_ms: int = 0
+    processed_ms: int = 0
+    media_segments_done: int = 0
+    segments: int = 0
+    model: str = ""
+    detected_language: DetectedLanguage | None = None
+    outputs: tuple[OutputFile, ...] = ()
+    error: Failure | None = None
+    warning: str = ""
+    cancel_requested: bool = False
+    start_time: datetime | None = None
+    finish_time: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"jobs/{self.id}"

@@ -1,0 +1,1 @@
+"""The use cases of the service, one a file, over the ports that adapters implement."""

@@ -1,0 +1,127 @@
+"""The ports to where audio comes from and transcripts go, and to the spool of uploads.
+
+All URIs are those of the contract (`file://…`, later `s3://…`). A URI that may not be used is a PathNotAllowedError
+where a request is checked (`check_allowed`) and a JobFailure where a file or a batch is being worked on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from batchscribe_server.domain.media import Media
+from batchscribe_server.domain.recognition import OnConflict
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInput:
+    """An input as a local file. `fingerprint` changes when the bytes do, and tells whether a run may go on."""
+
+    path: str
+    size_bytes: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundObject:
+    """A file below a prefix; `relative_path` is its path below it, with `/` between names: also the scan's cursor."""
+
+    uri: str
+    relative_path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """An output. `skipped` means that the file was there already and was left as it is (OnConflict.SKIP)."""
+
+    uri: str
+    size_bytes: int
+    skipped: bool = False
+
+
+class Storage(Protocol):
+    """Files by URI. Inputs are only ever read."""
+
+    def supports(self, uri: str) -> bool:
+        """Whether the URI's scheme is one of this storage. Looks at the scheme alone."""
+        ...
+
+    def check_allowed(self, uri: str) -> None:
+        """Raises PathNotAllowedError for a URI outside what the operator allowed, or one that is malformed."""
+        ...
+
+    def open_input(self, uri: str) -> AbstractAsyncContextManager[LocalInput]:
+        """The input as a local file for as long as the context lasts.
+
+        Raises JobFailure FETCH_FAILED when it is missing, unreadable, not a file, or not allowed.
+        """
+        ...
+
+    def list_prefix(
+        self,
+        uri: str,
+        include_globs: Sequence[str] = (),
+        exclude_globs: Sequence[str] = (),
+        after_cursor: str = "",
+    ) -> AsyncIterator[Sequence[FoundObject]]:
+        """All files below `uri` whose relative path matches, in chunks, in an order that is the same each time.
+
+        `after_cursor`, the relative path of the last one seen, continues a listing without starting over. Without
+        include globs, files whose suffix says that they are not audio are left out. Raises JobFailure SCAN_FAILED.
+        """
+        ...
+
+    async def write_output(
+        self, uri: str, data: bytes | Iterable[bytes], on_conflict: OnConflict = OnConflict.OVERWRITE
+    ) -> WrittenFile:
+        """Write a file that a reader sees whole or not at all.
+
+        Raises JobFailure OUTPUT_FAILED, or OUTPUT_EXISTS with OnConflict.FAIL.
+        """
+        ...
+
+    async def exists(self, uri: str) -> bool:
+        """Whether there is a file of that URI."""
+        ...
+
+    async def remove(self, uri: str) -> bool:
+        """Remove an output of an earlier run; returns whether there was one. Raises JobFailure OUTPUT_FAILED."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A finished upload in the spool: on disk for good when this is returned. `sha256` is in hex."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+class UploadSpool(Protocol):
+    """Where the bytes of uploads lie."""
+
+    async def receive(
+        self,
+        media_id: str,
+        chunks: AsyncIterable[bytes],
+        declared_size_bytes: int | None = None,
+        declared_sha256: str = "",
+    ) -> UploadedFile:
+        """Receive an upload. However it ends but well, nothing of it stays.
+
+        Raises UploadTooLargeError (by the declared size before a byte is read, or while receiving), UploadSpaceError
+        when there is no room for it now, and UploadMismatchError when the bytes are not what was declared.
+        """
+        ...
+
+    async def open_input(self, media: Media) -> LocalInput:
+        """The upload as an input. Raises JobFailure FETCH_FAILED when its file is gone."""
+        ...
+
+    async def remove(self, media: Media) -> None:
+        """Drop the bytes of an upload; none there is fine."""
+        ...

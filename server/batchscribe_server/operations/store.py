@@ -1,0 +1,272 @@
+"""The port to the store, the only truth: state and the event that tells of it are written in one transaction.
+
+Every query is scoped by tenant. What changes a resource returns it as it is afterwards. All times are the store's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from batchscribe_server.domain.batch import Batch
+from batchscribe_server.domain.event import Event
+from batchscribe_server.domain.job import Failure, Job, OutputFile, State
+from batchscribe_server.domain.media import Media
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
+
+Resource = TypeVar("Resource")
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's request id with a digest of the request's body: a repeat gives the first answer."""
+
+    request_id: str
+    body_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """What to list. `page_token` is opaque and bound to the other fields: with other ones it is refused.
+
+    `states` empty means all. `batch_id` None means jobs of any batch and of none. `labels` must all match.
+    `reference_id` and `uri_prefix` are ignored when empty. `oldest_first` orders by creation; the default is newest
+    first.
+    """
+
+    tenant: str
+    page_size: int
+    page_token: str = ""
+    batch_id: str | None = None
+    states: tuple[State, ...] = ()
+    labels: Mapping[str, str] | None = None
+    reference_id: str = ""
+    uri_prefix: str = ""
+    oldest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Resource]):
+    """One page of a listing; an empty token ends it."""
+
+    items: Sequence[Resource]
+    next_page_token: str
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run a job until the lease ends. `token` fences: what is written under an older one is refused."""
+
+    job: Job
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReport:
+    """The answer to a heartbeat: leases no longer held, and held ones whose job was asked to stop."""
+
+    lost: frozenset[str]
+    cancel_requested: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What one step of a run adds to a job: results are stored in order, each once.
+
+    `media_segments_done` is the new number of speech segments done; `segments` continue the transcript's numbering.
+    `progress_event` says whether watchers are told of `processed_ms` now (segments always are).
+    """
+
+    segments: tuple[Segment, ...]
+    media_segments_done: int
+    processed_ms: int
+    detected_language: DetectedLanguage | None = None
+    progress_event: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: `state` is SUCCEEDED, FAILED or CANCELLED."""
+
+    state: State
+    outputs: tuple[OutputFile, ...] = ()
+    error: Failure | None = None
+    warning: str = ""
+    audio_duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScanChunk:
+    """Jobs found by a scan, with the cursor after them. Jobs up to the cursor exist once this is stored."""
+
+    jobs: tuple[Job, ...]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchChanges:
+    """What UpdateBatch may change; None leaves a value as it is. A new priority reaches the queued jobs too."""
+
+    display_name: str | None = None
+    labels: Mapping[str, str] | None = None
+    priority: int | None = None
+
+
+class BatchStore(Protocol):
+    """Batches and what a scan adds to them."""
+
+    async def create_batch(self, batch: Batch, key: IdempotencyKey | None = None) -> Batch:
+        """Store a new INITIALIZING batch with its first event.
+
+        A repeated key gives the batch created first; with another digest InvalidArgumentError on `request_id`.
+        Raises AlreadyExistsError when the id is taken.
+        """
+        ...
+
+    async def get_batch(self, tenant: str, batch_id: str) -> Batch:
+        """Raises BatchNotFoundError."""
+        ...
+
+    async def list_batches(self, query: ListQuery) -> Page[Batch]:
+        """A page of batches. Raises InvalidArgumentError on a token of another query."""
+        ...
+
+    async def update_batch(self, tenant: str, batch_id: str, changes: BatchChanges, etag: str = "") -> Batch:
+        """Raises BatchNotFoundError, EtagMismatchError."""
+        ...
+
+    async def add_scanned(self, batch_id: str, chunk: ScanChunk) -> Batch:
+        """Store a chunk of a scan. Does nothing more once the batch was cancelled or deleted (the result tells)."""
+        ...
+
+    async def finish_scan(self, batch_id: str) -> Batch:
+        """The scan is complete: a batch without jobs, or whose jobs have all ended, ends here."""
+        ...
+
+    async def fail_batch(self, batch_id: str, error: Failure) -> Batch:
+        """The batch as a whole cannot be scanned or run: FAILED, jobs that are not terminal are cancelled."""
+        ...
+
+    async def cancel_batch(self, tenant: str, batch_id: str) -> Batch:
+        """Queued jobs become CANCELLED now, running ones are asked to stop; a terminal batch comes back unchanged."""
+        ...
+
+    async def delete_batch(self, tenant: str, batch_id: str, etag: str = "") -> None:
+        """Cancel what is active and remove the record with its jobs and events; running jobs lose their leases."""
+        ...
+
+    async def retry_batch(self, tenant: str, batch_id: str) -> Batch:
+        """Queue the failed jobs again. Raises NotTerminalError, NothingToRetryError."""
+        ...
+
+    async def unscanned_batches(self) -> Sequence[Batch]:
+        """Batches whose scan a stopped server left unfinished."""
+        ...
+
+
+class JobStore(Protocol):
+    """Jobs as clients see them."""
+
+    async def create_job(self, job: Job, key: IdempotencyKey | None = None) -> Job:
+        """Store a new QUEUED job with its first event; keys and taken ids as for batches."""
+        ...
+
+    async def get_job(self, tenant: str, job_id: str) -> Job:
+        """Raises JobNotFoundError."""
+        ...
+
+    async def list_jobs(self, query: ListQuery) -> Page[Job]:
+        """A page of jobs."""
+        ...
+
+    async def cancel_job(self, tenant: str, job_id: str) -> Job:
+        """A queued job becomes CANCELLED now, a running one is asked to stop; a terminal one comes back unchanged."""
+        ...
+
+    async def delete_job(self, tenant: str, job_id: str, etag: str = "") -> None:
+        """Remove the record; a running job loses its lease. Its batch's counts leave it out from then on."""
+        ...
+
+    async def retry_job(self, tenant: str, job_id: str) -> Job:
+        """Queue a failed or cancelled job again, from its beginning: earlier segments go, its history starts anew
+        after the last sequence. A batch that had ended runs again. Raises NotTerminalError, NothingToRetryError.
+        """
+        ...
+
+    def read_segments(self, job_id: str) -> AsyncIterator[Segment]:
+        """All segments of a job in order, a page at a time."""
+        ...
+
+    async def read_events(self, resource: str, after: int, limit: int) -> Sequence[Event]:
+        """Events of a resource with a sequence above `after`, at most `limit`, in order."""
+        ...
+
+
+class RunStore(Protocol):
+    """The running of jobs: claims, leases and results."""
+
+    async def claim(self, owner: str, limit: int, lease_s: float) -> Sequence[Claim]:
+        """Take up to `limit` queued jobs: by priority, then by place in their batch (so that a large batch does not
+        hold up a small one), then by age. They become RUNNING with their event.
+        """
+        ...
+
+    async def renew(self, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
+        """The heartbeat of an owner for the jobs it runs."""
+        ...
+
+    async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
+        """The file was opened. Raises LeaseLostError, as all that follow."""
+        ...
+
+    async def advance(self, claim: Claim, step: Advance) -> None:
+        """Store results and their events."""
+        ...
+
+    async def finish(self, claim: Claim, outcome: Outcome) -> Job:
+        """End the run, and the batch when this was its last file."""
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """Give an unfinished job back to the queue, with what is stored of it; it goes on from there."""
+        ...
+
+    async def recover(self, max_stalled_attempts: int, *, exclusive_owner: bool) -> int:
+        """Queue running jobs whose lease ended again (all running jobs where `exclusive_owner` says that nobody else
+        can be alive). A job that got nowhere in so many attempts fails with ATTEMPTS_EXHAUSTED. Returns how many.
+        """
+        ...
+
+
+class MediaStore(Protocol):
+    """Uploads."""
+
+    async def create_media(self, media: Media) -> None:
+        """Record a finished upload."""
+        ...
+
+    async def get_media(self, tenant: str, media_id: str) -> Media:
+        """Raises MediaNotFoundError."""
+        ...
+
+    async def unused_media(self, limit: int) -> Sequence[Media]:
+        """Uploads to drop: expired, and named by no job that is not terminal."""
+        ...
+
+    async def delete_media(self, media_id: str) -> None:
+        """Forget an upload."""
+        ...
+
+
+class HistoryStore(Protocol):
+    """The keeping of history."""
+
+    async def purge_history(self, older_than_s: float, limit: int) -> int:
+        """Drop events of resources that ended so long ago; moves their `history_start`. Returns how many events."""
+        ...
+
+
+class Store(BatchStore, JobStore, RunStore, MediaStore, HistoryStore, Protocol):
+    """All of it."""

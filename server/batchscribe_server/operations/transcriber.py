@@ -1,0 +1,103 @@
+"""The port to the engine: a file in, a description, its segments in order, and a summary out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from batchscribe_server.domain.model import Model
+from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionRequest:
+    """One file to transcribe.
+
+    `path` is a local file. `first_segment` is the number of speech segments that an earlier, interrupted run has
+    stored already; their results are not given again. `language` is empty to have it detected. `word_times` asks for
+    word times beyond what `config` says. `fairness_key` groups requests that share one turn at the engine.
+    """
+
+    job_id: str
+    path: str
+    model: Model
+    config: RecognitionConfig
+    language: str = ""
+    word_times: bool = False
+    first_segment: int = 0
+    fairness_key: str = ""
+    priority: int = 0
+    max_duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeardSegment:
+    """The result for one speech segment, numbered from 0 in order of time; `text` is empty where nothing was said.
+
+    Times are milliseconds of the file. `language` is set on every result. `confidence` is the mean probability of
+    its tokens, 0 to 1.
+    """
+
+    index: int
+    start_ms: int
+    end_ms: int
+    text: str
+    words: tuple[Word, ...]
+    language: DetectedLanguage
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingProgress:
+    """No speech up to `processed_ms`, and all speech before it has been given: a sign of life in long silences."""
+
+    processed_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSummary:
+    """The end of a file: its true length, how much of it was speech, and what could not be decoded, in plain words."""
+
+    duration_ms: int
+    speech_ms: int
+    segments: int
+    warning: str = ""
+
+
+Transcription = MediaDescription | HeardSegment | DecodingProgress | MediaSummary
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriberStatus:
+    """What the engine is doing; `reason` says in plain words why it is not ready."""
+
+    ready: bool
+    reason: str = ""
+    device: str = ""
+    compute_type: str = ""
+    loaded_models: tuple[str, ...] = ()
+    slots: int = 0
+    free_slots: int = 0
+    waiting_segments: int = 0
+
+
+class Transcriber(Protocol):
+    """The engine, as the operations see it."""
+
+    def transcribe(self, request: TranscriptionRequest) -> AsyncIterator[Transcription]:
+        """Transcribe one file: first its MediaDescription, then HeardSegments strictly in order (with
+        DecodingProgress between them where long stretches hold no speech), last a MediaSummary.
+
+        Closing the iterator gives back all that the file held. Raises JobFailure when the file cannot be done.
+        """
+        ...
+
+    def status(self) -> TranscriberStatus:
+        """What the engine is doing now."""
+        ...
+
+    async def wait_ready(self) -> None:
+        """Wait until the engine can take work."""
+        ...

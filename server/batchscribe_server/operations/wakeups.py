@@ -1,0 +1,39 @@
+"""Wake-ups: who waits for a topic learns that something about it was committed; what it was is read from the store.
+
+Topics are resource names (`jobs/…`, `batches/…`) and `QUEUE`. A wake-up may be spurious and several may fall together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+QUEUE = "queue"
+"""The topic of everything that may give a dispatcher something to do: new jobs, released jobs, requests to stop."""
+
+
+class Wakeups:
+    """The listeners of this process. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def notify(self, topics: Iterable[str]) -> None:
+        """Wake everyone who listens to any of the topics."""
+        for topic in topics:
+            for event in self._listeners.get(topic, ()):
+                event.set()
+
+    @contextmanager
+    def listening(self, topic: str) -> Iterator[asyncio.Event]:
+        """An event that is set at each wake-up of the topic; the listener clears it before it reads the store."""
+        event = asyncio.Event()
+        self._listeners[topic].add(event)
+        try:
+            yield event
+        finally:
+            self._listeners[topic].discard(event)
+            if not self._listeners[topic]:
+                del self._listeners[topic]
