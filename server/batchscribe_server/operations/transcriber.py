@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,11 +86,11 @@ class TranscriberStatus:
 class Transcriber(Protocol):
     """The engine, as the operations see it."""
 
-    def transcribe(self, request: TranscriptionRequest) -> AsyncIterator[Transcription]:
+    def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:
         """Transcribe one file: first its MediaDescription, then HeardSegments strictly in order (with
         DecodingProgress between them where long stretches hold no speech), last a MediaSummary.
 
-        Closing the iterator gives back all that the file held. Raises JobFailure when the file cannot be done.
+        Closing the generator gives back all that the file held. Raises JobFailure when the file cannot be done.
         """
         ...
 

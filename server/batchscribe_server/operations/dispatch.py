@@ -1,0 +1,167 @@
+"""Dispatch: claim queued jobs under leases, run as many as fit, keep their leases alive, stop them when asked to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, assert_never
+
+import structlog
+
+from batchscribe_server.domain.errors import LeaseLostError
+from batchscribe_server.domain.job import State
+from batchscribe_server.operations.store import Claim, Outcome, Store
+from batchscribe_server.operations.transcriber import Transcriber
+from batchscribe_server.operations.wakeups import QUEUE, Wakeups
+
+log = structlog.get_logger()
+
+
+class Stop(Enum):
+    """Why a run is stopped before its end."""
+
+    CANCELLED = auto()
+    RELEASED = auto()
+    LEASE_LOST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchLimits:
+    """`max_running` jobs at once; leases last `lease_s` and are renewed three times in that; the queue is looked at
+    every `poll_s` even when nothing wakes the dispatcher; a request to stop is noticed within `stop_s`.
+    """
+
+    max_running: int
+    lease_s: float = 30.0
+    poll_s: float = 5.0
+    stop_s: float = 0.25
+
+
+class Dispatch:
+    """The jobs this server runs. Nothing else claims, renews or releases."""
+
+    def __init__(
+        self,
+        store: Store,
+        transcriber: Transcriber,
+        wakeups: Wakeups,
+        run_job: Callable[[Claim], Awaitable[None]],
+        owner: str,
+        limits: DispatchLimits,
+    ) -> None:
+        self._store = store
+        self._transcriber = transcriber
+        self._wakeups = wakeups
+        self._run_job = run_job
+        self._owner = owner
+        self._limits = limits
+        self._stops: dict[str, asyncio.Future[Stop]] = {}
+        self._room = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+
+    @property
+    def running(self) -> int:
+        """How many jobs run now."""
+        return len(self._stops)
+
+    async def run(self) -> None:
+        """Claim and run until cancelled. Cancelling it abandons the runs: their leases expire. See `drain`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_leases())
+            with self._wakeups.listening(QUEUE) as woken:
+                while True:
+                    await self._transcriber.wait_ready()
+                    woken.clear()
+                    self._room.clear()
+                    free = 0 if self._draining else self._limits.max_running - len(self._stops)
+                    claims = await self._store.claim(self._owner, free, self._limits.lease_s) if free > 0 else ()
+                    for claim in claims:
+                        self._start(tasks, claim)
+                    if not claims:
+                        await self._something_to_do(woken)
+
+    async def drain(self, grace_s: float) -> None:
+        """Claim nothing more, give running jobs `grace_s` to end, then release the rest where they stand."""
+        self._draining = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), grace_s)
+        for stop in self._stops.values():
+            _resolve(stop, Stop.RELEASED)
+        await self._idle.wait()
+
+    def _start(self, tasks: asyncio.TaskGroup, claim: Claim) -> None:
+        stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
+        self._stops[claim.job.id] = stop
+        self._idle.clear()
+        tasks.create_task(self._supervise(claim, stop))
+
+    async def _supervise(self, claim: Claim, stop: asyncio.Future[Stop]) -> None:
+        structlog.contextvars.bind_contextvars(job=claim.job.name)
+        try:
+            run: asyncio.Future[None] = asyncio.ensure_future(self._run_job(claim))
+            either: set[asyncio.Future[Any]] = {run, stop}
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                run.cancel()
+            with suppress(asyncio.CancelledError):
+                await run
+            if run.cancelled():
+                await self._end(claim, stop.result())
+        except LeaseLostError:
+            log.info("lease_lost_while_stopping")
+        finally:
+            del self._stops[claim.job.id]
+            self._room.set()
+            if not self._stops:
+                self._idle.set()
+
+    async def _end(self, claim: Claim, stop: Stop) -> None:
+        match stop:
+            case Stop.CANCELLED:
+                await self._store.finish(claim, Outcome(State.CANCELLED))
+            case Stop.RELEASED:
+                await self._store.release(claim)
+            case Stop.LEASE_LOST:
+                pass
+            case _:
+                assert_never(stop)
+        log.info("job_stopped", why=stop.name)
+
+    async def _something_to_do(self, woken: asyncio.Event) -> None:
+        """Wait until the queue changed, a run ended, or it is time to look again."""
+        waits = {asyncio.ensure_future(woken.wait()), asyncio.ensure_future(self._room.wait())}
+        try:
+            await asyncio.wait(waits, timeout=self._limits.poll_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _keep_leases(self) -> None:
+        with self._wakeups.listening(QUEUE) as woken:
+            while True:
+                woken.clear()
+                if self._stops:
+                    report = await self._store.renew(self._owner, self._limits.lease_s, list(self._stops))
+                    for job_id in report.lost:
+                        self._stop(job_id, Stop.LEASE_LOST)
+                    for job_id in report.cancel_requested:
+                        self._stop(job_id, Stop.CANCELLED)
+                # Requests to stop wake the queue, as new jobs do: a burst of those must not become a burst of renewals.
+                await asyncio.sleep(self._limits.stop_s)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), self._limits.lease_s / 3)
+
+    def _stop(self, job_id: str, why: Stop) -> None:
+        if job_id in self._stops:
+            _resolve(self._stops[job_id], why)
+
+
+def _resolve(future: asyncio.Future[Stop], why: Stop) -> None:
+    if not future.done():
+        future.set_result(why)

@@ -1,0 +1,223 @@
+"""Run a job: open its file, hear it through, store what is heard as it comes, write the outputs, say how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+import structlog
+
+from batchscribe_server.domain.errors import JobFailure, LeaseLostError, MediaNotFoundError, Reason
+from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.model import Model
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
+from batchscribe_server.operations.models import Models
+from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
+from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
+from batchscribe_server.operations.submit import MEDIA_PREFIX
+from batchscribe_server.operations.transcriber import (
+    DecodingProgress,
+    HeardSegment,
+    MediaSummary,
+    Transcriber,
+    TranscriptionRequest,
+)
+from batchscribe_server.operations.write_outputs import WriteOutputs
+
+log = structlog.get_logger()
+
+PROGRESS_INTERVAL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MediaLimits:
+    """What a file may be at most; 0 for no limit."""
+
+    max_size_bytes: int = 0
+    max_duration_ms: int = 0
+
+
+class RunJob:
+    """One run of one claimed job.
+
+    Results are stored in order as they come, so a run that is cut off goes on where it stopped. A failure of the file
+    is the job's outcome; only a lost lease ends the run without one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        storage: Storage,
+        uploads: UploadSpool,
+        models: Models,
+        transcriber: Transcriber,
+        write_outputs: WriteOutputs,
+        now: Callable[[], datetime],
+        limits: MediaLimits,
+    ) -> None:
+        self._store = store
+        self._storage = storage
+        self._uploads = uploads
+        self._models = models
+        self._transcriber = transcriber
+        self._write_outputs = write_outputs
+        self._now = now
+        self._limits = limits
+
+    async def __call__(self, claim: Claim) -> None:
+        """Run to the end, whichever it is."""
+        started = time.monotonic()
+        try:
+            outcome = await self._outcome(claim)
+            job = await self._store.finish(claim, outcome)
+        except LeaseLostError:
+            log.warning("lease_lost", job=claim.job.name)
+            return
+        log.info(
+            "job_finished",
+            job=job.name,
+            batch=job.batch_id,
+            state=job.state,
+            reason=job.error.reason if job.error else "",
+            audio_ms=job.audio_duration_ms,
+            elapsed_s=round(time.monotonic() - started, 3),
+        )
+
+    async def _outcome(self, claim: Claim) -> Outcome:
+        job = claim.job
+        try:
+            return await self._transcribe(claim)
+        except JobFailure as failure:
+            error = Failure(failure.reason, failure.message)
+        except LeaseLostError:
+            raise
+        except Exception:  # the boundary: whatever goes wrong with one file reaches no other
+            log.exception("job_crashed", job=job.name)
+            error = Failure(Reason.INTERNAL, "The service failed on this file for a reason of its own; see its log.")
+        warning = await self._write_outputs.notice(job, error, self._now())
+        return Outcome(State.FAILED, error=error, warning=warning)
+
+    async def _transcribe(self, claim: Claim) -> Outcome:
+        job = claim.job
+        first_run = job.media is None
+        if first_run and (existing := await self._write_outputs.existing(job)):
+            return Outcome(State.SUCCEEDED, outputs=existing, warning="Skipped: the outputs were there already.")
+        model = await self._models.resolve(job.config.model)
+        async with self._open(job) as file:
+            if not first_run and job.input_fingerprint != file.fingerprint:
+                raise JobFailure(
+                    Reason.INPUT_CHANGED,
+                    "The file changed between two runs of this job. Submit it again once it is complete.",
+                )
+            if self._limits.max_size_bytes and file.size_bytes > self._limits.max_size_bytes:
+                raise JobFailure(
+                    Reason.MEDIA_TOO_LARGE,
+                    f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
+                )
+            run = _Run(self._store, claim, model, file.fingerprint)
+            summary = await run.hear(self._transcriber, self._request(job, model, file))
+        outputs = await self._write_outputs.transcripts(run.as_heard(), summary)
+        return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
+
+    @asynccontextmanager
+    async def _open(self, job: Job) -> AsyncIterator[LocalInput]:
+        if not job.input_uri.startswith(MEDIA_PREFIX):
+            async with self._storage.open_input(job.input_uri) as file:
+                yield file
+            return
+        try:
+            media = await self._store.get_media(job.tenant, job.input_uri.removeprefix(MEDIA_PREFIX))
+        except MediaNotFoundError as error:
+            raise JobFailure(Reason.FETCH_FAILED, "The upload is gone: it had expired. Upload it again.") from error
+        yield await self._uploads.open_input(media)
+
+    def _request(self, job: Job, model: Model, file: LocalInput) -> TranscriptionRequest:
+        known = job.detected_language
+        return TranscriptionRequest(
+            job_id=job.id,
+            path=file.path,
+            model=model,
+            config=job.config,
+            language=job.config.language or (known.code if known else ""),
+            word_times=job.config.word_time_offsets or job.config.word_confidence or job.output.needs_word_times,
+            first_segment=job.media_segments_done,
+            fairness_key=job.batch_id or job.id,
+            priority=job.priority,
+            max_duration_ms=self._limits.max_duration_ms,
+        )
+
+
+class _Run:
+    """How far one run has come, and the storing of it."""
+
+    def __init__(self, store: Store, claim: Claim, model: Model, fingerprint: str) -> None:
+        self._store = store
+        self._claim = claim
+        self._model = model
+        self._fingerprint = fingerprint
+        self._media = claim.job.media
+        self._language = claim.job.detected_language
+        self._segments = claim.job.segments
+        self._media_segments_done = claim.job.media_segments_done
+        self._processed_ms = claim.job.processed_ms
+        self._next_progress = 0.0
+
+    async def hear(self, transcriber: Transcriber, request: TranscriptionRequest) -> MediaSummary:
+        """Store all that the transcriber gives, and return its summary."""
+        async with aclosing(transcriber.transcribe(request)) as transcription:
+            async for item in transcription:
+                match item:
+                    case MediaDescription():
+                        self._media = item
+                        await self._store.describe(self._claim, item, self._model.name, self._fingerprint)
+                    case HeardSegment():
+                        await self._advance(self._segment(item), item.end_ms)
+                    case DecodingProgress(processed_ms):
+                        await self._advance((), processed_ms)
+                    case MediaSummary():
+                        return item
+                    case _:
+                        assert_never(item)
+        raise JobFailure(Reason.INTERNAL, "The transcription ended without a summary.")
+
+    def as_heard(self) -> Job:
+        """The job with what this run has learnt of it, for the documents that are written before it ends."""
+        return replace(self._claim.job, media=self._media, model=self._model.name, detected_language=self._language)
+
+    def _segment(self, heard: HeardSegment) -> tuple[Segment, ...]:
+        self._media_segments_done = heard.index + 1
+        if self._language is None or self._language.code != heard.language.code:
+            self._language = DetectedLanguage(heard.language.code, heard.language.confidence)
+        if not heard.text:
+            return ()
+        segment = Segment(
+            index=self._segments,
+            start_ms=heard.start_ms,
+            end_ms=heard.end_ms,
+            text=heard.text,
+            language=heard.language.code,
+            confidence=heard.confidence,
+            words=heard.words,
+        )
+        self._segments += 1
+        return (segment,)
+
+    async def _advance(self, segments: tuple[Segment, ...], processed_ms: int) -> None:
+        self._processed_ms = max(self._processed_ms, processed_ms)
+        due = time.monotonic() >= self._next_progress
+        if due:
+            self._next_progress = time.monotonic() + PROGRESS_INTERVAL_S
+        await self._store.advance(
+            self._claim,
+            Advance(
+                segments=segments,
+                media_segments_done=self._media_segments_done,
+                processed_ms=self._processed_ms,
+                detected_language=self._language,
+                progress_event=due,
+            ),
+        )

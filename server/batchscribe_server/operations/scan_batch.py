@@ -1,0 +1,148 @@
+"""Scan batches: turn what a batch names into jobs, chunk by chunk, each chunk stored with the place it ends at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from batchscribe_server.domain.batch import Batch, ManifestEntry, ManifestInput, PrefixInput, SingleInput
+from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, MediaNotFoundError, Reason
+from batchscribe_server.domain.job import Failure, Job
+from batchscribe_server.domain.layout import relative_paths
+from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.operations.storage import FoundObject, Storage
+from batchscribe_server.operations.store import ScanChunk, Store
+from batchscribe_server.operations.submit import MEDIA_PREFIX
+from batchscribe_server.operations.wakeups import QUEUE, Wakeups
+
+log = structlog.get_logger()
+
+MANIFEST_CHUNK = 250
+
+
+class ScanBatches:
+    """Scans every batch that is not scanned yet, several at once. One that a crash cut off goes on at its cursor."""
+
+    def __init__(
+        self,
+        store: Store,
+        storage: Storage,
+        wakeups: Wakeups,
+        new_id: Callable[[], str],
+        now: Callable[[], datetime],
+        poll_s: float = 10.0,
+    ) -> None:
+        self._store = store
+        self._storage = storage
+        self._wakeups = wakeups
+        self._new_id = new_id
+        self._now = now
+        self._poll_s = poll_s
+
+    async def run(self) -> None:
+        """Scan until cancelled."""
+        scanning: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            with self._wakeups.listening(QUEUE) as woken:
+                while True:
+                    woken.clear()
+                    scanning = {batch_id: task for batch_id, task in scanning.items() if not task.done()}
+                    for batch in await self._store.unscanned_batches():
+                        if batch.id not in scanning:
+                            scanning[batch.id] = tasks.create_task(self.scan(batch))
+                    try:
+                        await asyncio.wait_for(woken.wait(), self._poll_s)
+                    except TimeoutError:
+                        continue
+
+    async def scan(self, batch: Batch) -> None:
+        """Scan one batch to its end. Whatever goes wrong ends as that batch's error."""
+        try:
+            async for chunk in self._chunks(batch):
+                batch = await self._store.add_scanned(batch.id, chunk)
+                if batch.state.terminal:
+                    return
+            batch = await self._store.finish_scan(batch.id)
+            log.info("batch_scanned", batch=batch.name, files=batch.counts.total)
+        except JobFailure as failure:
+            await self._fail(batch, Failure(failure.reason, failure.message))
+        except BatchNotFoundError:
+            log.info("batch_deleted_while_scanned", batch=batch.name)
+        except Exception:  # the boundary: a batch that can't be scanned fails alone
+            log.exception("batch_scan_crashed", batch=batch.name)
+            await self._fail(batch, Failure(Reason.INTERNAL, "The scan failed for a reason of the service's own."))
+
+    async def _fail(self, batch: Batch, failure: Failure) -> None:
+        log.warning("batch_scan_failed", batch=batch.name, reason=failure.reason)
+        try:
+            await self._store.fail_batch(batch.id, failure)
+        except BatchNotFoundError:
+            log.info("batch_deleted_while_scanned", batch=batch.name)
+
+    async def _chunks(self, batch: Batch) -> AsyncIterator[ScanChunk]:
+        ordinal = batch.counts.total
+        match batch.input:
+            case SingleInput(uri):
+                if not batch.scan_cursor:
+                    relative_path = await self._relative_path(batch.tenant, uri)
+                    yield ScanChunk((self._job(batch, ordinal, uri, relative_path),), cursor="1")
+            case ManifestInput(files):
+                done = int(batch.scan_cursor or 0)
+                paths = relative_paths([entry.uri for entry in files])
+                for start in range(done, len(files), MANIFEST_CHUNK):
+                    end = min(start + MANIFEST_CHUNK, len(files))
+                    jobs = [await self._manifest_job(batch, k, files[k], paths[k]) for k in range(start, end)]
+                    yield ScanChunk(tuple(jobs), cursor=str(end))
+            case PrefixInput(uri, include, exclude):
+                pages = self._storage.list_prefix(uri, include, exclude, after_cursor=batch.scan_cursor)
+                async for page in pages:
+                    jobs = self._found_jobs(batch, ordinal, page)
+                    ordinal += len(page)
+                    yield ScanChunk(tuple(jobs), cursor=page[-1].relative_path)
+
+    def _found_jobs(self, batch: Batch, ordinal: int, page: Sequence[FoundObject]) -> list[Job]:
+        return [self._job(batch, ordinal + k, found.uri, found.relative_path) for k, found in enumerate(page)]
+
+    async def _manifest_job(self, batch: Batch, index: int, entry: ManifestEntry, path: str) -> Job:
+        if entry.uri.startswith(MEDIA_PREFIX):
+            path = await self._relative_path(batch.tenant, entry.uri)
+        return self._job(batch, index, entry.uri, path, entry.reference_id, entry.config)
+
+    async def _relative_path(self, tenant: str, uri: str) -> str:
+        """The name of an upload, for its outputs; other inputs' URIs tell it."""
+        if not uri.startswith(MEDIA_PREFIX):
+            return ""
+        try:
+            media = await self._store.get_media(tenant, uri.removeprefix(MEDIA_PREFIX))
+        except MediaNotFoundError:
+            return uri.removeprefix(MEDIA_PREFIX)
+        return media.file_name or media.id
+
+    def _job(
+        self,
+        batch: Batch,
+        ordinal: int,
+        uri: str,
+        relative_path: str,
+        reference_id: str = "",
+        config: RecognitionConfig | None = None,
+    ) -> Job:
+        time = self._now()
+        return Job(
+            id=self._new_id(),
+            tenant=batch.tenant,
+            batch_id=batch.id,
+            ordinal=ordinal,
+            input_uri=uri,
+            relative_path=relative_path,
+            reference_id=reference_id,
+            labels=batch.labels,
+            priority=batch.priority,
+            config=config or batch.config,
+            output=batch.output,
+            create_time=time,
+            update_time=time,
+        )

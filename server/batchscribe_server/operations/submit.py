@@ -1,0 +1,166 @@
+"""Submit a job or a batch: check what only the service can know, then store it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from batchscribe_server.domain.batch import Batch, BatchInput, ManifestInput, PrefixInput, SingleInput
+from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.job import Job
+from batchscribe_server.domain.model import Model
+from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig, Task
+from batchscribe_server.operations.models import Models
+from batchscribe_server.operations.storage import Storage
+from batchscribe_server.operations.store import IdempotencyKey, Store
+
+MEDIA_PREFIX = "media/"
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a client asks for with one file: a `file://` URI or an upload's name, `media/…`."""
+
+    input_uri: str
+    display_name: str = ""
+    reference_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    config: RecognitionConfig = field(default_factory=RecognitionConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """What a client asks for with many files."""
+
+    input: BatchInput
+    display_name: str = ""
+    reference_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    config: RecognitionConfig = field(default_factory=RecognitionConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
+
+
+class Submit:
+    """Creates jobs and batches. Requests reach it well formed; here they meet the models, the roots and the uploads."""
+
+    def __init__(
+        self,
+        store: Store,
+        storage: Storage,
+        models: Models,
+        new_id: Callable[[], str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._storage = storage
+        self._models = models
+        self._new_id = new_id
+        self._now = now
+
+    async def job(
+        self,
+        tenant: str,
+        new: NewJob,
+        *,
+        job_id: str = "",
+        key: IdempotencyKey | None = None,
+        validate_only: bool = False,
+    ) -> Job:
+        """Store a queued job and return it.
+
+        Raises ModelNotFoundError, MediaNotFoundError, PathNotAllowedError, AlreadyExistsError, InvalidArgumentError.
+        """
+        violations = Violations()
+        self._check_config(new.config, "job.config", violations)
+        violations.raise_if_any()
+        relative_path = await self._check_input(tenant, new.input_uri)
+        self._check_output(new.output)
+        time = self._now()
+        job = Job(
+            id=job_id or self._new_id(),
+            tenant=tenant,
+            input_uri=new.input_uri,
+            relative_path=relative_path,
+            display_name=new.display_name,
+            reference_id=new.reference_id,
+            labels=new.labels,
+            priority=new.priority,
+            config=new.config,
+            output=new.output,
+            create_time=time,
+            update_time=time,
+        )
+        return job if validate_only else await self._store.create_job(job, key)
+
+    async def batch(
+        self,
+        tenant: str,
+        new: NewBatch,
+        *,
+        batch_id: str = "",
+        key: IdempotencyKey | None = None,
+        validate_only: bool = False,
+    ) -> Batch:
+        """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
+        violations = Violations()
+        self._check_config(new.config, "batch.config", violations)
+        match new.input:
+            case SingleInput(uri):
+                await self._check_input(tenant, uri)
+            case PrefixInput(uri):
+                self._storage.check_allowed(uri)
+            case ManifestInput():
+                await self._check_manifest(tenant, new.input, new.output, violations)
+        violations.raise_if_any()
+        self._check_output(new.output)
+        time = self._now()
+        batch = Batch(
+            id=batch_id or self._new_id(),
+            tenant=tenant,
+            input=new.input,
+            display_name=new.display_name,
+            reference_id=new.reference_id,
+            labels=new.labels,
+            priority=new.priority,
+            config=new.config,
+            output=new.output,
+            create_time=time,
+            update_time=time,
+        )
+        return batch if validate_only else await self._store.create_batch(batch, key)
+
+    async def _check_manifest(
+        self, tenant: str, manifest: ManifestInput, output: OutputConfig, violations: Violations
+    ) -> None:
+        times_named = Counter(entry.uri for entry in manifest.files)
+        for index, entry in enumerate(manifest.files):
+            path = f"batch.input.manifest.files[{index}]"
+            await self._check_input(tenant, entry.uri)
+            if entry.config is not None:
+                self._check_config(entry.config, f"{path}.config", violations)
+            if times_named[entry.uri] > 1 and not output.kept_by_service:
+                violations.add(f"{path}.uri", "is named twice, so that one transcript would overwrite the other")
+
+    async def _check_input(self, tenant: str, uri: str) -> str:
+        """Raises for an input that may not be read; returns the name its outputs take, where its URI does not tell."""
+        if uri.startswith(MEDIA_PREFIX):
+            media = await self._store.get_media(tenant, uri.removeprefix(MEDIA_PREFIX))
+            return media.file_name or media.id
+        self._storage.check_allowed(uri)
+        return ""
+
+    def _check_output(self, output: OutputConfig) -> None:
+        if output.uri:
+            self._storage.check_allowed(output.uri)
+
+    def _check_config(self, config: RecognitionConfig, path: str, violations: Violations) -> None:
+        model: Model = self._models.get(config.model)
+        if config.language and config.language not in model.languages:
+            violations.add(f"{path}.language", f"the model {model.name} does not know the language {config.language!r}")
+        if config.task is Task.TRANSLATE and not model.multilingual:
+            violations.add(f"{path}.task", f"the model {model.name} knows English alone and can't translate")

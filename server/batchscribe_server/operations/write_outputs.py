@@ -1,0 +1,91 @@
+"""Write a job's outputs where its client wants them, and the notice that a failed file leaves there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+
+import structlog
+
+from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.job import Failure, Job, OutputFile
+from batchscribe_server.domain.layout import notice_uri, output_uri
+from batchscribe_server.domain.recognition import OnConflict, TranscriptFormat
+from batchscribe_server.operations.read_transcript import load_transcript
+from batchscribe_server.operations.rendering import Renderer
+from batchscribe_server.operations.storage import Storage
+from batchscribe_server.operations.store import Store
+from batchscribe_server.operations.transcriber import MediaSummary
+
+log = structlog.get_logger()
+
+
+class WriteOutputs:
+    """Outputs by layout and format. Jobs whose transcripts the service keeps write nothing."""
+
+    def __init__(self, store: Store, storage: Storage, renderer: Renderer) -> None:
+        self._store = store
+        self._storage = storage
+        self._renderer = renderer
+
+    async def existing(self, job: Job) -> tuple[OutputFile, ...]:
+        """Before anything is transcribed: the outputs that spare the work, empty when there is work to do.
+
+        Raises JobFailure OUTPUT_EXISTS where the client asked to fail in that case.
+        """
+        if job.output.kept_by_service or job.output.on_conflict is OnConflict.OVERWRITE:
+            return ()
+        uris = {format: self._uri(job, format) for format in job.output.formats}
+        there = {format: uri for format, uri in uris.items() if await self._storage.exists(uri)}
+        if there and job.output.on_conflict is OnConflict.FAIL:
+            raise JobFailure(Reason.OUTPUT_EXISTS, f"There is an output already: {next(iter(there.values()))}")
+        if len(there) < len(uris):
+            return ()
+        return tuple(OutputFile(format, uri, size_bytes=0) for format, uri in there.items())
+
+    async def transcripts(self, job: Job, summary: MediaSummary) -> tuple[OutputFile, ...]:
+        """Render the stored segments and write every format. Raises JobFailure OUTPUT_FAILED.
+
+        A run that was cut off while it wrote writes the same bytes again.
+        """
+        if job.output.kept_by_service:
+            return ()
+        transcript = await load_transcript(self._store, job, summary.warning, summary.duration_ms)
+        # That nothing was there has been seen before the first run; what is there now is this job's own.
+        skip = job.output.on_conflict is OnConflict.SKIP
+        outputs = []
+        for format in job.output.formats:
+            pieces = self._renderer.render(transcript, format, job.config, job.output.subtitles)
+            written = await self._storage.write_output(
+                self._uri(job, format),
+                await asyncio.to_thread(_whole, pieces),
+                OnConflict.SKIP if skip else OnConflict.OVERWRITE,
+            )
+            outputs.append(OutputFile(format, written.uri, written.size_bytes))
+        if job.output.remove_stale:
+            await self._storage.remove(notice_uri(job.output, job.input_uri, job.relative_path))
+        return tuple(outputs)
+
+    async def notice(self, job: Job, failure: Failure, time: datetime) -> str:
+        """Write the notice of a failed file; returns what went wrong in doing so, or nothing."""
+        if job.output.kept_by_service or failure.reason is Reason.OUTPUT_EXISTS:
+            return ""
+        try:
+            if job.output.write_notice:
+                notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
+                await self._storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
+            if job.output.remove_stale:
+                for format in job.output.formats:
+                    await self._storage.remove(self._uri(job, format))
+        except JobFailure as problem:
+            log.warning("notice_not_written", job=job.name, reason=problem.reason)
+            return f"The notice could not be written: {problem.message}"
+        return ""
+
+    def _uri(self, job: Job, format: TranscriptFormat) -> str:
+        return output_uri(job.output, format, job.input_uri, job.relative_path)
+
+
+def _whole(pieces: Iterable[bytes]) -> bytes:
+    return b"".join(pieces)
