@@ -1,0 +1,340 @@
+"""Media files of any kind as a stream of 16 kHz mono sound. The only module that imports av."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+import av
+import av.error
+import av.logging
+import numpy as np
+
+from batchscribe_engine.media.demuxers import ALLOWED_DEMUXERS, DEMUXER_OF_SUFFIX
+from batchscribe_engine.media.failure import MediaError
+from batchscribe_engine.media.mixdown import MOST_PLANES, mono
+from batchscribe_engine.media.source_file import SourceFile
+from batchscribe_engine.media.timeline import Timeline, clock
+from batchscribe_engine.messages import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 1_000_000
+"""Beyond these a second of sound is a lie, and could be made to take any amount of memory."""
+
+_MOST_READ_FAILURES = 20
+_READ_BYTES = 256 * 1024
+_EXACT_DURATION = {"aiff", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "w64"}
+"""Containers that state how long they are; of others FFmpeg guesses it from the bit rate or the size."""
+
+# FFmpeg's own log would repeat parts of the file; what matters is told in the messages to the server.
+av.logging.set_level(None)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a container says of itself and of its sound. `duration_ms` is 0 where it says nothing; it may be a lie."""
+
+    container: str
+    codec: str
+    sample_rate_hz: int
+    channels: int
+    duration_ms: int
+
+
+class MediaFile:
+    """One open media file and its best stream of sound; `blocks` may be read once.
+
+    FFmpeg reads through a Python file, under demuxers that open nothing else; whatever asks for another file or a
+    host all the same is refused. Only the decoder of the sound runs, on one thread.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Open the file. Raises MediaError (FETCH_FAILED, MEDIA_TOO_SMALL, UNSUPPORTED_FORMAT, DECODE_FAILED,
+        NO_AUDIO).
+        """
+        self._file = SourceFile(path)
+        try:
+            self._container = _open_container(self._file, DEMUXER_OF_SUFFIX.get(Path(path).suffix.lower()))
+            self._stream = _sound_of(self._container)
+        except BaseException:
+            self._file.close()
+            raise
+        self.size_bytes = self._file.size_bytes
+        self.info = _info(self._container, self._stream)
+        self._declared_s = _declared_s(self._container, self._stream)
+        self._position_s = 0.0
+        self._lost_at_s: float | None = None
+        self._heard_after_loss = False
+        self._found_packet = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._container.close()
+        self._file.close()
+
+    def blocks(self) -> Iterator[npt.NDArray[np.int16]]:
+        """The sound from the start of the file, int16 of shape (n,) at 16 kHz, about a second at a time.
+
+        What cannot be decoded is left out, or silent where time stamps tell how long it was; see `warning`. Raises
+        MediaError where the file can no longer be read (FETCH_FAILED) or takes too much memory (DECODE_FAILED).
+        """
+        start_us = self._container.start_time
+        timeline = Timeline(None if start_us is None else start_us / 1_000_000)
+        packing = _Packing()
+        resampler: _Resampler | None = None
+        for frame in self._frames():
+            rate_hz = frame.sample_rate
+            if resampler is None or resampler.rate_hz != rate_hz:
+                if resampler is not None:
+                    yield from resampler.flush()
+                resampler = _Resampler(rate_hz)
+            samples = mono(packing.packed(frame))
+            timestamp_s = None if frame.pts is None else float(frame.pts * frame.time_base)
+            silence_s = timeline.silence_before(timestamp_s, self._position_s)
+            for block in _silence(round(silence_s * rate_hz), rate_hz):
+                yield from resampler.push(block)
+            yield from resampler.push(samples)
+            self._position_s += silence_s + samples.size / rate_hz
+        if resampler is not None:
+            yield from resampler.flush()
+
+    @property
+    def warning(self) -> str:
+        """What could not be heard, in plain words, once `blocks` has ended; empty if all was."""
+        if self._lost_at_s is not None:
+            at = clock(self._lost_at_s)
+            if not self._heard_after_loss:
+                return f"The file is damaged: it could not be decoded after {at}. What was heard before is kept."
+            return f"The file is damaged: parts of it could not be decoded, the first at {at}. The rest is kept."
+        missing_bytes = self._file.declared_bytes - self.size_bytes
+        if missing_bytes > 0:
+            return f"The file is shorter than its header says, by {missing_bytes} bytes. It may have been cut short."
+        if self._declared_s - self._position_s > 1 + 0.01 * self._declared_s:
+            return (
+                f"The file says that it lasts {clock(self._declared_s)}, but it ends at {clock(self._position_s)}. "
+                "It may have been cut short."
+            )
+        return ""
+
+    @property
+    def promised_sound(self) -> bool:
+        """Whether there is sound in the file, decodable or not, by its own word or by what was found in it."""
+        return self._declared_s > 0 or self._found_packet or self._lost_at_s is not None
+
+    def _frames(self) -> Iterator[Any]:
+        """All frames that can be decoded; a packet that can't is noted and skipped."""
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except (MemoryError, av.error.MemoryError):
+                _refuse_appetite()
+            except (av.error.FFmpegError, OSError):
+                self._note_loss()
+                continue
+            for frame in frames:
+                if frame.samples > 0:
+                    _refuse_odd_rate(frame.sample_rate)
+                    self._heard_after_loss = self._lost_at_s is not None
+                    yield frame
+
+    def _packets(self) -> Iterator[Any]:
+        """All packets that can be found. Some demuxers find the next one after an error, some never will."""
+        failures = 0
+        while failures < _MOST_READ_FAILURES:
+            try:
+                for packet in self._container.demux(self._stream):
+                    failures = 0
+                    self._found_packet = self._found_packet or packet.size > 0
+                    yield packet
+            except (MemoryError, av.error.MemoryError):
+                _refuse_appetite()
+            except (av.error.FFmpegError, OSError):
+                self._note_loss()
+                failures += 1
+            else:
+                return
+
+    def _note_loss(self) -> None:
+        self._file.raise_failure()
+        if self._lost_at_s is None:
+            self._lost_at_s = self._position_s
+
+
+class _Packing:
+    """Turns frames of many planes into packed ones, which is the only safe way to read them."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[str, str, int] | None = None
+        self._converter: Any = None
+
+    def packed(self, frame: Any) -> Any:
+        """The same sound, packed if there are more than `MOST_PLANES` planes of it."""
+        if not frame.format.is_planar or frame.layout.nb_channels <= MOST_PLANES:
+            return frame
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if shape != self._shape:
+            self._shape = shape
+            self._converter = av.AudioResampler(
+                format=frame.format.packed.name, layout=frame.layout, rate=frame.sample_rate
+            )
+        (converted,) = self._converter.resample(frame)
+        return converted
+
+
+class _Resampler:
+    """Mono sound of one rate, in any portions, as blocks of int16 at 16 kHz."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
+        self._gathered: list[npt.NDArray[np.float32]] = []
+        self._gathered_samples = 0
+
+    def push(self, samples: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.int16]]:
+        # Frames are as short as 1 ms in some formats; the resampler wants some hundred of them at once.
+        self._gathered.append(samples)
+        self._gathered_samples += samples.size
+        if self._gathered_samples >= self.rate_hz:
+            yield from self._convert()
+
+    def flush(self) -> Iterator[npt.NDArray[np.int16]]:
+        if self._gathered:
+            yield from self._convert()
+        yield from _arrays(self._resampler.resample(None))
+
+    def _convert(self) -> Iterator[npt.NDArray[np.int16]]:
+        samples = np.nan_to_num(np.concatenate(self._gathered), copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+        self._gathered, self._gathered_samples = [], 0
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
+        frame.sample_rate = self.rate_hz
+        yield from _arrays(self._resampler.resample(frame))
+
+
+def _open_container(file: SourceFile, demuxer: str | None) -> Any:
+    try:
+        return av.open(
+            file,
+            mode="r",
+            format=demuxer,
+            container_options={
+                "format_whitelist": ",".join(ALLOWED_DEMUXERS),
+                "protocol_whitelist": "none",
+                "codec_whitelist": _sound_decoders(),
+            },
+            metadata_errors="ignore",
+            buffer_size=_READ_BYTES,
+            io_open=_refuse_other_files,
+        )
+    except (MemoryError, av.error.MemoryError):
+        _refuse_appetite()
+    except (av.error.FFmpegError, OSError) as error:
+        file.raise_failure()
+        if file.head[4:8] == b"ftyp":
+            raise MediaError(
+                "DECODE_FAILED",
+                "The MP4 file is incomplete: its index is missing, as when an upload or a recording was cut off. "
+                "Send the whole file.",
+            ) from error
+        raise MediaError(
+            "UNSUPPORTED_FORMAT",
+            "The file is not audio or video in a format known here. Send a media file such as WAV, MP3, M4A, MP4, "
+            "FLAC, OGG or WebM; playlists are not followed.",
+        ) from error
+
+
+def _sound_of(container: Any) -> Any:
+    """The best stream of sound; packets of all others are thrown away as early as can be."""
+    if not container.streams.audio:
+        kinds = sorted({stream.type for stream in container.streams})
+        raise MediaError(
+            "NO_AUDIO",
+            f"The file has no audio stream{' (only ' + ', '.join(kinds) + ')' if kinds else ''}. "
+            "Send a file with sound.",
+        )
+    stream = container.streams.best("audio") or container.streams.audio[0]
+    if stream.codec_context is None:
+        raise MediaError(
+            "UNSUPPORTED_FORMAT",
+            "The sound of the file is coded in a way that can't be decoded here. Convert it, for example to FLAC.",
+        )
+    stream.codec_context.thread_count = 1
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = av.stream.Discard.all
+    return stream
+
+
+def _info(container: Any, stream: Any) -> MediaInfo:
+    context = stream.codec_context
+    return MediaInfo(
+        container=container.format.name,
+        codec=context.name,
+        sample_rate_hz=context.sample_rate or 0,
+        channels=context.channels or 0,
+        duration_ms=max(0, (container.duration or 0) // 1000),
+    )
+
+
+def _declared_s(container: Any, stream: Any) -> float:
+    """How long the sound is by its container, where that says it exactly; otherwise 0."""
+    if container.format.name not in _EXACT_DURATION:
+        return 0.0
+    if stream.duration and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    # The length of the whole file is that of its sound only if there is nothing else in it.
+    return (container.duration or 0) / 1_000_000 if len(container.streams) == 1 else 0.0
+
+
+@functools.cache
+def _sound_decoders() -> str:
+    """The names of all decoders of sound: those of video and subtitles never see the file."""
+    names = set()
+    for name in av.codecs_available:
+        try:
+            codec = av.Codec(name, "r")
+        except ValueError:
+            continue  # an encoder only
+        if codec.type == "audio":
+            names.add(codec.name)
+    return ",".join(sorted(names))
+
+
+def _silence(samples: int, at_most: int) -> Iterator[npt.NDArray[np.float32]]:
+    while samples > 0:
+        yield np.zeros(min(samples, at_most), dtype=np.float32)
+        samples -= at_most
+
+
+def _arrays(frames: Any) -> Iterator[npt.NDArray[np.int16]]:
+    for frame in frames:
+        if frame.samples:
+            yield np.frombuffer(frame.planes[0], dtype=np.int16, count=frame.samples).copy()
+
+
+def _refuse_other_files(url: str, flags: int, options: object) -> NoReturn:
+    raise PermissionError("a media file may not open another one")
+
+
+def _refuse_odd_rate(rate_hz: int) -> None:
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+        raise MediaError(
+            "UNSUPPORTED_FORMAT",
+            f"The file declares {rate_hz} samples of sound per second, which is no rate of speech. "
+            "It is probably damaged; convert it, for example to FLAC, and send it again.",
+        )
+
+
+def _refuse_appetite() -> NoReturn:
+    raise MediaError(
+        "DECODE_FAILED",
+        "Decoding the file takes more memory than a media worker may use. The file is probably damaged; "
+        "convert it, for example to FLAC, and send it again.",
+    )

@@ -1,0 +1,199 @@
+"""One task of a media worker: a file in, its speech segments into slots of the arena."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from batchscribe_engine.media.decoder import MediaFile
+from batchscribe_engine.media.failure import MediaError, TaskCancelledError
+from batchscribe_engine.media.segment import FRAME_SAMPLES
+from batchscribe_engine.media.segmenter import segmenter
+from batchscribe_engine.media.timeline import clock
+from batchscribe_engine.media.voice_activity import SileroModel, VoiceActivity
+from batchscribe_engine.messages import (
+    SAMPLE_RATE_HZ,
+    MediaFailed,
+    MediaFinished,
+    MediaOpened,
+    MediaProgress,
+    SegmentReady,
+    SlotWanted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import numpy.typing as npt
+
+    from batchscribe_engine.arena import Arena
+    from batchscribe_engine.media.segment import Segment
+    from batchscribe_engine.messages import Message, SlotGranted, TranscodeTask
+
+BATCH_SAMPLES = 32 * FRAME_SAMPLES
+"""How much the voice activity model hears at once: about a second, where its cost per second is lowest."""
+
+PROGRESS_EACH_S = 1.0
+PROGRESS_EACH_AUDIO_MS = 60_000
+
+LEAST_BYTES_PER_SECOND = 250
+"""Speech is not coded in less. A file too small for the length it declares is not believed."""
+
+
+def transcode(
+    task: TranscodeTask,
+    *,
+    arena: Arena,
+    model: SileroModel,
+    grant_slot: Callable[[], SlotGranted],
+    send: Callable[[Message], None],
+    checkpoint: Callable[[int], None] = lambda decoded_ms: None,
+) -> None:
+    """Run `task` to its one last message, MediaFinished or MediaFailed.
+
+    `grant_slot` waits for the answer to a SlotWanted that was just sent. `checkpoint` is called with the milliseconds
+    decoded so far, about once for each second of sound. Either may raise TaskCancelledError.
+    """
+    try:
+        _Transcoding(task, arena=arena, model=model, grant_slot=grant_slot, send=send, checkpoint=checkpoint).run()
+    except MediaError as error:
+        send(MediaFailed(task.task_id, error.reason, error.message))
+    except TaskCancelledError:
+        send(MediaFailed(task.task_id, "CANCELLED", "The job was cancelled."))
+    except MemoryError:
+        send(
+            MediaFailed(
+                task.task_id,
+                "DECODE_FAILED",
+                "Decoding the file takes more memory than a media worker may use. Convert it and send it again.",
+            )
+        )
+
+
+class _Transcoding:
+    def __init__(
+        self,
+        task: TranscodeTask,
+        *,
+        arena: Arena,
+        model: SileroModel,
+        grant_slot: Callable[[], SlotGranted],
+        send: Callable[[Message], None],
+        checkpoint: Callable[[int], None],
+    ) -> None:
+        self._task = task
+        self._arena = arena
+        self._activity = VoiceActivity(model)
+        self._segmenter = segmenter(task.voice_activity)
+        self._grant_slot = grant_slot
+        self._send = send
+        self._checkpoint = checkpoint
+        self._decoded_samples = 0
+        self._speech_samples = 0
+        self._segments = 0
+        self._told_at_s = time.monotonic()
+        self._told_ms = 0
+
+    def run(self) -> None:
+        task = self._task
+        with MediaFile(task.path) as media:
+            info = media.info
+            self._refuse_if_too_long(info.duration_ms, believed=_plausible(info.duration_ms, media.size_bytes))
+            self._send(
+                MediaOpened(
+                    task.task_id, info.container, info.codec, info.sample_rate_hz, info.channels, info.duration_ms
+                )
+            )
+            for batch in _batches(media.blocks()):
+                self._decoded_samples += batch.size
+                self._refuse_if_too_long(self._decoded_ms, believed=True)
+                self._checkpoint(self._decoded_ms)
+                probabilities = self._probabilities(batch)
+                self._deliver(self._segmenter.push(batch, probabilities))
+                self._tell_progress()
+            self._deliver(self._segmenter.finish())
+            if not self._decoded_samples:
+                raise _nothing_heard(media.promised_sound)
+            self._send(
+                MediaFinished(
+                    task.task_id,
+                    duration_ms=self._decoded_ms,
+                    speech_ms=1000 * self._speech_samples // SAMPLE_RATE_HZ,
+                    segments=self._segments,
+                    warning=media.warning,
+                )
+            )
+
+    @property
+    def _decoded_ms(self) -> int:
+        return 1000 * self._decoded_samples // SAMPLE_RATE_HZ
+
+    def _probabilities(self, batch: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        if self._task.voice_activity.enabled:
+            return self._activity.hear(batch)
+        return np.ones(-(-batch.size // FRAME_SAMPLES), dtype=np.float32)
+
+    def _deliver(self, segments: Iterable[Segment]) -> None:
+        task_id = self._task.task_id
+        for segment in segments:
+            index = self._segments
+            self._segments += 1
+            self._speech_samples += segment.samples.size
+            if index < self._task.first_segment:
+                continue
+            self._send(SlotWanted(task_id))
+            grant = self._grant_slot()
+            self._arena.write(grant.slot, grant.generation, segment.samples)
+            self._send(
+                SegmentReady(
+                    task_id, index, grant.slot, grant.generation, segment.start_sample, int(segment.samples.size)
+                )
+            )
+
+    def _tell_progress(self) -> None:
+        now_s = time.monotonic()
+        due = now_s - self._told_at_s >= PROGRESS_EACH_S
+        if due or self._decoded_ms - self._told_ms >= PROGRESS_EACH_AUDIO_MS:
+            self._told_at_s, self._told_ms = now_s, self._decoded_ms
+            self._send(MediaProgress(self._task.task_id, self._decoded_ms))
+
+    def _refuse_if_too_long(self, duration_ms: int, *, believed: bool) -> None:
+        limit_ms = self._task.max_duration_ms
+        if limit_ms and believed and duration_ms > limit_ms:
+            raise MediaError(
+                "MEDIA_TOO_LONG",
+                f"The file is longer than {clock(limit_ms / 1000)}, the longest allowed. "
+                "Split it, or ask for the limit to be raised.",
+            )
+
+
+def _batches(blocks: Iterable[npt.NDArray[np.int16]]) -> Iterator[npt.NDArray[np.int16]]:
+    """The same sound in portions of `BATCH_SAMPLES`; the last may be shorter."""
+    gathered: list[npt.NDArray[np.int16]] = []
+    samples = 0
+    for block in blocks:
+        gathered.append(block)
+        samples += block.size
+        if samples < BATCH_SAMPLES:
+            continue
+        joined = np.concatenate(gathered)
+        whole = samples - samples % BATCH_SAMPLES
+        yield from np.split(joined[:whole], whole // BATCH_SAMPLES)
+        gathered, samples = [joined[whole:].copy()], samples - whole
+    if samples:
+        yield np.concatenate(gathered)
+
+
+def _plausible(duration_ms: int, size_bytes: int) -> bool:
+    return size_bytes >= LEAST_BYTES_PER_SECOND * duration_ms / 1000
+
+
+def _nothing_heard(promised: bool) -> MediaError:
+    if promised:
+        return MediaError(
+            "DECODE_FAILED",
+            "Nothing of the file's sound could be decoded: it is damaged. Send it again from an intact original.",
+        )
+    return MediaError("NO_AUDIO", "The file has an audio stream, but there is no sound in it. Send a file with sound.")

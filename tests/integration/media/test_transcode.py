@@ -1,0 +1,124 @@
+"""A file in, its speech in slots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from batchscribe_engine.media.segment import FRAME_SAMPLES
+from batchscribe_engine.messages import (
+    MediaFailed,
+    MediaFinished,
+    MediaOpened,
+    MediaProgress,
+    SegmentReady,
+    SlotWanted,
+    VoiceActivityOptions,
+)
+
+from tests.media_files import ENCODINGS, encoded
+from tests.speech import RATE_HZ, joined, read_wav, silence, silent, spoken, write_wav
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FIRST = "The quick brown fox jumps over the lazy dog."
+SECOND = "In seventeen minutes, the museum opens its doors."
+PAUSE_S = 5.0
+
+
+def two_utterances(tmp_path: Path) -> Path:
+    return joined([spoken(FIRST), spoken(SECOND)], PAUSE_S, tmp_path / "two.wav")
+
+
+def test_each_utterance_becomes_a_segment_at_its_place(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    path = two_utterances(tmp_path)
+    run = run_task(path)
+    source = read_wav(path)
+    first, second = run.of(SegmentReady)
+    boundary = read_wav(spoken(FIRST)).size
+    pad = 0.4 * RATE_HZ + 3 * FRAME_SAMPLES
+    assert (first.index, second.index) == (0, 1)
+    assert first.start_sample <= 0.2 * RATE_HZ
+    assert boundary - 0.5 * RATE_HZ <= first.start_sample + first.samples <= boundary + pad
+    onset = boundary + PAUSE_S * RATE_HZ
+    assert onset - pad <= second.start_sample <= onset + 0.2 * RATE_HZ
+    for segment in (first, second):
+        end = segment.start_sample + segment.samples
+        assert np.array_equal(run.sounds[segment.index], source[segment.start_sample : end])
+
+
+def test_the_messages_come_in_the_order_of_the_contract(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    run = run_task(two_utterances(tmp_path))
+    kinds = [type(message) for message in run.messages if not isinstance(message, MediaProgress)]
+    assert kinds == [MediaOpened, SlotWanted, SegmentReady, SlotWanted, SegmentReady, MediaFinished]
+    finished = run.last
+    assert finished.duration_ms == 1000 * read_wav(two_utterances(tmp_path)).size // RATE_HZ
+    assert finished.speech_ms == sum(segment.samples for segment in run.of(SegmentReady)) * 1000 // RATE_HZ
+    assert finished.segments == 2
+    assert finished.warning == ""
+
+
+def test_segments_before_the_first_wanted_are_found_and_passed_over(
+    run_task: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = two_utterances(tmp_path)
+    whole, resumed = run_task(path), run_task(path, first_segment=1)
+    assert [m.index for m in resumed.of(SegmentReady)] == [1]
+    assert len(resumed.of(SlotWanted)) == 1
+    assert resumed.of(SegmentReady)[0].start_sample == whole.of(SegmentReady)[1].start_sample
+    assert np.array_equal(resumed.sounds[1], whole.sounds[1])
+    assert resumed.last == whole.last
+
+
+def test_without_voice_activity_the_whole_file_is_sent(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    path = two_utterances(tmp_path)
+    run = run_task(path, voice_activity=VoiceActivityOptions(enabled=False, join_s=4.0))
+    assert np.array_equal(np.concatenate([run.sounds[index] for index in sorted(run.sounds)]), read_wav(path))
+
+
+def test_a_moment_of_silence_is_an_honest_nothing(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    run = run_task(silent(0.05, tmp_path / "silence.wav"))
+    assert run.last == MediaFinished(7, duration_ms=50, speech_ms=0, segments=0)
+
+
+def test_minutes_of_silence_bring_signs_of_life(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    run = run_task(silent(200, tmp_path / "silence.wav"))
+    told = [message.decoded_ms for message in run.of(MediaProgress)]
+    assert len(told) >= 3
+    assert told == sorted(told)
+    assert run.last == MediaFinished(7, duration_ms=200_000, speech_ms=0, segments=0)
+
+
+def test_a_file_that_says_it_is_too_long_is_refused_before_any_work(
+    run_task: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = run_task(two_utterances(tmp_path), max_duration_ms=5_000)
+    (failed,) = run.messages
+    assert failed.reason == "MEDIA_TOO_LONG"
+    assert "0:00:05" in failed.message
+
+
+def test_a_file_that_turns_out_too_long_is_stopped(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    path = encoded(two_utterances(tmp_path), tmp_path, ENCODINGS["flac"])
+    content = bytearray(path.read_bytes())
+    content[22:26] = (RATE_HZ).to_bytes(4, "big")  # "one second", it says
+    path.write_bytes(content)
+    run = run_task(path, max_duration_ms=5_000)
+    assert run.messages[0].duration_ms == 1000
+    assert run.last.reason == "MEDIA_TOO_LONG"
+
+
+def test_a_file_as_long_as_allowed_is_heard(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    path = two_utterances(tmp_path)
+    exact_ms = 1000 * read_wav(path).size // RATE_HZ
+    assert isinstance(run_task(path, max_duration_ms=exact_ms).last, MediaFinished)
+    assert isinstance(run_task(path, max_duration_ms=exact_ms - 1).last, MediaFailed)
+
+
+def test_a_whisper_of_speech_at_the_very_end_is_not_lost(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    word = read_wav(spoken("Stop."))
+    path = write_wav(tmp_path / "end.wav", [silence(3), word[: word.size - word.size % 7]])
+    (segment,) = run_task(path).of(SegmentReady)
+    assert segment.start_sample + segment.samples == 3 * RATE_HZ + word.size - word.size % 7
