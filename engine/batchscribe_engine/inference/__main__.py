@@ -1,0 +1,82 @@
+"""`python -m batchscribe_engine.inference`: started by the server, which passes a socket and the shared arena."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+
+def main() -> int:
+    """Attach to the server, say what device there is, and serve until told to stop."""
+    arguments = parsed(sys.argv[1:])
+    os.nice(arguments.nice)
+    limit_threads(arguments.threads)
+
+    # Only now: the libraries read the environment as they are loaded.
+    from batchscribe_engine.arena import Arena
+    from batchscribe_engine.channel import BlockingChannel
+    from batchscribe_engine.inference.models import LoadedModels
+    from batchscribe_engine.inference.process import InferenceProcess
+    from batchscribe_engine.inference.whisper import Device, DeviceUnavailableError, Whisper
+    from batchscribe_engine.messages import EngineReady, ModelSpec, ToEngine
+
+    try:
+        device = Device.choose(arguments.device, arguments.compute_type)
+    except DeviceUnavailableError as error:
+        print(error, file=sys.stderr)
+        return 2
+    concurrency = arguments.concurrency or (usable_cores() if device.kind == "cpu" else 2)
+
+    def load(spec: ModelSpec) -> Whisper:
+        return Whisper.load(spec.path, device, workers=concurrency, threads=arguments.threads)
+
+    channel: BlockingChannel[ToEngine] = BlockingChannel(arguments.channel_fd, ToEngine)
+    process = InferenceProcess(
+        channel,
+        Arena.attach(arguments.arena_fd),
+        LoadedModels(load, memory_budget_bytes=arguments.memory_budget_bytes),
+        concurrency=concurrency,
+        max_full_windows=device.max_full_windows,
+        idle_unload_s=arguments.idle_unload_s,
+    )
+    channel.send(EngineReady(os.getpid(), device.name, device.compute_type, concurrency))
+    process.serve()
+    # Threads may still be inside native code or waiting for the server: nothing is left for them to do.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def parsed(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m batchscribe_engine.inference", description=__doc__)
+    parser.add_argument("--channel-fd", type=int, required=True, help="socket to the server")
+    parser.add_argument("--arena-fd", type=int, required=True, help="the shared-memory arena")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--compute-type", default="auto", help="auto, or one of CTranslate2's: int8, float16, ...")
+    parser.add_argument("--concurrency", type=int, default=0, help="batches at once; 0: the cores, or 2 on a GPU")
+    parser.add_argument("--threads", type=int, default=1, help="threads for one batch on the CPU")
+    parser.add_argument("--memory-budget-bytes", type=int, default=0, help="for all models together; 0: no limit")
+    parser.add_argument("--idle-unload-s", type=float, default=0, help="unload a model unused for so long; 0: never")
+    parser.add_argument("--nice", type=int, default=5, help="how much lower the priority is than the server's")
+    return parser.parse_args(argv)
+
+
+def limit_threads(threads: int) -> None:
+    """Keep the libraries from starting a thread for each core beside our workers, and from going online."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

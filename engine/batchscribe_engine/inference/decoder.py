@@ -1,0 +1,156 @@
+"""How a segment gets its text: a short window, a full one where the result looks wrong, then higher temperatures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchscribe_engine.inference.encoded_window import EncodedWindow, Language, Utterance
+from batchscribe_engine.inference.quality import Fault, faults_in_full_window, faults_in_short_window, is_silence
+from batchscribe_engine.inference.windows import (
+    FULL_WINDOW_FRAMES,
+    MAX_NEW_TOKENS,
+    portions,
+    token_limit,
+    window_frames,
+)
+from batchscribe_engine.messages import DecodeOptions, SegmentResult, Word
+
+if TYPE_CHECKING:
+    from batchscribe_engine.inference.hypothesis import Hypothesis
+    from batchscribe_engine.inference.whisper import Whisper
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A hypothesis and how it came about: "short", "full" or "fallback" (see `SegmentResult.decoding`)."""
+
+    hypothesis: Hypothesis
+    language: Language
+    decoding: str
+
+
+class Decoder:
+    """Decodes utterances with one model and one set of options; keeps nothing between calls."""
+
+    def __init__(
+        self, whisper: Whisper, options: DecodeOptions, window_margin_s: float | None, max_full_windows: int
+    ) -> None:
+        self._whisper = whisper
+        self._options = options
+        self._margin_s = window_margin_s
+        self._max_full_windows = max_full_windows
+
+    def transcribe(self, utterances: Sequence[Utterance]) -> list[SegmentResult]:
+        """A result for each utterance, in their order. Raises OutOfMemoryError."""
+        frames = [window_frames(utterance.task.samples, self._margin_s) for utterance in utterances]
+        results: dict[int, SegmentResult] = {}
+        doubted: dict[int, Attempt | None] = {}
+        for portion in portions(frames, self._max_full_windows):
+            longest = frames[portion[0]]
+            if longest == FULL_WINDOW_FRAMES:
+                doubted.update(dict.fromkeys(portion))
+                continue
+            window = self._encode([utterances[index] for index in portion], longest)
+            for index, outcome in zip(portion, self._in_short_window(window), strict=True):
+                if isinstance(outcome, SegmentResult):
+                    results[index] = outcome
+                else:
+                    doubted[index] = outcome
+        remaining = list(doubted)
+        for places in portions([FULL_WINDOW_FRAMES] * len(remaining), self._max_full_windows):
+            portion = [remaining[place] for place in places]
+            window = self._encode([utterances[index] for index in portion], FULL_WINDOW_FRAMES)
+            full = self._in_full_window(window, [doubted[index] for index in portion])
+            results.update(zip(portion, full, strict=True))
+        return [results[index] for index in range(len(utterances))]
+
+    def _encode(self, utterances: Sequence[Utterance], frames: int) -> EncodedWindow:
+        return EncodedWindow(self._whisper, self._options, utterances, frames)
+
+    def _in_short_window(self, window: EncodedWindow) -> list[SegmentResult | Attempt]:
+        """A result for each row, or the attempt whose outcome looks wrong."""
+        limits = [token_limit(utterance.task.samples) for utterance in window.utterances]
+        attempts = self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), "short")
+        good = [
+            row
+            for row, attempt in enumerate(attempts)
+            if not faults_in_short_window(
+                attempt.hypothesis,
+                self._options,
+                length_s=window.utterances[row].length_s,
+                token_limit=limits[row],
+                language_prob=attempt.language.probability,
+            )
+        ]
+        outcomes: list[SegmentResult | Attempt] = list(attempts)
+        for row, result in zip(good, self._results(window, good, [attempts[row] for row in good]), strict=True):
+            outcomes[row] = result
+        return outcomes
+
+    def _in_full_window(self, window: EncodedWindow, earlier: Sequence[Attempt | None]) -> list[SegmentResult]:
+        """A result for each row; `earlier` are the doubted attempts with a short window, where there were any."""
+        rows = list(range(len(window.utterances)))
+        attempts = [[attempt] if attempt else [] for attempt in earlier]
+        settled: dict[int, Attempt] = {}
+        for number, temperature in enumerate(self._options.temperatures):
+            decoding = "fallback" if number else "full"
+            latest = self._attempts(window, rows, temperature, MAX_NEW_TOKENS, decoding)
+            for row, attempt in zip(rows, latest, strict=True):
+                attempts[row].append(attempt)
+                if self._is_silence(window, row, attempt) or not self._faults(attempt):
+                    settled[row] = attempt
+            rows = [row for row in rows if row not in settled]
+            if not rows:
+                break
+        chosen = [settled.get(row) or max(tried, key=self._merit) for row, tried in enumerate(attempts)]
+        return self._results(window, range(len(chosen)), chosen)
+
+    def _attempts(
+        self, window: EncodedWindow, rows: Sequence[int], temperature: float, max_new_tokens: int, decoding: str
+    ) -> list[Attempt]:
+        hypotheses = window.decode(rows, temperature=temperature, max_new_tokens=max_new_tokens)
+        return [
+            Attempt(hypothesis, window.languages[row], decoding)
+            for row, hypothesis in zip(rows, hypotheses, strict=True)
+        ]
+
+    def _is_silence(self, window: EncodedWindow, row: int, attempt: Attempt) -> bool:
+        return is_silence(attempt.hypothesis, self._options, length_s=window.utterances[row].length_s)
+
+    def _faults(self, attempt: Attempt) -> frozenset[Fault]:
+        return faults_in_full_window(attempt.hypothesis, self._options, token_limit=MAX_NEW_TOKENS)
+
+    def _merit(self, attempt: Attempt) -> tuple[bool, float]:
+        # A loop is very sure of itself, so the probability counts only among those that don't loop.
+        looping = self._faults(attempt) & {Fault.REPETITIVE, Fault.TOO_LONG}
+        return not looping, attempt.hypothesis.avg_log_prob
+
+    def _results(self, window: EncodedWindow, rows: Sequence[int], attempts: Sequence[Attempt]) -> list[SegmentResult]:
+        silent = [self._is_silence(window, row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
+        words: list[tuple[Word, ...]] = [()] * len(rows)
+        spoken = [place for place, is_silent in enumerate(silent) if not is_silent]
+        if self._options.word_times and spoken:
+            heard = window.words(
+                [rows[place] for place in spoken],
+                [attempts[place].hypothesis for place in spoken],
+                [attempts[place].language.code for place in spoken],
+            )
+            for place, its_words in zip(spoken, heard, strict=True):
+                words[place] = its_words
+        return [
+            SegmentResult(
+                segment_id=window.utterances[row].task.segment_id,
+                text="" if silent[place] else attempts[place].hypothesis.text,
+                words=words[place],
+                language=attempts[place].language.code,
+                language_candidates=attempts[place].language.candidates,
+                avg_log_prob=attempts[place].hypothesis.avg_log_prob,
+                no_speech_prob=attempts[place].hypothesis.no_speech_prob,
+                compression_ratio=attempts[place].hypothesis.compression_ratio,
+                temperature=attempts[place].hypothesis.temperature,
+                decoding=attempts[place].decoding,
+            )
+            for place, row in enumerate(rows)
+        ]

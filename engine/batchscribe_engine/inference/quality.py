@@ -1,0 +1,111 @@
+"""Does a result look wrong? Pure checks on text, tokens and probabilities.
+
+Two kinds of trouble are told apart. A short window may make the model repeat the last words or stop early: cheap to
+suspect, as the answer is one more decoding in a full window. And any window may make it loop or guess: that is heated,
+as in Whisper's own decoding (Radford et al. 2022, section 4.5), at up to five more decodings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+
+from batchscribe_engine.inference.hypothesis import Hypothesis
+from batchscribe_engine.messages import DecodeOptions
+
+SHORT_COMPRESSION_RATIO = 2.0
+"""In a short window suspicion begins earlier than `DecodeOptions.compression_ratio_threshold`."""
+
+SHORT_LOG_PROB = -0.7
+"""Likewise for the average log probability."""
+
+MIN_CHARACTERS_PER_S = 3.0
+"""Less text than this, and the model may have stopped early. Slow English speech has about 8."""
+
+SURE_OF_LANGUAGE = 0.5
+"""A detected language less probable than this is looked at again with the full window."""
+
+SURE_OF_SILENCE = 0.85
+"""The probability of no speech from which little text is taken for none."""
+
+
+class Fault(StrEnum):
+    """Why a result is not trusted."""
+
+    REPETITIVE = "repetitive"
+    IMPROBABLE = "improbable"
+    TOO_LONG = "too long"
+    TOO_SHORT = "too short"
+    LANGUAGE_UNSURE = "language unsure"
+
+
+def faults_in_short_window(
+    hypothesis: Hypothesis, options: DecodeOptions, *, length_s: float, token_limit: int, language_prob: float
+) -> frozenset[Fault]:
+    """What speaks against a result from a short window."""
+    faults = set()
+    ratio = min(SHORT_COMPRESSION_RATIO, options.compression_ratio_threshold)
+    if hypothesis.compression_ratio > ratio or repeats_at_end(hypothesis.tokens) > 1 or ends_as_before(hypothesis.text):
+        faults.add(Fault.REPETITIVE)
+    if hypothesis.avg_log_prob < max(SHORT_LOG_PROB, options.log_prob_threshold):
+        faults.add(Fault.IMPROBABLE)
+    if len(hypothesis.tokens) >= token_limit:
+        faults.add(Fault.TOO_LONG)
+    if is_sparse(hypothesis.text, length_s):
+        faults.add(Fault.TOO_SHORT)
+    if language_prob < SURE_OF_LANGUAGE:
+        faults.add(Fault.LANGUAGE_UNSURE)
+    return frozenset(faults)
+
+
+def faults_in_full_window(hypothesis: Hypothesis, options: DecodeOptions, *, token_limit: int) -> frozenset[Fault]:
+    """What speaks against a result from a full window: enough to try a higher temperature."""
+    faults = set()
+    if hypothesis.compression_ratio > options.compression_ratio_threshold or repeats_at_end(hypothesis.tokens) > 3:
+        faults.add(Fault.REPETITIVE)
+    if hypothesis.avg_log_prob < options.log_prob_threshold:
+        faults.add(Fault.IMPROBABLE)
+    if len(hypothesis.tokens) >= token_limit:
+        faults.add(Fault.TOO_LONG)
+    return frozenset(faults)
+
+
+def is_silence(hypothesis: Hypothesis, options: DecodeOptions, *, length_s: float) -> bool:
+    """Nothing was said: the model thinks so, and is unsure of the text that it gave nevertheless.
+
+    In silence it often says a word or two, and is sure of them ("you", "Thank you."): little text for the segment's
+    length counts as unsure too, where the model is all but certain that nobody speaks.
+    """
+    if hypothesis.no_speech_prob <= options.no_speech_threshold:
+        return False
+    sure = hypothesis.no_speech_prob > max(SURE_OF_SILENCE, options.no_speech_threshold)
+    return hypothesis.avg_log_prob < options.log_prob_threshold or (sure and is_sparse(hypothesis.text, length_s))
+
+
+def is_sparse(text: str, length_s: float) -> bool:
+    """Whether the text is too little for speech of this length; a word alone in a second is not."""
+    return length_s > 1 and len(text) < MIN_CHARACTERS_PER_S * length_s
+
+
+def repeats_at_end(tokens: Sequence[int], min_tokens: int = 4) -> int:
+    """How many times the sequence says its last phrase, one after the other; 1 when it does not repeat itself.
+
+    A phrase counts as repeated when the repetitions have at least `min_tokens` tokens in all, so "no, no" is nothing.
+    """
+    most = 1
+    for length in range(1, len(tokens) // 2 + 1):
+        phrase = tokens[-length:]
+        count = 1
+        while tokens[-(count + 1) * length : -count * length] == phrase:
+            count += 1
+        if (count - 1) * length >= min_tokens:
+            most = max(most, count)
+    return most
+
+
+def ends_as_before(text: str, words: int = 3) -> bool:
+    """Whether the last few words were said before: "…a fine example, that is a fine example." """
+    heard = re.findall(r"\w+", text.lower())
+    ending = heard[-words:]
+    return len(ending) == words and any(heard[start : start + words] == ending for start in range(len(heard) - words))

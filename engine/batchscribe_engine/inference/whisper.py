@@ -1,0 +1,246 @@
+"""A Whisper model in memory: the one module that touches CTranslate2 and faster-whisper.
+
+Nothing here reaches the network: a model is a local folder, and one without its tokenizer is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens
+
+from batchscribe_engine.inference.errors import InferenceError, ModelUnavailableError, OutOfMemoryError
+from batchscribe_engine.inference.hypothesis import Hypothesis
+from batchscribe_engine.inference.prompts import prompt_tokens
+from batchscribe_engine.inference.windows import SAMPLES_PER_FRAME, content_frames
+from batchscribe_engine.inference.words import Alignment
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from batchscribe_engine.inference.windows import Mel
+
+REQUIRED_FILES = ("model.bin", "config.json", "tokenizer.json")
+BEST_OF = 5
+"""How many samples are drawn at a temperature above 0; the likeliest is taken."""
+
+_INT16_SCALE = 1 / 32768
+
+
+class DeviceUnavailableError(Exception):
+    """The device or the compute type that was asked for is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where models run and in which precision. `name` is "cpu" or "cuda:0"."""
+
+    kind: str
+    index: int
+    compute_type: str
+
+    @property
+    def name(self) -> str:
+        """The device in one word."""
+        return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
+
+    @property
+    def max_full_windows(self) -> int:
+        """How many windows of 30 s to encode at once: few on a CPU, which gains nothing from more of them."""
+        return 2 if self.kind == "cpu" else 16
+
+    @classmethod
+    def choose(cls, wanted: str, compute_type: str) -> Self:
+        """The device for "auto", "cpu", "cuda" or "cuda:1", with a compute type or "auto".
+
+        Raises DeviceUnavailableError.
+        """
+        kind, _, number = wanted.partition(":")
+        gpus = ctranslate2.get_cuda_device_count()
+        if kind == "auto":
+            kind = "cuda" if gpus else "cpu"
+        index = int(number or 0)
+        if kind == "cuda" and index >= gpus:
+            raise DeviceUnavailableError(f"there is no CUDA device {index}: {gpus} were found")
+        supported = ctranslate2.get_supported_compute_types(kind, index)
+        preferred = ("float16", "int8_float16", "int8", "float32") if kind == "cuda" else ("int8", "float32")
+        if compute_type == "auto":
+            compute_type = next(each for each in preferred if each in supported)
+        elif compute_type not in supported:
+            raise DeviceUnavailableError(f"{kind} has no {compute_type}, but {', '.join(sorted(supported))}")
+        return cls(kind, index, compute_type)
+
+
+class Encoded:
+    """What the encoder made of a stack of windows; it may lie on the device."""
+
+    def __init__(self, view: Any, size: int) -> None:
+        self.view = view
+        self.size = size
+
+    def rows(self, rows: Sequence[int]) -> Encoded:
+        """Some of the windows, in the given order."""
+        if list(rows) == list(range(self.size)):
+            return self
+        view = self.view.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32)
+        picked = np.ascontiguousarray(np.array(view)[list(rows)])
+        return Encoded(ctranslate2.StorageView.from_array(picked), len(rows))
+
+
+class Whisper:
+    """One loaded model. Safe to use from as many threads as it has `workers`; more of them wait."""
+
+    def __init__(self, model: WhisperModel) -> None:
+        self._model = model
+        self.is_multilingual: bool = model.model.is_multilingual
+        # English-only models ignore both; any tokenizer gives the suppressed tokens, which languages share.
+        self._suppressed = list(get_suppressed_tokens(self.tokenizer("en", "transcribe"), [-1]))
+
+    @classmethod
+    def load(cls, path: str, device: Device, *, workers: int, threads: int) -> Self:
+        """Load a CTranslate2 Whisper folder. Raises ModelUnavailableError or OutOfMemoryError."""
+        missing = [name for name in REQUIRED_FILES if not (Path(path) / name).is_file()]
+        if missing:
+            raise ModelUnavailableError(f"{path} is not a Whisper model: it has no {' and no '.join(missing)}")
+        with translated_memory_errors():
+            try:
+                model = WhisperModel(
+                    path,
+                    device=device.kind,
+                    device_index=device.index,
+                    compute_type=device.compute_type,
+                    cpu_threads=threads,
+                    num_workers=workers,
+                    local_files_only=True,
+                )
+                return cls(model)
+            except MemoryError:
+                raise
+            except Exception as error:  # CTranslate2, tokenizers and json each fail in their own ways
+                if _tells_of_memory(error):
+                    raise
+                raise ModelUnavailableError(f"the model in {path} cannot be loaded: {error}") from error
+
+    def close(self) -> None:
+        """Give the model's memory back. Nobody may be using it."""
+        self._model.model.unload_model()
+
+    def tokenizer(self, language: str, task: str) -> Tokenizer:
+        """The tokenizer for a language code and "transcribe" or "translate"; English-only models ignore both.
+
+        Raises InferenceError for a language that the model does not know.
+        """
+        tokenizer = self._model.hf_tokenizer
+        if self._model.model.is_multilingual and tokenizer.token_to_id(f"<|{language}|>") is None:
+            raise InferenceError(f"the model knows no language {language!r}")
+        return Tokenizer(tokenizer, self.is_multilingual, task=task, language=language)
+
+    def features(self, samples: npt.NDArray[np.int16]) -> Mel:
+        """The log-mel features of 16 kHz mono samples: float32 of shape (n_mels, frames of 10 ms)."""
+        audio = samples.astype(np.float32) * np.float32(_INT16_SCALE)
+        # Half an analysis window beyond the end, so that the last frame is whole.
+        mel = self._model.feature_extractor(audio, padding=SAMPLES_PER_FRAME)
+        heard: Mel = mel[:, : content_frames(samples.size)].astype(np.float32, copy=False)
+        return heard
+
+    def encode(self, mels: Mel) -> Encoded:
+        """Run the encoder on windows of shape (n, n_mels, frames), frames even and at most 3000."""
+        with translated_memory_errors():
+            return Encoded(self._model.model.encode(ctranslate2.StorageView.from_array(mels)), len(mels))
+
+    def detect_language(self, encoded: Encoded) -> list[list[tuple[str, float]]]:
+        """For each window all languages with their probabilities, best first. Only for a multilingual model."""
+        with translated_memory_errors():
+            detected = self._model.model.detect_language(encoded.view)
+        return [[(token[2:-2], probability) for token, probability in candidates] for candidates in detected]
+
+    def prompt(self, tokenizer: Tokenizer, hotwords: str, previous: Sequence[str]) -> list[int]:
+        """The prompt of one segment, in tokens."""
+        return prompt_tokens(
+            tokenizer.encode,
+            start_of_previous=tokenizer.sot_prev,
+            start_sequence=[*tokenizer.sot_sequence, tokenizer.no_timestamps],
+            hotwords=hotwords,
+            previous=previous,
+        )
+
+    def generate(
+        self,
+        encoded: Encoded,
+        prompts: Sequence[Sequence[int]],
+        tokenizer: Tokenizer,
+        *,
+        beam_size: int,
+        temperature: float,
+        max_new_tokens: int,
+    ) -> list[Hypothesis]:
+        """The best hypothesis for each window. All prompts must be equally long.
+
+        Temperature 0 searches with a beam; above it the best of some samples is taken.
+        """
+        search = (
+            {"beam_size": beam_size}
+            if temperature == 0
+            else {"beam_size": 1, "num_hypotheses": BEST_OF, "sampling_topk": 0, "sampling_temperature": temperature}
+        )
+        with translated_memory_errors():
+            results = self._model.model.generate(
+                encoded.view,
+                [list(prompt) for prompt in prompts],
+                # CTranslate2 counts the prompt in, and lets new tokens take at most half.
+                max_length=max(2 * max_new_tokens, max_new_tokens + len(prompts[0])),
+                return_scores=True,
+                return_no_speech_prob=True,
+                suppress_tokens=self._suppressed,
+                **search,
+            )
+        hypotheses = []
+        for result in results:
+            tokens = result.sequences_ids[0]
+            hypotheses.append(
+                Hypothesis(
+                    tokens=tuple(token for token in tokens if token < tokenizer.eot),
+                    text=tokenizer.decode(tokens).strip(),
+                    # The score is the mean over the tokens; the end of the text counts as one more.
+                    avg_log_prob=result.scores[0] * len(tokens) / (len(tokens) + 1),
+                    no_speech_prob=result.no_speech_prob,
+                    temperature=temperature,
+                )
+            )
+        return hypotheses
+
+    def align(
+        self, encoded: Encoded, tokenizer: Tokenizer, tokens: Sequence[Sequence[int]], frames: Sequence[int]
+    ) -> list[Alignment]:
+        """Where each window's text tokens were heard; `frames` is how much of each window is the segment itself."""
+        with translated_memory_errors():
+            results = self._model.model.align(
+                encoded.view, tokenizer.sot_sequence, [list(each) for each in tokens], list(frames)
+            )
+        return [Alignment(result.alignments, result.text_token_probs) for result in results]
+
+
+@contextlib.contextmanager
+def translated_memory_errors() -> Iterator[None]:
+    """Raise OutOfMemoryError for what CTranslate2 and numpy raise when memory runs out."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemoryError("there is not enough memory") from error
+    except RuntimeError as error:
+        if not _tells_of_memory(error):
+            raise
+        raise OutOfMemoryError(f"the device's memory is full: {error}") from error
+
+
+def _tells_of_memory(error: Exception) -> bool:
+    message = str(error).lower()
+    return any(sign in message for sign in ("out of memory", "cuda_error_out_of_memory", "alloc_failed", "bad_alloc"))

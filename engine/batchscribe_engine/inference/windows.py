@@ -1,0 +1,79 @@
+"""How long the encoder's window is, and how many segments go into it at once.
+
+Whisper was trained on windows of 30 s, and its encoder costs more than linearly with the window's length. A window of
+the segment's length plus a margin costs a fraction; the margin is silence, which the model needs to see that the
+speech has ended. Too small a margin makes it repeat its last words or stop early (see `quality`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from batchscribe_engine.messages import MAX_SEGMENT_S, SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Mel = npt.NDArray[np.float32]
+
+FRAMES_PER_S = 100
+SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FRAMES_PER_S
+FULL_WINDOW_FRAMES = MAX_SEGMENT_S * FRAMES_PER_S
+
+MAX_NEW_TOKENS = 224
+"""Half of Whisper's context: what it may say about one window."""
+
+_DYNAMIC_RANGE = 2.0  # Whisper clips its log-mel features at 80 dB below their peak: 2.0 after scaling
+_SILENCE = -1.5  # the feature of digital silence, which nothing lies below
+
+
+def window_frames(samples: int, margin_s: float | None) -> int:
+    """The window's length in frames of 10 ms, even and at most 30 s; a margin of None asks for the whole 30 s."""
+    if margin_s is None:
+        return FULL_WINDOW_FRAMES
+    frames = math.ceil(samples / SAMPLES_PER_FRAME + margin_s * FRAMES_PER_S)
+    return min(FULL_WINDOW_FRAMES, frames + frames % 2)  # the encoder halves the number of frames
+
+
+def content_frames(samples: int) -> int:
+    """How many frames the segment itself takes, without the margin."""
+    return min(FULL_WINDOW_FRAMES, max(2, math.ceil(samples / SAMPLES_PER_FRAME)))
+
+
+def stack(mels: Sequence[Mel], frames: int) -> Mel:
+    """Log-mel features of shape (n_mels, n), each padded with silence or cut, as one (len(mels), n_mels, frames)."""
+    batch = np.empty((len(mels), mels[0].shape[0], frames), dtype=np.float32)
+    for row, mel in zip(batch, mels, strict=True):
+        heard = mel[:, :frames]
+        row[:, : heard.shape[1]] = heard
+        row[:, heard.shape[1] :] = max(float(mel.max()) - _DYNAMIC_RANGE, _SILENCE)
+    return batch
+
+
+def token_limit(samples: int) -> int:
+    """The most tokens that speech of this length can be worth.
+
+    Quick English takes 6 tokens a second; scripts whose letters are several tokens each, up to twenty. Who reaches
+    the limit is repeating itself, or is decoded again without it (see `quality`).
+    """
+    return min(MAX_NEW_TOKENS, 16 + math.ceil(12 * samples / SAMPLE_RATE_HZ))
+
+
+def portions(frames: Sequence[int], max_full_windows: int) -> list[list[int]]:
+    """Divide windows, given by their lengths, into portions to be encoded together; returns their indices.
+
+    Windows of like length share a portion, and each is padded to its longest. The encoder's attention takes memory
+    with the square of the length: a portion takes no more than `max_full_windows` windows of 30 s would.
+    """
+    budget = max_full_windows * FULL_WINDOW_FRAMES**2
+    divided: list[list[int]] = []
+    for index in sorted(range(len(frames)), key=lambda index: -frames[index]):
+        if divided and (len(divided[-1]) + 1) * frames[divided[-1][0]] ** 2 <= budget:
+            divided[-1].append(index)
+        else:
+            divided.append([index])
+    return divided

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from batchscribe_engine.inference.windows import portions, stack, token_limit, window_frames
+from hypothesis import given
+from hypothesis import strategies as st
+
+RATE_HZ = 16_000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "margin_s", "frames"),
+    [
+        (4.0, 1.0, 500),
+        (4.0, 0.0, 400),
+        (4.003, 1.0, 502),  # a part of a frame is a frame, and the number is even
+        (29.5, 2.0, 3000),
+        (4.0, None, 3000),
+        (0.0, 0.5, 50),
+    ],
+)
+def test_window_is_the_segment_and_its_margin(seconds: float, margin_s: float | None, frames: int) -> None:
+    assert window_frames(round(seconds * RATE_HZ), margin_s) == frames
+
+
+@given(st.integers(0, 30 * RATE_HZ), st.floats(0, 30))
+def test_windows_are_even_and_hold_the_segment(samples: int, margin_s: float) -> None:
+    frames = window_frames(samples, margin_s)
+    assert frames % 2 == 0
+    assert samples <= frames * 160 <= 30 * RATE_HZ
+
+
+def test_stack_pads_with_silence_80_db_below_the_peak() -> None:
+    loud = np.full((2, 3), 1.5, dtype=np.float32)
+    silent = np.full((2, 1), -1.5, dtype=np.float32)
+    stacked = stack([loud, silent], 4)
+    assert stacked.shape == (2, 2, 4)
+    np.testing.assert_array_equal(stacked[0, 0], [1.5, 1.5, 1.5, -0.5])
+    np.testing.assert_array_equal(stacked[1], np.full((2, 4), -1.5))
+
+
+def test_stack_cuts_what_exceeds_the_window() -> None:
+    assert stack([np.zeros((2, 9), dtype=np.float32)], 4).shape == (1, 2, 4)
+
+
+def test_token_limit_grows_with_the_segment_up_to_the_models() -> None:
+    assert token_limit(RATE_HZ) < token_limit(5 * RATE_HZ) < token_limit(30 * RATE_HZ) == 224
+
+
+@given(st.lists(st.integers(2, 3000), max_size=40), st.integers(1, 4))
+def test_portions_hold_every_window_once_and_bound_the_attention(frames: list[int], max_full_windows: int) -> None:
+    divided = portions(frames, max_full_windows)
+    assert sorted(index for portion in divided for index in portion) == list(range(len(frames)))
+    for portion in divided:
+        longest = max(frames[index] for index in portion)
+        assert longest == frames[portion[0]]
+        assert len(portion) * longest**2 <= max_full_windows * 3000**2
