@@ -1,0 +1,66 @@
+"""How the children are started: their command lines, to be completed with descriptors."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from batchscribe_engine.messages import EngineReady, FromEngine, FromMediaWorker, WorkerReady
+
+from batchscribe_server.transcriber.child import ChildCommand
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the inference process is told. `concurrency` 0 leaves the choice to it, `threads` are for one batch."""
+
+    device: str = "auto"
+    compute_type: str = "auto"
+    concurrency: int = 0
+    threads: int = 1
+    memory_budget_bytes: int = 4 * 1024**3
+    idle_unload_s: float = 600.0
+    nice: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class MediaOptions:
+    """What a media worker is told. `cpu_limit_s_per_minute` limits CPU seconds for each minute of audio."""
+
+    memory_limit_bytes: int = 2 * 1024**3
+    cpu_limit_s_per_minute: float = 60.0
+    nice: int = 10
+
+
+def engine_argv(options: EngineOptions) -> tuple[str, ...]:
+    """The command line of the inference process."""
+    return (
+        *(sys.executable, "-m", "batchscribe_engine.inference"),
+        *("--device", options.device),
+        *("--compute-type", options.compute_type),
+        *("--concurrency", str(options.concurrency)),
+        *("--threads", str(options.threads)),
+        *("--memory-budget-bytes", str(options.memory_budget_bytes)),
+        *("--idle-unload-s", f"{options.idle_unload_s:g}"),
+        *("--nice", str(options.nice)),
+    )
+
+
+def media_argv(options: MediaOptions) -> tuple[str, ...]:
+    """The command line of a media worker."""
+    return (
+        *(sys.executable, "-m", "batchscribe_engine.media"),
+        *("--memory-limit-bytes", str(options.memory_limit_bytes)),
+        *("--cpu-limit-s-per-minute", f"{options.cpu_limit_s_per_minute:g}"),
+        *("--nice", str(options.nice)),
+    )
+
+
+def engine_command(argv: tuple[str, ...], handshake_timeout_s: float, grace_s: float) -> ChildCommand:
+    """The inference process as a child."""
+    return ChildCommand("engine", argv, FromEngine, EngineReady, handshake_timeout_s, grace_s)
+
+
+def media_command(argv: tuple[str, ...], handshake_timeout_s: float, grace_s: float) -> ChildCommand:
+    """A media worker as a child."""
+    return ChildCommand("media_worker", argv, FromMediaWorker, WorkerReady, handshake_timeout_s, grace_s)

@@ -1,0 +1,48 @@
+"""The language of a file, found from its first segments."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from batchscribe_server.domain.transcript import DetectedLanguage
+from batchscribe_server.transcriber.slots import GUARANTEED
+
+SURE = 0.5
+"""The probability from which one language is believed without asking further segments."""
+
+
+class LanguageFinder:
+    """Sums the candidates of a file's first segments, weighted by their lengths.
+
+    The first segment is asked alone; only when it is unsure are further ones asked, `GUARANTEED` in all, since their
+    slots are kept until the language is known.
+    """
+
+    def __init__(self, fallback: str) -> None:
+        self._fallback = fallback
+        self._weights: defaultdict[str, float] = defaultdict(float)
+        self._total_s = 0.0
+        self.votes = 0
+
+    @property
+    def wanted(self) -> int:
+        """How many of the file's segments should be asked, as far as is known."""
+        return GUARANTEED if self.votes else 1
+
+    def vote(self, candidates: Iterable[tuple[str, float]], length_s: float) -> None:
+        """What detection found in one segment; nothing where there was nothing to hear."""
+        self.votes += 1
+        found = tuple(candidates)
+        if found:
+            self._total_s += length_s
+        for language, probability in found:
+            self._weights[language] += probability * length_s
+
+    def decide(self, *, more: bool) -> DetectedLanguage | None:
+        """The language, or None while further segments should be asked and, as `more` says, may be."""
+        best, weight = max(self._weights.items(), key=lambda item: item[1], default=(self._fallback, 0.0))
+        confidence = min(1.0, weight / self._total_s) if self._total_s else 0.0
+        if more and confidence < SURE and self.votes < GUARANTEED:
+            return None
+        return DetectedLanguage(best, confidence)

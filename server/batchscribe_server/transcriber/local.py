@@ -1,0 +1,177 @@
+"""The transcriber of this machine: the arena, the media workers and the engine, behind the port."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from batchscribe_engine.arena import Arena
+
+from batchscribe_server.domain.errors import DrainingError
+from batchscribe_server.operations.transcriber import TranscriberStatus, Transcription, TranscriptionRequest
+from batchscribe_server.transcriber.backoff import Backoff
+from batchscribe_server.transcriber.batcher import BatchLimits
+from batchscribe_server.transcriber.commands import (
+    EngineOptions,
+    MediaOptions,
+    engine_argv,
+    engine_command,
+    media_argv,
+    media_command,
+)
+from batchscribe_server.transcriber.deadlines import WatchdogLimits
+from batchscribe_server.transcriber.engine_process import EngineProcess
+from batchscribe_server.transcriber.media_pool import WorkerLimits, MediaPool
+from batchscribe_server.transcriber.media_task import MediaQueue, MediaTask
+from batchscribe_server.transcriber.options import decode_options, model_spec, voice_activity_options
+from batchscribe_server.transcriber.pool import SegmentPool
+from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
+from batchscribe_server.transcriber.session import Session
+from batchscribe_server.transcriber.slots import SlotAllocator, fewest_slots
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriberConfig:
+    """The measures of a transcriber. Its audio takes at most `slots` MB of memory; `max_deaths` is how many engines
+    one segment may kill before its file is failed. More slots are made where the media workers could block each other.
+    """
+
+    engine_argv: tuple[str, ...] = field(default_factory=lambda: engine_argv(EngineOptions()))
+    media_argv: tuple[str, ...] = field(default_factory=lambda: media_argv(MediaOptions()))
+    slots: int = 32
+    batches: BatchLimits = field(default_factory=BatchLimits)
+    media: WorkerLimits = field(default_factory=WorkerLimits)
+    watchdog: WatchdogLimits = field(default_factory=WatchdogLimits)
+    backoff: Backoff = field(default_factory=Backoff)
+    max_deaths: int = 3
+    handshake_timeout_s: float = 120.0
+    grace_s: float = 10.0
+
+
+class _Intake:
+    """The queue as a session sees it: segments enter by the pool and leave by the pool or the engine's retries."""
+
+    def __init__(self, pool: SegmentPool, engine: EngineProcess) -> None:
+        self._engine = engine
+        self.add: Callable[[QueuedSegment], None] = pool.add
+
+    def drop(self, owner: SegmentOwner) -> None:
+        self._engine.drop(owner)
+
+
+class LocalTranscriber:
+    """A `Transcriber` over child processes; an async context manager, entered and left by one task.
+
+    Leaving it ends the children in good order; files that are still open end with DrainingError.
+    """
+
+    def __init__(self, config: TranscriberConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        slots = max(config.slots, fewest_slots(config.media.workers))
+        self._arena = Arena.create(slots)
+        self._slots = SlotAllocator(slots)
+        self._pool = SegmentPool(config.batches, clock)
+        self._engine = EngineProcess(
+            engine_command(config.engine_argv, config.handshake_timeout_s, config.grace_s),
+            self._arena.descriptor,
+            self._slots,
+            self._pool,
+            limits=config.watchdog,
+            backoff=config.backoff,
+            max_deaths=config.max_deaths,
+        )
+        self._files = MediaQueue(clock)
+        self._media = MediaPool(
+            media_command(config.media_argv, config.handshake_timeout_s, config.grace_s),
+            self._arena.descriptor,
+            self._slots,
+            self._files,
+            limits=config.media,
+            backoff=config.backoff,
+        )
+        self._intake = _Intake(self._pool, self._engine)
+        self._segment_ids = itertools.count(1)
+        self._sessions: set[Session] = set()
+        self._group = asyncio.TaskGroup()
+        self._supervisors: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        self._supervisors = [
+            self._group.create_task(self._engine.run(), name="engine-supervisor"),
+            self._group.create_task(self._media.run(), name="media-supervisor"),
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for session in list(self._sessions):
+            session.fail(DrainingError("the engine is shutting down"))
+        for supervisor in self._supervisors:
+            supervisor.cancel()
+        try:
+            await self._group.__aexit__(kind, error, traceback)
+        finally:
+            self._arena.close()
+
+    @property
+    def ready(self) -> bool:
+        """True while the engine and a media worker can take work."""
+        return self._engine.ready.is_set() and self._media.ready.is_set()
+
+    async def wait_ready(self) -> None:
+        """Wait until the engine and a media worker can take work."""
+        while not self.ready:
+            await self._engine.ready.wait()
+            await self._media.ready.wait()
+
+    def status(self) -> TranscriberStatus:
+        """What the engine is doing now."""
+        hello, heartbeat = self._engine.hello, self._engine.heartbeat
+        return TranscriberStatus(
+            ready=self.ready,
+            reason="; ".join(reason for reason in (self._engine.reason, self._media.reason) if reason),
+            device=hello.device if hello else "",
+            compute_type=hello.compute_type if hello else "",
+            loaded_models=tuple(model.name for model in heartbeat.models) if heartbeat else (),
+            slots=self._slots.slots,
+            free_slots=self._slots.free,
+            waiting_segments=self._engine.waiting_segments,
+        )
+
+    async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:
+        """Transcribe one file; see the port. The generator must be closed, as `contextlib.aclosing` does."""
+        session = Session(
+            request,
+            model_spec(request.model),
+            decode_options(request),
+            self._slots,
+            self._intake,
+            self._segment_ids,
+        )
+        task = MediaTask(
+            path=request.path,
+            voice_activity=voice_activity_options(request.config.voice_activity),
+            max_duration_ms=request.max_duration_ms,
+            priority=request.priority,
+            sink=session,
+            job_id=request.job_id,
+            submitted_s=self._clock(),
+            cancelled=session.closed,
+        )
+        self._sessions.add(session)
+        self._files.put(task)
+        try:
+            async with aclosing(session.events()) as events:
+                async for event in events:
+                    yield event
+        finally:
+            session.close()
+            self._sessions.discard(session)

@@ -1,0 +1,254 @@
+"""The media workers: child processes that cut files into segments, one file at a time each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from dataclasses import dataclass
+
+import structlog
+from batchscribe_engine.channel import ChannelClosedError
+from batchscribe_engine.messages import (
+    CancelTask,
+    FromMediaWorker,
+    MediaFailed,
+    MediaFinished,
+    MediaOpened,
+    MediaProgress,
+    SegmentReady,
+    SlotGranted,
+    SlotWanted,
+    TranscodeTask,
+    WorkerReady,
+)
+
+from batchscribe_server.domain.errors import Reason
+from batchscribe_server.transcriber.backoff import Backoff
+from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
+from batchscribe_server.transcriber.media_task import MediaQueue, MediaTask
+from batchscribe_server.transcriber.reasons import known_reason
+from batchscribe_server.transcriber.slots import Grant, SlotAllocator
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """`stall_s` is how long a worker may be silent unless it waits for a slot, `max_crashes` how many workers one file
+    may kill, `tasks_per_worker` after how many files a worker is replaced by a fresh one.
+    """
+
+    workers: int = 2
+    stall_s: float = 60.0
+    max_crashes: int = 3
+    tasks_per_worker: int = 200
+
+
+class MediaPool:
+    """The workers and their queue. A worker that dies is replaced; the file it had goes on where it was."""
+
+    def __init__(
+        self,
+        command: ChildCommand,
+        arena_descriptor: int,
+        slots: SlotAllocator,
+        queue: MediaQueue,
+        *,
+        limits: WorkerLimits,
+        backoff: Backoff,
+    ) -> None:
+        self._command = command
+        self._arena_descriptor = arena_descriptor
+        self._slots = slots
+        self._queue = queue
+        self._limits = limits
+        self._backoff = backoff
+        self._task_ids = itertools.count(1)
+        self._alive = 0
+        self.ready = asyncio.Event()
+        self.reason = "the media workers are starting"
+
+    async def run(self) -> None:
+        """Keep the workers running until cancelled, then end them."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._limits.workers):
+                group.create_task(self._keep_worker(), name=f"media-worker-{number}")
+
+    async def _keep_worker(self) -> None:
+        failures = 0
+        while True:
+            try:
+                child: Child[FromMediaWorker]
+                child, _ = await Child.spawn(self._command, self._arena_descriptor)
+            except ChildStartError as error:
+                failures += 1
+                self.reason = f"the media workers do not start: {error}"
+                log.error("media_worker_start_failed", reason=str(error), failures=failures)  # noqa: TRY400 - its words say all
+                await asyncio.sleep(self._backoff.delay_s(failures))
+                continue
+            failures = 0
+            self._enter()
+            try:
+                await self._employ(child)
+            finally:
+                self._leave()
+                await child.end()
+
+    def _enter(self) -> None:
+        self._alive += 1
+        self.ready.set()
+        self.reason = ""
+
+    def _leave(self) -> None:
+        self._alive -= 1
+        if not self._alive:
+            self.ready.clear()
+            self.reason = "the media workers are being restarted"
+
+    async def _employ(self, child: Child[FromMediaWorker]) -> None:
+        """Give one worker files until it dies of one, or has had its share."""
+        for _ in range(self._limits.tasks_per_worker):
+            task = await self._queue.take(child.exited)
+            if task is None:
+                log.warning("media_worker_died", pid=child.pid, cause=await child.describe_death())
+                return
+            run = MediaRun(next(self._task_ids), task, child, self._slots, self._limits.stall_s)
+            try:
+                await run.to_the_end()
+            except WorkerLostError as lost:
+                self._on_lost(task, child.pid, str(lost))
+                return
+
+    def _on_lost(self, task: MediaTask, pid: int, cause: str) -> None:
+        task.crashes += 1
+        log.warning("media_worker_died", pid=pid, cause=cause, job_id=task.job_id, crashes=task.crashes)
+        if task.cancelled.done():
+            return
+        if task.crashes < self._limits.max_crashes:
+            self._queue.put(task)
+            return
+        task.sink.media_failed(
+            Reason.DECODE_FAILED,
+            f"the decoder crashed on this file {task.crashes} times ({cause}); convert it to WAV or FLAC and try again",
+        )
+
+
+class WorkerLostError(Exception):
+    """The worker died, fell silent or sent nonsense, and is gone now; the message says how."""
+
+
+class MediaRun:
+    """One file on one worker. Whatever way it ends, the slots that were granted and not filled are free again."""
+
+    def __init__(
+        self, task_id: int, task: MediaTask, child: Child[FromMediaWorker], slots: SlotAllocator, stall_s: float
+    ) -> None:
+        self._task_id = task_id
+        self._task = task
+        self._child = child
+        self._slots = slots
+        self._stall_s = stall_s
+        self._filling: set[Grant] = set()
+        self._ended = False
+
+    async def to_the_end(self) -> None:
+        """Run the file until the worker has ended it. Raises WorkerLostError when the worker is lost."""
+        self._task.cancelled.add_done_callback(self._pass_cancellation_on)
+        try:
+            self._child.channel.send(
+                TranscodeTask(
+                    task_id=self._task_id,
+                    path=self._task.path,
+                    voice_activity=self._task.voice_activity,
+                    first_segment=self._task.sink.next_index,
+                    max_duration_ms=self._task.max_duration_ms,
+                )
+            )
+            while not await self._step():
+                pass
+        except ChannelClosedError as error:
+            ending = await self._child.describe_death()
+            raise WorkerLostError(str(error) or ending) from error
+        except TimeoutError as error:
+            await self._child.kill()
+            raise WorkerLostError(f"no sign of life for {self._stall_s:g} s") from error
+        finally:
+            self._ended = True
+            self._task.cancelled.remove_done_callback(self._pass_cancellation_on)
+            if self._filling:
+                # Only a worker that is gone leaves a slot alone for certain.
+                await self._child.kill()
+                self._give_back()
+
+    def _pass_cancellation_on(self, _: asyncio.Future[None]) -> None:
+        # A file that has just ended closes its session, whose callbacks may still be on their way here.
+        if not self._ended:
+            with contextlib.suppress(ChannelClosedError):  # the run notices by itself
+                self._child.channel.send(CancelTask(self._task_id))
+
+    async def _step(self) -> bool:
+        """Take one message; True when it was the last one."""
+        async with asyncio.timeout(self._stall_s):
+            message = await self._child.channel.receive()
+        if isinstance(message, WorkerReady) or message.task_id != self._task_id:
+            raise ChannelClosedError("it spoke out of turn")
+        sink = self._task.sink
+        match message:
+            case MediaOpened():
+                sink.opened(message)
+            case SlotWanted():
+                await self._grant()
+            case SegmentReady():
+                self._on_segment(message)
+            case MediaProgress():
+                sink.progressed(message)
+            case MediaFinished():
+                self._give_back()
+                sink.finished(message)
+                return True
+            case MediaFailed():
+                self._give_back()
+                self._on_failed(message)
+                return True
+        return False
+
+    async def _grant(self) -> None:
+        """Answer the worker with a slot, unless the file is cancelled first: then it was told already."""
+        if self._task.cancelled.done():
+            return
+        request = self._slots.request(self._task.sink)
+        watched = (request, self._task.cancelled, self._child.exited)
+        try:
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if request.done():
+                self._filling.add(request.result())
+            request.cancel()
+        if request.cancelled() or self._task.cancelled.done():
+            return
+        grant = request.result()
+        self._child.channel.send(SlotGranted(self._task_id, grant.slot, grant.generation))
+
+    def _on_segment(self, message: SegmentReady) -> None:
+        grant = Grant(message.slot, message.generation)
+        if grant not in self._filling:
+            raise ChannelClosedError("it filled a slot that it wasn't granted")
+        if message.index != self._task.sink.next_index:
+            raise ChannelClosedError("it left a segment out")
+        self._filling.remove(grant)
+        self._slots.filled(grant)
+        self._task.sink.segment_ready(message, grant)
+
+    def _on_failed(self, message: MediaFailed) -> None:
+        if self._task.cancelled.done():
+            return
+        if message.reason == "CANCELLED":
+            raise ChannelClosedError("it gave the file up unasked")
+        self._task.sink.media_failed(known_reason(message.reason, Reason.DECODE_FAILED), message.message)
+
+    def _give_back(self) -> None:
+        """Release the slots that the worker doesn't fill any more."""
+        for grant in self._filling:
+            self._slots.release(grant)
+        self._filling.clear()

@@ -1,0 +1,60 @@
+"""A speech segment on its way to the engine, and who waits for its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
+
+from batchscribe_server.domain.errors import Reason
+from batchscribe_server.transcriber.slots import Grant
+
+
+class SegmentOwner(Protocol):
+    """The file a segment belongs to. A segment's slot is READY whenever its owner is called."""
+
+    @property
+    def wanted(self) -> bool:
+        """False once nobody waits for the results any more."""
+        ...
+
+    def heard(self, segment: QueuedSegment, result: SegmentResult) -> None:
+        """The result of a segment; its slot is the owner's to release or to use again."""
+        ...
+
+    def failed(self, segment: QueuedSegment, reason: Reason, message: str) -> None:
+        """The segment can't be done, so the file can't; its slot is the owner's to release."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedSegment:
+    """A segment that lies in a slot: the `index`-th of its file, `samples` long from `start_sample` on.
+
+    An empty `language` asks the engine to detect it. `fairness_key` names whose turn at the engine it takes.
+    """
+
+    segment_id: int
+    owner: SegmentOwner
+    index: int
+    grant: Grant
+    start_sample: int
+    samples: int
+    model: ModelSpec
+    options: DecodeOptions
+    language: str = ""
+    fairness_key: str = ""
+    priority: int = 0
+
+    @property
+    def length_s(self) -> float:
+        """Its length in seconds."""
+        return self.samples / SAMPLE_RATE_HZ
+
+
+def padded_s(segments: Iterable[QueuedSegment]) -> float:
+    """What a batch costs: its longest segment's length in seconds, times their number."""
+    lengths_s = [segment.length_s for segment in segments]
+    return max(lengths_s, default=0.0) * len(lengths_s)

@@ -1,0 +1,292 @@
+"""One file on its way through the engine: what the worker finds in it, what is heard in it, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections import deque
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Protocol
+
+from batchscribe_engine.messages import (
+    MAX_SEGMENT_S,
+    SAMPLE_RATE_HZ,
+    DecodeOptions,
+    MediaFinished,
+    MediaOpened,
+    MediaProgress,
+    ModelSpec,
+    SegmentReady,
+    SegmentResult,
+)
+
+from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
+from batchscribe_server.operations.transcriber import (
+    DecodingProgress,
+    HeardSegment,
+    MediaSummary,
+    Transcription,
+    TranscriptionRequest,
+)
+from batchscribe_server.transcriber.language import LanguageFinder
+from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
+from batchscribe_server.transcriber.slots import Grant, SlotAllocator, SlotState
+
+MAX_UNREAD = 64
+"""Results that may wait for their reader, or for an earlier one; with more the file gets no further slot."""
+
+
+class SegmentQueue(Protocol):
+    """Where segments wait for the engine."""
+
+    def add(self, segment: QueuedSegment) -> None:
+        """Queue one segment."""
+        ...
+
+    def drop(self, owner: SegmentOwner) -> None:
+        """Forget a file's segments, unless they are in the engine."""
+        ...
+
+
+class Session:
+    """A file between its media worker and the engine, and the ordered stream of its results.
+
+    It owns its segments' slots from when they are filled until their results are accepted. Everything but `events`
+    is called on the event loop and waits for nothing. Once `closed` is settled it takes part in nothing any more: its
+    media task stops, and what the engine still has is given back when it comes.
+    """
+
+    def __init__(
+        self,
+        request: TranscriptionRequest,
+        model: ModelSpec,
+        options: DecodeOptions,
+        slots: SlotAllocator,
+        queue: SegmentQueue,
+        segment_ids: itertools.count[int],
+    ) -> None:
+        self._request = request
+        self._model = model
+        self._options = options
+        self._slots = slots
+        self._queue = queue
+        self._segment_ids = segment_ids
+        languages = request.model.languages
+        known = request.language or (languages[0] if len(languages) == 1 else "")
+        self._language = DetectedLanguage(known, 1.0) if known else None
+        self._finder = LanguageFinder(fallback="en" if not languages or "en" in languages else languages[0])
+        self._asked = 0  # segments sent for detection
+        self._held: deque[QueuedSegment] = deque()  # wait for the language
+        self._undecided: list[tuple[QueuedSegment, SegmentResult]] = []  # heard before the language was known
+        self._outstanding: dict[int, QueuedSegment] = {}  # by index: received, and no result accepted yet
+        self._early: dict[int, HeardSegment] = {}  # accepted before an earlier one
+        self._next_received = request.first_segment
+        self._next_given = request.first_segment
+        self._searched_ms = 0
+        self._described = False
+        self._finished: MediaFinished | None = None
+        self._unread: deque[Transcription] = deque()
+        self._failure: Exception | None = None
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._news = asyncio.Event()
+
+    # for its reader
+
+    async def events(self) -> AsyncGenerator[Transcription]:
+        """The file's stream, up to its summary. Raises JobFailure after what was heard before it."""
+        while True:
+            while self._unread:
+                was_backlogged = self.backlogged
+                event = self._unread.popleft()
+                if was_backlogged:
+                    self._slots.serve()
+                yield event
+                if isinstance(event, MediaSummary):
+                    return
+            if self._failure is not None:
+                raise self._failure
+            self._news.clear()
+            await self._news.wait()
+
+    def close(self) -> None:
+        """Give back all that the file holds outside of its media worker and the engine."""
+        if self.closed.done():
+            return
+        self.closed.set_result(None)
+        self._queue.drop(self)
+        for segment in self._outstanding.values():
+            self._give_back(segment)
+        self._outstanding.clear()
+
+    def fail(self, failure: Exception) -> None:
+        """End the stream with `failure`, after what its reader has not yet read."""
+        if self._failure is None and not self.closed.done():
+            self._failure = failure
+            self.close()
+            self._news.set()
+
+    # as the holder of slots and the sink of a media worker
+
+    @property
+    def backlogged(self) -> bool:
+        """True while results enough wait for their reader."""
+        return len(self._unread) + len(self._early) >= MAX_UNREAD
+
+    @property
+    def next_index(self) -> int:
+        """The number of the first segment that wasn't received yet."""
+        return self._next_received
+
+    def opened(self, message: MediaOpened) -> None:
+        """Describe the file, once."""
+        if not self._described:
+            self._described = True
+            self._give(
+                MediaDescription(
+                    message.container, message.codec, message.sample_rate_hz, message.channels, message.duration_ms
+                )
+            )
+
+    def segment_ready(self, message: SegmentReady, grant: Grant) -> None:
+        """Queue the next segment for the engine, or hold it until the language is known."""
+        if self.closed.done():
+            self._slots.release(grant)
+            return
+        segment = QueuedSegment(
+            segment_id=next(self._segment_ids),
+            owner=self,
+            index=message.index,
+            grant=grant,
+            start_sample=message.start_sample,
+            samples=message.samples,
+            model=self._model,
+            options=self._options,
+            language=self._language.code if self._language else "",
+            fairness_key=self._request.fairness_key,
+            priority=self._request.priority,
+        )
+        self._next_received = message.index + 1
+        self._outstanding[message.index] = segment
+        if self._language is not None:
+            self._queue.add(segment)
+        else:
+            self._held.append(segment)
+            self._find_language()
+
+    def progressed(self, message: MediaProgress) -> None:
+        """Tell of silence: so far back nothing can be part of a segment that is still being cut."""
+        silent_ms = message.decoded_ms - 1000 * MAX_SEGMENT_S
+        if self._outstanding or self._early or not self._described or silent_ms <= self._searched_ms:
+            return
+        self._searched_ms = silent_ms
+        if self._unread and isinstance(self._unread[-1], DecodingProgress):
+            self._unread.pop()
+        self._give(DecodingProgress(silent_ms))
+
+    def finished(self, message: MediaFinished) -> None:
+        """The last segment was received."""
+        self._finished = message
+        self._find_language()
+        self._end_if_done()
+
+    def media_failed(self, reason: Reason, message: str) -> None:
+        """The file can't be decoded."""
+        self.fail(JobFailure(reason, message))
+
+    # as the owner of segments in the engine
+
+    @property
+    def wanted(self) -> bool:
+        """False once the stream was closed or has failed."""
+        return not self.closed.done()
+
+    def heard(self, segment: QueuedSegment, result: SegmentResult) -> None:
+        """Accept a result, or keep it until the language is known."""
+        if self.closed.done():
+            self._give_back(segment)
+            return
+        if not segment.language:
+            self._undecided.append((segment, result))
+            self._finder.vote(result.language_candidates, segment.length_s)
+            self._find_language()
+        else:
+            self._accept(segment, result)
+        self._end_if_done()
+
+    def failed(self, segment: QueuedSegment, reason: Reason, message: str) -> None:
+        """The engine can't do a segment, so the file can't be done."""
+        if self.closed.done():
+            self._give_back(segment)
+        else:
+            self.fail(JobFailure(reason, message))
+
+    def _find_language(self) -> None:
+        """Ask as many segments as are wanted; settle the language once it can be told."""
+        if self._language is not None:
+            self._settle_undecided(self._language)
+            return
+        unanswered = self._asked - self._finder.votes
+        more = unanswered > 0 or bool(self._held) or self._finished is None
+        if self._finder.votes and (language := self._finder.decide(more=more)):
+            self._language = language
+            self._settle_undecided(language)
+            while self._held:
+                self._queue.add(replace(self._held.popleft(), language=language.code))
+            return
+        while self._held and self._asked < self._finder.wanted:
+            self._asked += 1
+            self._queue.add(self._held.popleft())
+
+    def _settle_undecided(self, language: DetectedLanguage) -> None:
+        """Accept what was heard in the file's language; the rest is heard again, from the slots kept for it."""
+        undecided, self._undecided = self._undecided, []
+        for segment, result in undecided:
+            if result.language in (language.code, ""):
+                self._accept(segment, result)
+            else:
+                self._queue.add(replace(segment, language=language.code))
+
+    def _accept(self, segment: QueuedSegment, result: SegmentResult) -> None:
+        del self._outstanding[segment.index]
+        self._early[segment.index] = self._in_file_time(segment, result)
+        while (heard := self._early.pop(self._next_given, None)) is not None:
+            self._next_given += 1
+            self._searched_ms = max(self._searched_ms, heard.end_ms)
+            self._give(heard)
+        # Last, since the slot may go to this very file, whose backlog must count the result by then.
+        self._give_back(segment)
+
+    def _in_file_time(self, segment: QueuedSegment, result: SegmentResult) -> HeardSegment:
+        start_ms = segment.start_sample * 1000 // SAMPLE_RATE_HZ
+        end_ms = (segment.start_sample + segment.samples) * 1000 // SAMPLE_RATE_HZ
+        words = tuple(
+            Word(
+                word.text,
+                min(end_ms, start_ms + word.start_ms),
+                min(end_ms, start_ms + max(word.start_ms, word.end_ms)),
+                word.probability,
+            )
+            for word in result.words
+        )
+        assert self._language is not None
+        confidence = min(1.0, math.exp(result.avg_log_prob)) if result.text else 0.0
+        return HeardSegment(segment.index, start_ms, end_ms, result.text, words, self._language, confidence)
+
+    def _end_if_done(self) -> None:
+        if self._finished is None or self._outstanding or self.closed.done():
+            return
+        done = self._finished
+        self._give(MediaSummary(done.duration_ms, done.speech_ms, done.segments, done.warning))
+        self.close()
+
+    def _give(self, event: Transcription) -> None:
+        self._unread.append(event)
+        self._news.set()
+
+    def _give_back(self, segment: QueuedSegment) -> None:
+        """Release a segment's slot unless the engine reads it: then it comes back with its result."""
+        if self._slots.state(segment.grant) is SlotState.READY:
+            self._slots.release(segment.grant)

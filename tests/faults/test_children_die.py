@@ -1,0 +1,184 @@
+"""Media workers and engines that die, hang or fall silent, on real processes and by real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.operations.transcriber import HeardSegment
+from batchscribe_server.transcriber import LocalTranscriber
+
+from tests.scripted_children import (
+    QUICK,
+    Children,
+    children_of_this_process,
+    collect,
+    hear,
+    request,
+    running,
+    texts,
+    until,
+)
+from tests.scripted_media import write_script
+
+ONE_WORKER = replace(QUICK, media=replace(QUICK.media, workers=1, stall_s=0.5))
+
+
+async def all_free(transcriber: LocalTranscriber) -> None:
+    await until(lambda: transcriber.status().free_slots == transcriber.status().slots)
+
+
+# media workers
+
+
+@pytest.mark.parametrize("accident", ["SIGKILL", "SIGSEGV", "SIGXCPU", "stall", "babble"])
+async def test_a_file_goes_on_with_another_worker_where_the_first_one_was_lost(tmp_path, accident):
+    children = Children(tmp_path)
+    file = write_script(tmp_path / "a.json", range(1, 9), accidents={5: accident}, accident_times=2)
+
+    async with running(children.config(ONE_WORKER)) as transcriber:
+        events = await hear(transcriber, request(file))
+        await all_free(transcriber)
+
+    assert texts(events) == [f"said {v}" for v in range(1, 9)]
+    assert sorted(v for batch in children.batches() for v in batch["values"]) == list(range(1, 9))
+
+
+async def test_a_file_that_kills_three_workers_fails_after_what_was_heard_of_it(tmp_path):
+    bad = write_script(tmp_path / "bad.json", [1, 2, 3], accidents={2: "SIGSEGV"}, accident_times=99)
+    good = write_script(tmp_path / "good.json", [8, 9])
+    heard = []
+
+    async with running(Children(tmp_path).config(ONE_WORKER)) as transcriber:
+        with pytest.raises(JobFailure, match=r"3 times \(SIGSEGV\)") as failure:
+            await collect(transcriber.transcribe(request(bad)), heard)
+        assert texts(await hear(transcriber, request(good))) == ["said 8", "said 9"]
+        await all_free(transcriber)
+
+    assert failure.value.reason is Reason.DECODE_FAILED
+    assert texts(heard) == ["said 1", "said 2"]
+    assert (tmp_path / "bad.json.accidents").stat().st_size == 3
+
+
+async def test_all_files_end_whole_however_often_all_workers_are_killed(tmp_path):
+    config = replace(QUICK, media=replace(QUICK.media, max_crashes=10))
+    files = [write_script(tmp_path / f"{n}.json", range(100 * n, 100 * n + 40), length_ms=300) for n in range(1, 5)]
+    children = Children(tmp_path, {"delay_s": 0.02})
+
+    async with running(children.config(config)) as transcriber:
+        hearing = asyncio.gather(*(hear(transcriber, request(file)) for file in files))
+        for batches in (1, 6, 12):
+            await until(lambda batches=batches: len(children.batches()) >= batches)
+            for pid in children_of_this_process("scripted_media"):
+                os.kill(pid, signal.SIGKILL)
+        heard = await hearing
+        await all_free(transcriber)
+
+    assert [texts(events) for events in heard] == [
+        [f"said {v}" for v in range(100 * n, 100 * n + 40)] for n in range(1, 5)
+    ]
+
+
+async def test_an_idle_worker_that_is_killed_is_replaced(tmp_path):
+    async with running(Children(tmp_path).config(ONE_WORKER)) as transcriber:
+        (first,) = children_of_this_process("scripted_media")
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: not transcriber.ready)
+        assert "media" in transcriber.status().reason
+        await transcriber.wait_ready()
+        assert children_of_this_process("scripted_media") != {first}
+        assert texts(await hear(transcriber, request(write_script(tmp_path / "a.json", [1])))) == ["said 1"]
+
+
+# the engine
+
+
+async def test_a_killed_engine_is_replaced_and_nothing_is_lost_or_doubled(tmp_path):
+    children = Children(tmp_path, {"delay_s": 0.02}, concurrency=2)
+    files = [write_script(tmp_path / f"{n}.json", range(100 * n, 100 * n + 30)) for n in (1, 2, 3)]
+
+    async with running(children.config()) as transcriber:
+        hearing = asyncio.gather(*(hear(transcriber, request(file)) for file in files))
+        for kills in range(1, 4):
+            await until(lambda kills=kills: len({batch["pid"] for batch in children.batches()}) >= kills)
+            (engine,) = children_of_this_process("scripted_engine")
+            os.kill(engine, signal.SIGKILL)
+        heard = await hearing
+        await all_free(transcriber)
+
+    assert [texts(events) for events in heard] == [
+        [f"said {v}" for v in range(100 * n, 100 * n + 30)] for n in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("crash", Reason.ENGINE_CRASHED), ("hang", Reason.INFERENCE_TIMEOUT)])
+async def test_a_segment_that_ends_the_engine_fails_its_own_file_only(tmp_path, fault, reason):
+    children = Children(tmp_path, {fault: [13]}, concurrency=2)
+    bad = write_script(tmp_path / "bad.json", range(10, 18))
+    good = [write_script(tmp_path / f"{n}.json", range(100 * n, 100 * n + 12)) for n in (1, 2)]
+
+    async with running(children.config()) as transcriber:
+        failed, *heard = await asyncio.gather(
+            *(hear(transcriber, request(file)) for file in (bad, *good)), return_exceptions=True
+        )
+        await all_free(transcriber)
+        assert transcriber.status().waiting_segments == 0
+
+    assert isinstance(failed, JobFailure)
+    assert failed.reason is reason
+    assert "at 4.5 s" in failed.message
+    assert [texts(events) for events in heard] == [[f"said {v}" for v in range(100 * n, 100 * n + 12)] for n in (1, 2)]
+    deadly = [batch["values"] for batch in children.batches() if 13 in batch["values"]]
+    assert deadly[-3:] == [[13], [13], [13]]
+    assert len(deadly) <= 7  # whole, in halves, and three times alone
+
+
+async def test_a_stopped_engine_loses_its_heartbeat_and_is_replaced(tmp_path):
+    children = Children(tmp_path, {"delay_s": 0.02})
+    config = replace(QUICK, watchdog=replace(QUICK.watchdog, floor_s=60.0))
+    file = write_script(tmp_path / "a.json", range(1, 60))
+
+    async with running(children.config(config)) as transcriber:
+        hearing = asyncio.create_task(hear(transcriber, request(file)))
+        await until(lambda: len(children.batches()) >= 2)
+        (engine,) = children_of_this_process("scripted_engine")
+        os.kill(engine, signal.SIGSTOP)
+        assert texts(await hearing) == [f"said {v}" for v in range(1, 60)]
+        assert children_of_this_process("scripted_engine") != {engine}
+
+
+async def test_an_engine_that_dies_loading_a_model_fails_the_files_that_want_it(tmp_path):
+    children = Children(tmp_path, {"die_on_load": True})
+    file = write_script(tmp_path / "a.json", [1])
+
+    async with running(children.config()) as transcriber:
+        with pytest.raises(JobFailure) as failure:
+            await hear(transcriber, request(file))
+        children.engine_script = {}
+        children.write()
+        await until(lambda: transcriber.ready)
+        await all_free(transcriber)
+
+    assert failure.value.reason is Reason.ENGINE_CRASHED
+    assert "SIGKILL" in failure.value.message
+
+
+async def test_a_file_closed_while_the_engine_hangs_on_it_gives_its_slots_back_and_harms_nobody(tmp_path):
+    children = Children(tmp_path, {"hang": [3]})
+    bad, good = write_script(tmp_path / "bad.json", [1, 2, 3, 4]), write_script(tmp_path / "good.json", range(50, 60))
+
+    async with running(children.config()) as transcriber:
+        async with aclosing(transcriber.transcribe(request(bad))) as events:
+            async for event in events:
+                if isinstance(event, HeardSegment) or any(3 in batch["values"] for batch in children.batches()):
+                    break
+            await until(lambda: any(3 in batch["values"] for batch in children.batches()))
+        assert texts(await hear(transcriber, request(good))) == [f"said {v}" for v in range(50, 60)]
+        await all_free(transcriber)
+
+    assert sum(3 in batch["values"] for batch in children.batches()) == 1

@@ -1,0 +1,290 @@
+"""An engine without models, in two shapes: a transcriber in this process, and an inference process of its own.
+
+`ScriptedTranscriber` stands for the whole engine where operations and rpc are tested. Run as a program, this module
+speaks the protocol of `batchscribe_engine.inference` over its socket and the arena, so that supervision and batching
+are tested on real processes and real signals:
+
+    python -m tests.scripted_engine --channel-fd N --arena-fd M [--concurrency K] [--script FILE] [--journal FILE]
+
+What it hears in a segment is `said <v>`, where v is the segment's first sample. The script is a JSON object:
+
+    "crash": [v, ...]             SIGSEGV when a batch holds such a segment
+    "hang": [v, ...]              never answer such a batch, while the heartbeat goes on
+    "fail": {"v": "REASON"}       answer such a batch with BatchFailed
+    "too_many": 0                 answer batches of more segments with INFERENCE_OUT_OF_MEMORY, unless it is 0
+    "languages": {"v": [["en", 0.9], ["de", 0.05]]}   what detection finds, [["en", 0.95]] otherwise
+    "delay_s": 0.0                for each batch
+    "die_on_load": false          die before the first batch is started
+    "exit_at_start": 0            exit with this code instead of saying hello, unless it is 0
+    "heartbeat_s": 0.1
+
+The script is read again at each start. The journal gets one JSON line for each batch started: pid, batch, values and
+languages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from batchscribe_engine.arena import Arena
+from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
+from batchscribe_engine.messages import (
+    BatchDone,
+    BatchFailed,
+    BatchStarted,
+    EngineReady,
+    EngineStatus,
+    InferBatch,
+    LoadedModel,
+    SegmentResult,
+    SegmentTask,
+    Shutdown,
+    ToEngine,
+    Word,
+)
+from batchscribe_server.domain.errors import JobFailure
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription
+from batchscribe_server.domain.transcript import Word as HeardWord
+from batchscribe_server.operations.transcriber import (
+    HeardSegment,
+    MediaSummary,
+    TranscriberStatus,
+    Transcription,
+    TranscriptionRequest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What is heard in one file: `texts`, a second each with a second of silence between, then perhaps a failure.
+
+    `failure` is raised after `fail_after` of the texts were given (none left out by `first_segment` counts).
+    """
+
+    texts: tuple[str, ...] = ("hello there", "general audience", "goodbye")
+    language: str = "en"
+    failure: JobFailure | None = None
+    fail_after: int = 0
+    warning: str = ""
+    media: MediaDescription = field(default_factory=lambda: MediaDescription("wav", "pcm_s16le", 16_000, 1, 6_000))
+
+    def segment(self, index: int) -> HeardSegment:
+        """The segment of that number, its words spread evenly over its second."""
+        text = self.texts[index]
+        start_ms = 2_000 * index
+        words = text.split()
+        step_ms = 1_000 // max(1, len(words))
+        return HeardSegment(
+            index=index,
+            start_ms=start_ms,
+            end_ms=start_ms + 1_000,
+            text=text,
+            words=tuple(
+                HeardWord(word, start_ms + step_ms * i, start_ms + step_ms * (i + 1), 0.9)
+                for i, word in enumerate(words)
+            ),
+            language=DetectedLanguage(self.language, 0.95),
+            confidence=0.9,
+        )
+
+
+class ScriptedTranscriber:
+    """A `Transcriber` whose files say what their scripts say.
+
+    `script_for` gives each request its script. Clear `flowing` to hold every file before its next segment; `started`
+    is set by each file that begins, `requests` keeps what was asked, `open` counts the iterators not yet closed.
+    """
+
+    def __init__(self, script_for: Callable[[TranscriptionRequest], Script] = lambda _: Script()) -> None:
+        self.script_for = script_for
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.started = asyncio.Event()
+        self.requests: list[TranscriptionRequest] = []
+        self.open = 0
+
+    async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:
+        """The description, the segments from `first_segment` on, and the summary, or the script's failure."""
+        script = self.script_for(request)
+        self.requests.append(request)
+        self.open += 1
+        self.started.set()
+        try:
+            if script.failure is None or script.fail_after:
+                yield script.media
+            end = len(script.texts) if script.failure is None else script.fail_after
+            for index in range(request.first_segment, end):
+                await self.flowing.wait()
+                yield script.segment(index)
+            await self.flowing.wait()
+            if script.failure is not None:
+                raise script.failure
+            count = len(script.texts)
+            yield MediaSummary(
+                duration_ms=2_000 * count, speech_ms=1_000 * count, segments=count, warning=script.warning
+            )
+        finally:
+            self.open -= 1
+
+    def status(self) -> TranscriberStatus:
+        """Ready while `ready` is set."""
+        if self.ready.is_set():
+            return TranscriberStatus(ready=True, device="cpu", compute_type="int8", slots=8, free_slots=8)
+        return TranscriberStatus(ready=False, reason="the scripted engine is not ready")
+
+    async def wait_ready(self) -> None:
+        """Wait for `ready` to be set."""
+        await self.ready.wait()
+
+
+class ScriptedEngine:
+    """The child's side: one thread receives, `concurrency` threads answer, one beats."""
+
+    def __init__(self, channel: BlockingChannel[Any], arena: Arena, concurrency: int, script: dict[str, Any]) -> None:
+        self._channel = channel
+        self._arena = arena
+        self._script = script
+        self._concurrency = threading.Semaphore(concurrency)
+        self._threads: list[threading.Thread] = []
+        self._slots = concurrency
+        self._models: dict[str, LoadedModel] = {}
+        self.journal: Path | None = None
+
+    def run(self) -> None:
+        """Serve until told to stop or the server is gone."""
+        self._channel.send(EngineReady(os.getpid(), "cpu", "scripted", self._slots))
+        threading.Thread(target=self._beat, daemon=True).start()
+        while True:
+            message = self._channel.receive()
+            match message:
+                case InferBatch():
+                    thread = threading.Thread(target=self._serve, args=(message,), daemon=True)
+                    self._threads.append(thread)
+                    # In order, as an engine takes its batches up: the next one waits here for a worker.
+                    self._concurrency.acquire()
+                    thread.start()
+                case Shutdown():
+                    for thread in self._threads:
+                        thread.join()
+                    return
+
+    def _beat(self) -> None:
+        while True:
+            try:
+                self._channel.send(EngineStatus(resident_bytes=1 << 20, models=tuple(self._models.values())))
+            except ChannelClosedError:
+                os._exit(0)
+            time.sleep(self._script.get("heartbeat_s", 0.1))
+
+    def _serve(self, batch: InferBatch) -> None:
+        try:
+            self._answer(batch)
+        except ChannelClosedError:
+            os._exit(0)
+        finally:
+            self._concurrency.release()
+
+    def _answer(self, batch: InferBatch) -> None:
+        began_s = time.monotonic()
+        if self._script.get("die_on_load"):
+            _die_of(signal.SIGKILL)
+        self._models[batch.model.path] = LoadedModel(batch.model.name, batch.model.path, 1 << 20)
+        self._channel.send(BatchStarted(batch.batch_id))
+        values = [self._value(segment) for segment in batch.segments]
+        self._note(batch, values)
+        if set(values) & set(self._script.get("crash", ())):
+            _die_of(signal.SIGSEGV)
+        if set(values) & set(self._script.get("hang", ())):
+            threading.Event().wait()
+        failures = [reason for value in values if (reason := self._script.get("fail", {}).get(str(value)))]
+        if 0 < self._script.get("too_many", 0) < len(values):
+            failures.append("INFERENCE_OUT_OF_MEMORY")
+        if failures:
+            self._channel.send(BatchFailed(batch.batch_id, failures[0], "as scripted"))
+            return
+        time.sleep(self._script.get("delay_s", 0.0))
+        results = tuple(self._hear(*pair) for pair in zip(batch.segments, values, strict=True))
+        self._channel.send(BatchDone(batch.batch_id, results, max(1e-6, time.monotonic() - began_s)))
+
+    def _value(self, segment: SegmentTask) -> int:
+        samples = self._arena.read(segment.slot, segment.generation)
+        if samples.size != segment.samples:
+            raise AssertionError(f"{samples.size} samples where {segment.samples} were announced")
+        return int(samples[0])
+
+    def _note(self, batch: InferBatch, values: list[int]) -> None:
+        if self.journal is None:
+            return
+        line = {
+            "pid": os.getpid(),
+            "batch": batch.batch_id,
+            "model": batch.model.name,
+            "values": values,
+            "languages": [segment.language for segment in batch.segments],
+            "samples": [segment.samples for segment in batch.segments],
+        }
+        with self.journal.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _hear(self, segment: SegmentTask, value: int) -> SegmentResult:
+        candidates: tuple[tuple[str, float], ...] = ()
+        if not segment.language:
+            found = self._script.get("languages", {}).get(str(value), [["en", 0.95]])
+            candidates = tuple((language, probability) for language, probability in found)
+        length_ms = segment.samples * 1000 // 16_000
+        return SegmentResult(
+            segment_id=segment.segment_id,
+            text=f"said {value}",
+            words=(Word("said", 0, length_ms // 2, 0.8), Word(str(value), length_ms // 2, length_ms, 0.9)),
+            language=segment.language or (candidates[0][0] if candidates else ""),
+            language_candidates=candidates,
+            avg_log_prob=-0.1,
+        )
+
+
+def _die_of(number: signal.Signals) -> NoReturn:
+    os.kill(os.getpid(), number)
+    while True:  # the signal may come a moment later, to another thread
+        time.sleep(1)
+
+
+def main() -> int:
+    """Run as an inference process. Unknown options of the real one are taken and ignored."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--channel-fd", type=int, required=True)
+    parser.add_argument("--arena-fd", type=int, required=True)
+    parser.add_argument("--concurrency", type=int, default=1)
+    parser.add_argument("--script", type=Path)
+    parser.add_argument("--journal", type=Path)
+    options, _ = parser.parse_known_args()
+    script = json.loads(options.script.read_text()) if options.script else {}
+    if code := script.get("exit_at_start", 0):
+        print("the scripted engine will not start", file=sys.stderr)
+        return int(code)
+    import numpy  # noqa: F401 - as it would be: what `Arena.read` needs is loaded before work comes
+
+    channel: BlockingChannel[Any] = BlockingChannel(options.channel_fd, ToEngine)
+    engine = ScriptedEngine(channel, Arena.attach(options.arena_fd), options.concurrency, script)
+    engine.journal = options.journal
+    try:
+        engine.run()
+    except ChannelClosedError:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""The law of the batcher: nothing lost, nothing doubled, batches alike, nobody passed over for ever."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
+from batchscribe_server.domain.errors import Reason
+from batchscribe_server.transcriber.batcher import AGING_S, BUCKETS_S, Batcher, BatchLimits
+from batchscribe_server.transcriber.segment import QueuedSegment, padded_s
+from batchscribe_server.transcriber.slots import Grant
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+BASE, LARGE = ModelSpec("base", "/base"), ModelSpec("large", "/large")
+GREEDY, BEAM = DecodeOptions(), DecodeOptions(beam_size=5)
+
+
+@dataclass(eq=False)
+class File:
+    """An owner that only keeps what it is given."""
+
+    name: str = ""
+    wanted: bool = True
+    results: list[SegmentResult] = field(default_factory=list)
+
+    def heard(self, segment: QueuedSegment, result: SegmentResult) -> None:
+        self.results.append(result)
+
+    def failed(self, segment: QueuedSegment, reason: Reason, message: str) -> None:
+        self.wanted = False
+
+
+def segment(number: int, owner: File, length_s: float = 4.0, **changes: object) -> QueuedSegment:
+    known: dict[str, object] = {"model": BASE, "options": GREEDY, "language": "en"} | changes
+    return QueuedSegment(number, owner, number, Grant(number, number), 0, int(length_s * SAMPLE_RATE_HZ), **known)
+
+
+def batcher(**limits: float) -> Batcher:
+    return Batcher(BatchLimits(**limits))
+
+
+def ids(batch: tuple[QueuedSegment, ...]) -> list[int]:
+    return [one.segment_id for one in batch]
+
+
+def test_a_lone_segment_goes_at_once_when_the_engine_is_idle():
+    waiting, file = batcher(max_wait_s=0.2), File()
+    waiting.add(segment(1, file), now_s=10.0)
+
+    assert ids(waiting.take(10.0, idle=True)) == [1]
+
+
+def test_a_lone_segment_waits_a_moment_for_company_while_the_engine_is_busy():
+    waiting, file = batcher(max_wait_s=0.2), File()
+    waiting.add(segment(1, file), now_s=10.0)
+
+    assert waiting.take(10.1, idle=False) == ()
+    assert waiting.due_in_s(10.1) == pytest.approx(0.1)
+    assert ids(waiting.take(10.2, idle=False)) == [1]
+    assert waiting.due_in_s(10.2) is None
+
+
+def test_a_full_batch_does_not_wait():
+    waiting, file = batcher(max_segments=3, max_wait_s=0.2), File()
+    for number in range(4):
+        waiting.add(segment(number, file), now_s=10.0)
+
+    assert ids(waiting.take(10.0, idle=False)) == [0, 1, 2]
+    assert waiting.take(10.0, idle=False) == ()
+
+
+def test_a_segment_due_is_not_held_up_by_one_whose_turn_comes_first():
+    """Whose turn it is and who has waited longest may differ; a batch is due when anyone has waited enough."""
+    waiting, one, two = batcher(max_segments=1, max_wait_s=0.2), File(), File()
+    waiting.add(segment(1, one), now_s=0.0)
+    waiting.add(segment(2, one), now_s=0.0)
+    waiting.take(0.0, idle=True)
+    waiting.add(segment(3, two, priority=1), now_s=10.0)
+
+    assert ids(waiting.take(10.0, idle=False)) == [3]
+
+
+def test_the_padded_length_of_a_batch_is_bounded():
+    waiting, file = batcher(max_padded_s=100.0), File()
+    for number in range(6):
+        waiting.add(segment(number, file, length_s=30.0), now_s=0.0)
+
+    assert [ids(waiting.take(0.0, idle=True)) for _ in range(2)] == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_batch_takes_from_files_in_turn():
+    waiting, long, short = batcher(max_segments=4), File("long"), File("short")
+    for number in range(10):
+        waiting.add(segment(number, long), now_s=0.0)
+    for number in range(10, 12):
+        waiting.add(segment(number, short), now_s=0.0)
+
+    assert ids(waiting.take(0.0, idle=True)) == [0, 10, 1, 11]
+
+
+def test_keys_take_turns_however_many_files_one_of_them_has():
+    waiting = batcher(max_segments=1)
+    for number in range(20):
+        waiting.add(segment(number, File(), fairness_key="many"), now_s=0.0)
+    few = File()
+    for number in (100, 101):
+        waiting.add(segment(number, few, fairness_key="few"), now_s=0.0)
+
+    assert [ids(waiting.take(0.0, idle=True))[0] for _ in range(5)] == [0, 100, 1, 101, 2]
+
+
+def test_newcomers_do_not_pass_a_file_that_waits():
+    """One long file among an endless row of short ones gets every second turn at worst, not none."""
+    waiting, long = batcher(max_segments=1), File("long")
+    for number in range(5):
+        waiting.add(segment(number, long, fairness_key="tenant"), now_s=0.0)
+
+    served = []
+    for number in range(100, 120):
+        waiting.add(segment(number, File(), fairness_key="tenant"), now_s=0.0)
+        served += ids(waiting.take(0.0, idle=True))
+
+    assert [number for number in served if number < 100] == [0, 1, 2, 3, 4]
+
+
+def test_a_higher_priority_goes_first_until_the_lower_one_has_aged():
+    waiting, low = batcher(max_segments=1), File()
+    waiting.add(segment(1, low, priority=0), now_s=0.0)
+    waiting.add(segment(2, File(), priority=1), now_s=0.0)
+    assert ids(waiting.take(0.0, idle=True)) == [2]
+
+    aged_s = 2 * AGING_S
+    waiting.add(segment(3, File(), priority=1), now_s=aged_s)
+    assert ids(waiting.take(aged_s, idle=True)) == [1]
+
+
+def test_a_segment_cannot_be_queued_twice():
+    waiting, file = batcher(), File()
+    waiting.add(segment(1, file), now_s=0.0)
+
+    with pytest.raises(ValueError, match="queued already"):
+        waiting.add(segment(1, file), now_s=0.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(-2, 2)), min_size=1, max_size=60))
+def test_every_segment_is_served_within_a_bounded_number_of_batches(queued):
+    """However they are spread over files, keys and priorities: n segments take at most n batches, and aged ones of
+    whatever priority come before newcomers.
+    """
+    waiting, files = batcher(max_segments=4), [File(str(n)) for n in range(6)]
+    for number, (file, key, priority) in enumerate(queued):
+        waiting.add(segment(number, files[file], fairness_key=str(key), priority=priority), now_s=0.0)
+
+    later_s, served = 10 * AGING_S, []
+    for number in range(len(queued)):
+        waiting.add(segment(1000 + number, File(), priority=2), now_s=later_s)
+        served += ids(waiting.take(later_s, idle=True))
+
+    assert set(range(len(queued))) <= set(served)
+
+
+class AnyInterleaving(RuleBasedStateMachine):
+    """Adds, takes, drops and the passing of time in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits = BatchLimits(max_segments=3, max_padded_s=40.0, max_wait_s=0.2)
+        self.batcher = Batcher(self.limits)
+        self.files = [File(str(number)) for number in range(4)]
+        self.now_s = 0.0
+        self.added: dict[int, QueuedSegment] = {}
+        self.left: list[int] = []
+
+    @rule(
+        file=st.integers(0, 3),
+        length_s=st.floats(0.1, 30.0),
+        model=st.sampled_from([BASE, LARGE]),
+        options=st.sampled_from([GREEDY, BEAM]),
+        key=st.sampled_from(["a", "b"]),
+        priority=st.integers(-1, 1),
+    )
+    def add(self, file, length_s, model, options, key, priority):
+        new = segment(
+            len(self.added),
+            self.files[file],
+            length_s,
+            model=model,
+            options=options,
+            fairness_key=key,
+            priority=priority,
+        )
+        self.added[new.segment_id] = new
+        self.batcher.add(new, self.now_s)
+
+    @rule(idle=st.booleans())
+    def take(self, idle):
+        waited = self.batcher.due_in_s(self.now_s) == 0.0
+        batch = self.batcher.take(self.now_s, idle=idle)
+        self.left += ids(batch)
+        if len(self.left) < len(self.added) + len(batch) and (idle or waited):
+            assert batch or not len(self.batcher)
+        if batch:
+            assert len({(one.model, one.options) for one in batch}) == 1
+            assert len(batch) <= self.limits.max_segments
+            assert padded_s(batch) <= self.limits.max_padded_s
+            longest = max(one.length_s for one in batch)
+            below = max((edge for edge in BUCKETS_S if edge < longest), default=0.0)
+            assert min(one.length_s for one in batch) > below
+
+    @rule(file=st.integers(0, 3))
+    def drop(self, file):
+        owner = self.files[file]
+        dropped = self.batcher.drop(lambda one: one.owner is owner)
+        assert all(one.owner is owner for one in dropped)
+        self.left += [one.segment_id for one in dropped]
+
+    @rule(seconds=st.sampled_from([0.05, 0.2, 40.0]))
+    def wait(self, seconds):
+        self.now_s += seconds
+
+    @invariant()
+    def each_segment_waits_or_has_left_once(self):
+        assert len(self.left) == len(set(self.left))
+        assert len(self.batcher) == len(self.added) - len(self.left)
+
+    def teardown(self):
+        while batch := self.batcher.take(self.now_s, idle=True):
+            self.left += ids(batch)
+        assert sorted(self.left) == sorted(self.added)
+
+
+TestAnyInterleaving = AnyInterleaving.TestCase
+TestAnyInterleaving.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

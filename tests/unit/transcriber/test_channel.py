@@ -1,0 +1,93 @@
+"""The server's end of a socket, against a blocking end and against nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from batchscribe_engine.channel import LENGTH, BlockingChannel, ChannelClosedError, FrameCodec
+from batchscribe_engine.messages import (
+    CancelTask,
+    FromMediaWorker,
+    MediaProgress,
+    ToMediaWorker,
+    TranscodeTask,
+    VoiceActivityOptions,
+    WorkerReady,
+)
+from batchscribe_server.transcriber.channel import MAX_UNSENT_BYTES, AsyncChannel
+
+
+@pytest.fixture
+async def ends() -> AsyncIterator[tuple[AsyncChannel, socket.socket]]:
+    own, other = socket.socketpair()
+    channel: AsyncChannel = await AsyncChannel.over(own, FromMediaWorker)
+    async with asyncio.timeout(10):
+        yield channel, other
+        await channel.close()
+    other.close()
+
+
+async def test_messages_arrive_whole_and_in_order(ends):
+    channel, other = ends
+    child: BlockingChannel = BlockingChannel(other.detach(), ToMediaWorker)
+    sent = [WorkerReady(1), *(MediaProgress(7, n) for n in range(100))]
+    for message in sent:
+        child.send(message)
+
+    assert [await channel.receive() for _ in sent] == sent
+    channel.send(CancelTask(7))
+    assert await asyncio.to_thread(child.receive) == CancelTask(7)
+    child.close()
+
+
+async def test_the_end_of_the_child_is_the_end_of_the_channel(ends):
+    channel, other = ends
+    other.close()
+
+    with pytest.raises(ChannelClosedError):
+        await channel.receive()
+
+    async def send_until_it_is_noticed() -> None:
+        while True:
+            channel.send(CancelTask(1))
+            await asyncio.sleep(0)
+
+    with pytest.raises(ChannelClosedError):
+        await send_until_it_is_noticed()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        LENGTH.pack(3) + b"\xc1\xc1\xc1",
+        LENGTH.pack(2**31) + b"x",
+        LENGTH.pack(100) + b"short",
+        FrameCodec(ToMediaWorker).encode(CancelTask(1)),
+    ],
+    ids=["no message", "far too long", "cut off", "a message of the other side"],
+)
+async def test_nonsense_closes_the_channel(ends, nonsense):
+    channel, other = ends
+    other.sendall(nonsense)
+    other.shutdown(socket.SHUT_WR)
+
+    with pytest.raises(ChannelClosedError):
+        await channel.receive()
+
+
+async def test_a_child_that_does_not_read_is_given_up_instead_of_waited_for(ends):
+    channel, _ = ends
+
+    large = TranscodeTask(1, path="x" * 100_000, voice_activity=VoiceActivityOptions())
+
+    def flood() -> None:
+        for _ in range(2 * MAX_UNSENT_BYTES // 100_000):
+            channel.send(large)
+
+    with pytest.raises(ChannelClosedError, match="does not read"):
+        flood()
+    with pytest.raises(ChannelClosedError):
+        channel.send(CancelTask(1))
