@@ -1,0 +1,280 @@
+"""Batches in SQL, and what scans add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
+
+from batchscribe_server.domain.batch import Batch, Counts
+from batchscribe_server.domain.errors import (
+    AlreadyExistsError,
+    BatchNotFoundError,
+    EtagMismatchError,
+    NothingToRetryError,
+    NotTerminalError,
+)
+from batchscribe_server.domain.job import Failure, State
+from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, ListQuery, Page, ScanChunk
+from batchscribe_server.operations.wakeups import QUEUE, SCANS
+from batchscribe_server.store import tables
+from batchscribe_server.store.database import Database, repeat
+from batchscribe_server.store.dialect import insert_if_absent
+from batchscribe_server.store.history import forget_events
+from batchscribe_server.store.ledger import BatchRecord, Ledger
+from batchscribe_server.store.paging import list_page
+from batchscribe_server.store.requests import first_answer
+from batchscribe_server.store.rows import batch_from_row, batch_values
+
+CHUNK_JOBS = 500
+"""Jobs that one transaction changes at most."""
+
+CHUNK_TRANSCRIPTS = 100
+"""Jobs that one transaction changes at most where their transcripts and events go too."""
+
+_jobs = tables.jobs.c
+_batches = tables.batches.c
+
+
+class SqlBatchStore:
+    """The BatchStore. A batch's row carries its counts; the ledger keeps them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_batch(self, batch: Batch, key: IdempotencyKey | None = None) -> Batch:
+        """Store a new batch with its first event."""
+        return await self._database.write(partial(_create, batch=batch, key=key))
+
+    async def get_batch(self, tenant: str, batch_id: str) -> Batch:
+        """Read one batch."""
+        return await self._database.read(partial(_get, tenant=tenant, batch_id=batch_id))
+
+    async def list_batches(self, query: ListQuery) -> Page[Batch]:
+        """Read a page of batches."""
+        return await self._database.read(
+            lambda connection: list_page(connection, tables.batches, query, batch_from_row)
+        )
+
+    async def update_batch(self, tenant: str, batch_id: str, changes: BatchChanges, etag: str = "") -> Batch:
+        """Change what a client may change."""
+        batch = await self._database.write(
+            partial(_update, tenant=tenant, batch_id=batch_id, changes=changes, etag=etag)
+        )
+        if changes.priority is not None:
+            await repeat(self._database, partial(_move_queued, batch_id=batch_id, priority=changes.priority))
+        return batch
+
+    async def add_scanned(self, batch_id: str, chunk: ScanChunk) -> Batch:
+        """Store a chunk of a scan with its cursor."""
+        return await self._database.write(partial(_add_scanned, batch_id=batch_id, chunk=chunk))
+
+    async def finish_scan(self, batch_id: str) -> Batch:
+        """Note that there are no more files."""
+        return await self._database.write(partial(_finish_scan, batch_id=batch_id))
+
+    async def fail_batch(self, batch_id: str, error: Failure) -> Batch:
+        """End a batch as a whole."""
+        return await repeat(self._database, partial(_fail, batch_id=batch_id, error=error))
+
+    async def cancel_batch(self, tenant: str, batch_id: str) -> Batch:
+        """Take the queued jobs off the queue and ask the running ones to stop."""
+        return await repeat(self._database, partial(_cancel, tenant=tenant, batch_id=batch_id))
+
+    async def delete_batch(self, tenant: str, batch_id: str, etag: str = "") -> None:
+        """Remove a batch, its jobs first."""
+        await self._database.write(partial(_begin_delete, tenant=tenant, batch_id=batch_id, etag=etag))
+        await repeat(self._database, partial(_delete_jobs, batch_id=batch_id))
+        await forget_events(self._database, f"batches/{batch_id}")
+        await self._database.write(partial(_delete, batch_id=batch_id))
+
+    async def retry_batch(self, tenant: str, batch_id: str) -> Batch:
+        """Queue the failed jobs again."""
+        batch = await self._database.write(partial(_reopen, tenant=tenant, batch_id=batch_id))
+        await repeat(self._database, partial(_restart_failed, batch_id=batch_id, reopen_time=batch.update_time))
+        await forget_events(self._database, batch.name, below=batch.history_start)
+        return await self.get_batch(tenant, batch_id)
+
+    async def unscanned_batches(self) -> Sequence[Batch]:
+        """Read the batches whose scan goes on."""
+        return await self._database.read(_unscanned)
+
+
+def _get(connection: Connection, tenant: str, batch_id: str) -> Batch:
+    query = select(tables.batches).where(_batches.id == batch_id, _batches.tenant == tenant)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
+    return batch_from_row(row)
+
+
+def _as_written(ledger: Ledger, batch_id: str) -> Batch:
+    """The batch as this operation leaves it."""
+    ledger.flush()
+    row = ledger.connection.execute(select(tables.batches).where(_batches.id == batch_id)).mappings().one()
+    return batch_from_row(row)
+
+
+def _of_tenant(ledger: Ledger, tenant: str, batch_id: str) -> BatchRecord:
+    owner = ledger.connection.execute(select(_batches.tenant).where(_batches.id == batch_id)).scalar_one_or_none()
+    if owner != tenant:
+        raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
+    return ledger.batch(batch_id)
+
+
+def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None) -> Batch:
+    if key is not None:
+        first_id = first_answer(ledger, batch.tenant, "batches", key, batch.id)
+        if first_id != batch.id:
+            return _get(ledger.connection, batch.tenant, first_id)
+    new = replace(
+        batch,
+        state=State.INITIALIZING,
+        scanned=False,
+        counts=Counts(),
+        sequence=0,
+        create_time=ledger.now,
+        update_time=ledger.now,
+    )
+    if not insert_if_absent(ledger.connection, tables.batches, batch_values(new)):
+        raise AlreadyExistsError(f"There is a batch {batch.id!r} already.", batch=batch.id)
+    ledger.enter(ledger.batch(batch.id), State.INITIALIZING)
+    ledger.topics.add(SCANS)
+    return _as_written(ledger, batch.id)
+
+
+def _update(ledger: Ledger, tenant: str, batch_id: str, changes: BatchChanges, etag: str) -> Batch:
+    batch = _check_etag(ledger, tenant, batch_id, etag)
+    columns = {
+        "display_name": changes.display_name,
+        "labels": None if changes.labels is None else dict(changes.labels),
+        "priority": changes.priority,
+    }
+    ledger.change_batch(batch, **{name: value for name, value in columns.items() if value is not None})
+    # A change needs a new etag, and so an event.
+    batch.progress_due = True
+    return _as_written(ledger, batch_id)
+
+
+def _check_etag(ledger: Ledger, tenant: str, batch_id: str, etag: str) -> BatchRecord:
+    batch = _of_tenant(ledger, tenant, batch_id)
+    if etag and etag != str(batch.sequence):
+        raise EtagMismatchError(f"The batch {batch_id!r} changed since.", batch=batch_id)
+    return batch
+
+
+def _move_queued(ledger: Ledger, batch_id: str, priority: int) -> bool | None:
+    chunk = (
+        select(_jobs.id)
+        .where(_jobs.batch_id == batch_id, _jobs.state == State.QUEUED, _jobs.priority != priority)
+        .order_by(_jobs.id)
+        .limit(CHUNK_JOBS)
+        .with_for_update()
+    )
+    ids = ledger.connection.execute(chunk).scalars().all()
+    ledger.connection.execute(update(tables.jobs).where(_jobs.id.in_(ids)).values(priority=priority))
+    return True if len(ids) < CHUNK_JOBS else None
+
+
+def _add_scanned(ledger: Ledger, batch_id: str, chunk: ScanChunk) -> Batch:
+    batch = ledger.batch(batch_id)
+    if batch.stopping or batch.scanned or batch.state.terminal:
+        return _as_written(ledger, batch_id)
+    owner = select(_batches.tenant).where(_batches.id == batch_id)
+    tenant = ledger.connection.execute(owner).scalar_one()
+    jobs = [replace(job, tenant=tenant, batch_id=batch_id, priority=batch.priority) for job in chunk.jobs]
+    try:
+        ledger.add_jobs(jobs)
+    except IntegrityError as error:
+        raise AlreadyExistsError("A job's id is taken already.", batch=batch_id) from error
+    ledger.change_batch(batch, scan_cursor=chunk.cursor)
+    return _as_written(ledger, batch_id)
+
+
+def _finish_scan(ledger: Ledger, batch_id: str) -> Batch:
+    batch = ledger.batch(batch_id)
+    if not batch.stopping and not batch.state.terminal:
+        batch.scanned = True
+    return _as_written(ledger, batch_id)
+
+
+def _fail(ledger: Ledger, batch_id: str, error: Failure) -> Batch | None:
+    waiting = _jobs.state.in_((State.QUEUED, State.RUNNING))
+    jobs = ledger.jobs(_jobs.batch_id == batch_id, waiting, limit=CHUNK_JOBS)
+    batch = ledger.batch(batch_id)
+    if batch.state.terminal:
+        return _as_written(ledger, batch_id)
+    if batch.error is None:
+        batch.error = error
+    for job in jobs:
+        ledger.change_job(job, state=State.CANCELLED)
+    ledger.topics.add(QUEUE)
+    return None if len(jobs) == CHUNK_JOBS else _as_written(ledger, batch_id)
+
+
+def _cancel(ledger: Ledger, tenant: str, batch_id: str) -> Batch | None:
+    jobs = ledger.jobs(_jobs.batch_id == batch_id, _jobs.state == State.QUEUED, limit=CHUNK_JOBS)
+    batch = _of_tenant(ledger, tenant, batch_id)
+    if batch.state.terminal:
+        return _as_written(ledger, batch_id)
+    if not batch.cancel_requested:
+        batch.cancel_requested = True
+        ledger.ask_to_stop(_jobs.batch_id == batch_id)
+    for job in jobs:
+        ledger.change_job(job, state=State.CANCELLED, cancel_requested=True)
+    return None if len(jobs) == CHUNK_JOBS else _as_written(ledger, batch_id)
+
+
+def _begin_delete(ledger: Ledger, tenant: str, batch_id: str, etag: str) -> None:
+    """From here on no other job starts, and no scan adds any."""
+    _check_etag(ledger, tenant, batch_id, etag).cancel_requested = True
+
+
+def _delete_jobs(ledger: Ledger, batch_id: str) -> bool | None:
+    jobs = ledger.jobs(_jobs.batch_id == batch_id, limit=CHUNK_TRANSCRIPTS)
+    ledger.remove_jobs(jobs)
+    return None if len(jobs) == CHUNK_TRANSCRIPTS else True
+
+
+def _delete(ledger: Ledger, batch_id: str) -> None:
+    ledger.remove_batch(ledger.batch(batch_id))
+
+
+def _reopen(ledger: Ledger, tenant: str, batch_id: str) -> Batch:
+    failed = ledger.jobs(_jobs.batch_id == batch_id, _jobs.state == State.FAILED, limit=CHUNK_TRANSCRIPTS)
+    batch = _of_tenant(ledger, tenant, batch_id)
+    if not batch.state.terminal:
+        raise NotTerminalError(f"The batch {batch_id!r} has not ended yet.", batch=batch_id)
+    if batch.error is not None:
+        raise NothingToRetryError("The batch failed as a whole: create a new one.", batch=batch_id)
+    if not failed:
+        raise NothingToRetryError(f"No file of the batch {batch_id!r} failed.", batch=batch_id)
+    ledger.reopen(batch)
+    ledger.restart_jobs(failed)
+    return _as_written(ledger, batch_id)
+
+
+def _restart_failed(ledger: Ledger, batch_id: str, reopen_time: datetime) -> bool | None:
+    """The rest of the failed jobs, but none that failed since the batch runs again."""
+    failed = (_jobs.batch_id == batch_id, _jobs.state == State.FAILED, _jobs.finish_time <= reopen_time)
+    jobs = ledger.jobs(*failed, limit=CHUNK_TRANSCRIPTS)
+    ledger.restart_jobs(jobs)
+    return None if len(jobs) == CHUNK_TRANSCRIPTS else True
+
+
+def _unscanned(connection: Connection) -> Sequence[Batch]:
+    query = (
+        select(tables.batches)
+        .where(
+            _batches.state == State.INITIALIZING,
+            _batches.scanned.is_(False),
+            _batches.cancel_requested.is_(False),
+            _batches.error.is_(None),
+        )
+        .order_by(_batches.create_time, _batches.id)
+    )
+    return [batch_from_row(row) for row in connection.execute(query).mappings()]

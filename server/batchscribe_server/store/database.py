@@ -1,0 +1,44 @@
+"""What the store asks of a database: to run a reading or a writing function in a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from batchscribe_server.store.ledger import Operation
+
+Result = TypeVar("Result")
+
+Query = Callable[[Connection], Result]
+"""What one reader asks, in one consistent view of the database."""
+
+
+class Database(Protocol):
+    """Runs plain functions, so that they are the same on every database and driver.
+
+    They must not touch the event loop: SQLite runs them in threads of its own.
+    """
+
+    async def read(self, query: Query[Result]) -> Result:
+        """Run a query. Never waits for a writer."""
+        ...
+
+    async def write(self, operation: Operation[Result]) -> Result:
+        """Run an operation; returns or raises once it is committed durably or rolled back, then wakes its topics."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was asked for, then let go of all connections."""
+        ...
+
+
+async def repeat(database: Database, step: Operation[Result | None]) -> Result:
+    """Run a step, each time in a transaction of its own, until it gives a result.
+
+    Work on the jobs of a large batch is cut this way, so that it neither fills memory nor keeps other writers waiting.
+    """
+    while (result := await database.write(step)) is None:
+        pass
+    return result

@@ -1,0 +1,32 @@
+"""The few things that SQLite and PostgreSQL spell differently.
+
+Row locks need no word here: `FOR UPDATE [SKIP LOCKED]` is left out by SQLAlchemy on SQLite, where all writes pass
+through one transaction at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, extract, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from batchscribe_server.store.columns import from_microseconds
+
+
+def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless its primary key is taken; tells whether it was inserted.
+
+    Waits for another transaction that is inserting the same key.
+    """
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table).values(**values).on_conflict_do_nothing(index_elements=list(table.primary_key))
+    return connection.execute(statement).rowcount == 1
+
+
+def database_now(connection: Connection) -> datetime:
+    """The time by the clock that all who share a PostgreSQL database share."""
+    seconds = select(extract("epoch", func.clock_timestamp()) * 1_000_000)
+    return from_microseconds(int(connection.execute(seconds).scalar_one()))

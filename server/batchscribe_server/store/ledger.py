@@ -1,0 +1,348 @@
+"""The ledger: one transaction's changes to jobs and batches, with the events that tell of them.
+
+This is the one place where sequences are allotted, where a batch's counts follow its jobs and where a batch begins and
+ends, so that no use case can change a state and forget its event. Nothing is visible before the transaction commits.
+
+Locks are taken on jobs first and on batches after them, each in the order of their ids, so that two transactions never
+wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+
+from batchscribe_server.domain.batch import Counts
+from batchscribe_server.domain.errors import BatchNotFoundError, JobNotFoundError
+from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, Event, EventDetail, StateChanged
+from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.transcript import Segment
+from batchscribe_server.operations.wakeups import QUEUE
+from batchscribe_server.store import tables
+from batchscribe_server.store.rows import (
+    count_values,
+    counts_from_row,
+    event_values,
+    job_from_row,
+    job_values,
+    segment_values,
+)
+from batchscribe_server.store.tally import shifted
+
+PROGRESS_INTERVAL = timedelta(seconds=1)
+"""How often a batch tells its counts while its files only advance; changes of state are always told."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class BatchRecord:
+    """What changes of a batch as its jobs do; its input and config, which may be large, stay in the database."""
+
+    id: str
+    state: State
+    scanned: bool
+    cancel_requested: bool
+    error: Failure | None
+    priority: int
+    counts: Counts
+    sequence: int
+    history_start: int
+    progress_time: datetime | None
+    start_time: datetime | None
+    finish_time: datetime | None
+    progress_due: bool = False
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"batches/{self.id}"
+
+    @property
+    def stopping(self) -> bool:
+        """True when no further file may start, and a scan is over as far as it got."""
+        return self.cancel_requested or self.error is not None
+
+    @property
+    def waiting(self) -> int:
+        """Files that are not done."""
+        return self.counts.queued + self.counts.running
+
+
+_RECORD_COLUMNS = (
+    "state",
+    "scanned",
+    "cancel_requested",
+    "error",
+    "sequence",
+    "history_start",
+    "progress_time",
+    "start_time",
+    "finish_time",
+)
+
+
+class Ledger:
+    """Reads what an operation needs, takes its changes and writes them when flushed, once, at its end.
+
+    Belongs to one operation in one transaction. `topics` are to be woken once that is committed.
+    """
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self.connection = connection
+        self.now = now
+        self.topics: set[str] = set()
+        self._batches: dict[str, BatchRecord] = {}
+        self._batches_as_read: dict[str, BatchRecord] = {}
+        self._batch_columns: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        self._job_changes: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        self._segments: list[dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
+
+    # reading
+
+    def job(self, tenant: str, job_id: str) -> Job:
+        """A job, locked. Raises JobNotFoundError."""
+        found = self.jobs(tables.jobs.c.id == job_id, tables.jobs.c.tenant == tenant)
+        if not found:
+            raise JobNotFoundError(f"There is no job {job_id!r}.", job=job_id)
+        return found[0]
+
+    def jobs(self, *conditions: ColumnElement[bool], limit: int | None = None) -> Sequence[Job]:
+        """The jobs that meet all conditions, locked, in the order of their ids."""
+        query = select(tables.jobs).where(*conditions).order_by(tables.jobs.c.id).limit(limit)
+        return [job_from_row(row) for row in self.connection.execute(query.with_for_update()).mappings()]
+
+    def batch(self, batch_id: str) -> BatchRecord:
+        """A batch, locked; the same record each time, to be changed in place. Raises BatchNotFoundError."""
+        record = self._batches.get(batch_id)
+        if record is None:
+            batches = tables.batches.c
+            columns = [batches[name] for name in ("id", "priority", *_RECORD_COLUMNS, *count_values(Counts()))]
+            query = select(*columns).where(batches.id == batch_id).with_for_update()
+            row = self.connection.execute(query).mappings().one_or_none()
+            if row is None:
+                raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
+            record = BatchRecord(
+                id=row["id"],
+                priority=row["priority"],
+                counts=counts_from_row(row),
+                **{name: row[name] for name in _RECORD_COLUMNS},
+            )
+            self._batches[batch_id] = record
+            self._batches_as_read[batch_id] = replace(record)
+        return record
+
+    # changing jobs
+
+    def add_jobs(self, jobs: Iterable[Job]) -> None:
+        """Insert new QUEUED jobs, each with its first event. All times are set here."""
+        rows = []
+        for job in jobs:
+            queued = self.queued(job)
+            rows.append(job_values(queued) | {"token": 0})
+            self.job_added(queued)
+        if rows:
+            self.connection.execute(insert(tables.jobs), rows)
+
+    def queued(self, job: Job) -> Job:
+        """A new job as it is stored."""
+        return replace(job, state=State.QUEUED, sequence=1, create_time=self.now, update_time=self.now)
+
+    def job_added(self, job: Job) -> None:
+        """Tell of a job that was inserted."""
+        self._tell(job.name, 1, StateChanged(State.QUEUED, job.attempt))
+        self.topics.add(QUEUE)
+        self._account(None, job)
+
+    def change_job(self, job: Job, *details: EventDetail, lease: dict[str, Any] | None = None, **changes: Any) -> Job:
+        """Change fields of a job, telling `details` and then, where its state changes, the state.
+
+        `lease` holds the columns of the lease; a job that stops running loses it.
+        """
+        state = changes.get("state", job.state)
+        columns = dict(lease or {})
+        if state is not job.state:
+            attempt, error = changes.get("attempt", job.attempt), changes.get("error", job.error)
+            details = (*details, StateChanged(state, attempt, error))
+            if state.terminal:
+                changes["finish_time"] = self.now
+            if state is State.QUEUED:
+                self.topics.add(QUEUE)
+            if job.state is State.RUNNING:
+                columns |= {"lease_owner": "", "lease_expire_time": None}
+        changed = replace(job, sequence=job.sequence + len(details), update_time=self.now, **changes)
+        for sequence, detail in enumerate(details, start=job.sequence + 1):
+            self._tell(job.name, sequence, detail)
+        columns |= {name: getattr(changed, name) for name in (*changes, "sequence", "update_time")}
+        self._job_changes[tuple(columns)].append(columns | {"changed_id": job.id})
+        self._account(job, changed)
+        return changed
+
+    def add_segments(self, job: Job, heard: Sequence[Segment]) -> None:
+        """Append segments to a job's transcript."""
+        self._segments += [segment_values(job.id, segment) for segment in heard]
+
+    def ask_to_stop(self, *conditions: ColumnElement[bool]) -> None:
+        """Mark the running jobs that meet all conditions; whoever runs them learns of it at the next heartbeat."""
+        running = update(tables.jobs).where(tables.jobs.c.state == State.RUNNING, *conditions)
+        self.connection.execute(running.values(cancel_requested=True, update_time=self.now))
+        self.topics.add(QUEUE)
+
+    def restart_jobs(self, jobs: Sequence[Job]) -> None:
+        """Queue finished jobs again from their beginning: what earlier runs left goes, and their history with it."""
+        if not jobs:
+            return
+        ids = [job.id for job in jobs]
+        self.connection.execute(delete(tables.segments).where(tables.segments.c.job_id.in_(ids)))
+        self._delete_events([job.name for job in jobs])
+        for job in jobs:
+            self.change_job(
+                job,
+                state=State.QUEUED,
+                stalled_attempts=0,
+                history_start=job.sequence + 1,
+                media=None,
+                input_fingerprint="",
+                audio_duration_ms=0,
+                processed_ms=0,
+                media_segments_done=0,
+                segments=0,
+                model="",
+                detected_language=None,
+                outputs=(),
+                error=None,
+                warning="",
+                cancel_requested=False,
+                start_time=None,
+                finish_time=None,
+            )
+
+    def remove_jobs(self, jobs: Sequence[Job]) -> None:
+        """Delete jobs with all that belongs to them; their batches' counts leave them out."""
+        if not jobs:
+            return
+        self._delete_events([job.name for job in jobs])
+        self.connection.execute(delete(tables.jobs).where(tables.jobs.c.id.in_([job.id for job in jobs])))
+        for job in jobs:
+            self.topics.add(job.name)
+            if job.state is State.RUNNING:
+                self.topics.add(QUEUE)
+            self._account(job, None)
+
+    # changing batches
+
+    def change_batch(self, batch: BatchRecord, **columns: Any) -> None:
+        """Set columns that the record does not hold."""
+        self._batch_columns[batch.id] |= columns
+
+    def enter(self, batch: BatchRecord, state: State) -> None:
+        """Change the state of a batch, and tell of it."""
+        batch.state = state
+        batch.finish_time = self.now if state.terminal else None
+        self._tell_of(batch, StateChanged(state, error=batch.error))
+
+    def reopen(self, batch: BatchRecord) -> None:
+        """Make an ended batch run again. Its history starts anew, so that its earlier end ends no watch."""
+        batch.cancel_requested = False
+        batch.scanned = True
+        batch.start_time = None
+        batch.history_start = batch.sequence + 1
+        self.enter(batch, State.QUEUED)
+
+    def remove_batch(self, batch: BatchRecord) -> None:
+        """Delete a batch that has no jobs any more."""
+        del self._batches[batch.id]
+        self._delete_events([batch.name])
+        self._events = [event for event in self._events if event["resource"] != batch.name]
+        self.connection.execute(delete(tables.batches).where(tables.batches.c.id == batch.id))
+        self.topics.add(batch.name)
+
+    # writing
+
+    def flush(self) -> None:
+        """Write what is left to write. Called once by the database at the end; earlier by who reads what it changed."""
+        for batch in self._batches.values():
+            self._write_batch(batch)
+        self._batches.clear()
+        self._batch_columns.clear()
+        for columns, rows in self._job_changes.items():
+            values: dict[str, Any] = {name: bindparam(name) for name in columns}
+            statement = update(tables.jobs).where(tables.jobs.c.id == bindparam("changed_id")).values(values)
+            self.connection.execute(statement, rows)
+        self._job_changes.clear()
+        if self._segments:
+            self.connection.execute(insert(tables.segments), self._segments)
+            self._segments = []
+        if self._events:
+            self.connection.execute(insert(tables.events), self._events)
+            self._events = []
+
+    def _write_batch(self, batch: BatchRecord) -> None:
+        if batch.progress_due:
+            batch.progress_time = self.now
+            self._tell_of(batch, BatchProgressed(batch.counts))
+        self._settle(batch)
+        if batch == self._batches_as_read[batch.id] and batch.id not in self._batch_columns:
+            return
+        columns = {name: getattr(batch, name) for name in _RECORD_COLUMNS}
+        columns |= count_values(batch.counts) | self._batch_columns.get(batch.id, {}) | {"update_time": self.now}
+        self.connection.execute(update(tables.batches).where(tables.batches.c.id == batch.id).values(columns))
+
+    def _settle(self, batch: BatchRecord) -> None:
+        """Let a batch begin or end as its jobs have."""
+        if batch.state.terminal:
+            return
+        if (batch.scanned or batch.stopping) and not batch.waiting:
+            self.enter(batch, _end_of(batch))
+        elif batch.scanned:
+            state = State.RUNNING if batch.start_time is not None else State.QUEUED
+            if batch.state is not state:
+                self.enter(batch, state)
+
+    def _account(self, before: Job | None, after: Job | None) -> None:
+        """Keep the batch's counts in step with a job, and tell of it."""
+        job = after or before
+        if job is None or not job.batch_id:
+            return
+        batch = self.batch(job.batch_id)
+        counts = shifted(batch.counts, before, after)
+        if before is None or after is None or before.state is not after.state:
+            batch.progress_due = True
+            if after is not None:
+                self._tell_of(batch, BatchJobChanged(after.id, after.input_uri, after.state, after.error))
+            if job.state is State.RUNNING and batch.start_time is None:
+                batch.start_time = self.now
+        elif counts != batch.counts:
+            told = batch.progress_time
+            batch.progress_due = batch.progress_due or told is None or self.now - told >= PROGRESS_INTERVAL
+        batch.counts = counts
+
+    def _tell_of(self, batch: BatchRecord, detail: EventDetail) -> None:
+        batch.sequence += 1
+        self._tell(batch.name, batch.sequence, detail)
+
+    def _tell(self, resource: str, sequence: int, detail: EventDetail) -> None:
+        self._events.append(event_values(Event(resource, sequence, self.now, detail)))
+        self.topics.add(resource)
+
+    def _delete_events(self, resources: Sequence[str]) -> None:
+        self.connection.execute(delete(tables.events).where(tables.events.c.resource.in_(resources)))
+
+
+Operation = Callable[[Ledger], Result]
+"""What one writer does in one transaction: all of it is committed, or none when it raises."""
+
+
+def _end_of(batch: BatchRecord) -> State:
+    if batch.error is not None:
+        return State.FAILED
+    # Files of a scan that was cut off were cancelled too, though nobody knows their names.
+    if batch.cancel_requested and (batch.counts.cancelled or not batch.scanned):
+        return State.CANCELLED
+    return State.SUCCEEDED

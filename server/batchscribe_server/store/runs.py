@@ -1,0 +1,201 @@
+"""The running of jobs in SQL: claims, leases and results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import or_, select, update
+
+from batchscribe_server.domain.errors import LeaseLostError, Reason
+from batchscribe_server.domain.event import JobProgressed, SegmentHeard
+from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.transcript import MediaDescription
+from batchscribe_server.operations.store import Advance, Claim, LeaseReport, Outcome
+from batchscribe_server.operations.wakeups import QUEUE
+from batchscribe_server.store import tables
+from batchscribe_server.store.database import Database
+from batchscribe_server.store.ledger import Ledger
+from batchscribe_server.store.rows import job_from_row
+
+CHUNK_RECOVERED = 200
+"""Jobs that one transaction recovers at most."""
+
+_jobs = tables.jobs.c
+
+
+class SqlRunStore:
+    """The RunStore. A claim's token is a number that each claim of the job raises by one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, owner: str, limit: int, lease_s: float) -> Sequence[Claim]:
+        """Take queued jobs. When jobs of a cancelled batch are among them fewer come, and QUEUE is woken again."""
+        return await self._database.write(partial(_claim, owner=owner, limit=limit, lease_s=lease_s))
+
+    async def renew(self, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
+        """Prolong leases."""
+        return await self._database.write(partial(_renew, owner=owner, lease_s=lease_s, job_ids=job_ids))
+
+    async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
+        """Store what the file turned out to be."""
+        await self._database.write(partial(_describe, claim=claim, media=media, model=model, fingerprint=fingerprint))
+
+    async def advance(self, claim: Claim, step: Advance) -> None:
+        """Store results."""
+        await self._database.write(partial(_advance, claim=claim, step=step))
+
+    async def finish(self, claim: Claim, outcome: Outcome) -> Job:
+        """End a run."""
+        return await self._database.write(partial(_finish, claim=claim, outcome=outcome))
+
+    async def release(self, claim: Claim) -> None:
+        """Give a job back."""
+        await self._database.write(partial(_release, claim=claim))
+
+    async def recover(self, max_stalled_attempts: int, *, exclusive_owner: bool) -> int:
+        """Queue what nobody runs any more."""
+        step = partial(_recover, max_stalled_attempts=max_stalled_attempts, exclusive_owner=exclusive_owner)
+        recovered = 0
+        while found := await self._database.write(step):
+            recovered += found
+        return recovered
+
+
+def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float) -> Sequence[Claim]:
+    queued = (
+        select(tables.jobs)
+        .where(_jobs.state == State.QUEUED)
+        .order_by(_jobs.priority.desc(), _jobs.ordinal, _jobs.create_time, _jobs.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = ledger.connection.execute(queued).mappings().all()
+    tokens = {row["id"]: row["token"] + 1 for row in rows}
+    jobs = [job_from_row(row) for row in rows]
+    # Locked in order of their ids, as everywhere.
+    batches = {batch_id: ledger.batch(batch_id) for batch_id in sorted({job.batch_id for job in jobs if job.batch_id})}
+    claims = []
+    for job in jobs:
+        if job.batch_id and batches[job.batch_id].stopping:
+            # Left behind where a cancellation was cut off: it ends here.
+            ledger.change_job(job, state=State.CANCELLED)
+            ledger.topics.add(QUEUE)
+            continue
+        token = tokens[job.id]
+        running = ledger.change_job(
+            job,
+            lease={
+                "token": token,
+                "lease_owner": owner,
+                "lease_expire_time": ledger.now + timedelta(seconds=lease_s),
+            },
+            state=State.RUNNING,
+            attempt=job.attempt + 1,
+            stalled_attempts=job.stalled_attempts + 1,
+            start_time=job.start_time or ledger.now,
+        )
+        claims.append(Claim(running, token))
+    return claims
+
+
+def _renew(ledger: Ledger, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
+    held = (_jobs.id.in_(job_ids), _jobs.lease_owner == owner, _jobs.state == State.RUNNING)
+    rows = ledger.connection.execute(
+        select(_jobs.id, _jobs.cancel_requested).where(*held).order_by(_jobs.id).with_for_update()
+    ).all()
+    prolonged = update(tables.jobs).where(_jobs.id.in_([row.id for row in rows]))
+    ledger.connection.execute(prolonged.values(lease_expire_time=ledger.now + timedelta(seconds=lease_s)))
+    return LeaseReport(
+        lost=frozenset(job_ids) - {row.id for row in rows},
+        cancel_requested=frozenset(row.id for row in rows if row.cancel_requested),
+    )
+
+
+def _held(ledger: Ledger, claim: Claim) -> Job:
+    """The job as it is now, if the claim still stands."""
+    stands = (_jobs.id == claim.job.id, _jobs.token == claim.token, _jobs.state == State.RUNNING)
+    found = ledger.jobs(*stands)
+    if not found:
+        raise LeaseLostError(f"{claim.job.name} is no longer run under token {claim.token}")
+    return found[0]
+
+
+def _describe(ledger: Ledger, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
+    job = _held(ledger, claim)
+    ledger.change_job(
+        job,
+        JobProgressed(job.processed_ms, media.duration_ms),
+        media=media,
+        model=model,
+        input_fingerprint=fingerprint,
+        audio_duration_ms=media.duration_ms,
+    )
+
+
+def _advance(ledger: Ledger, claim: Claim, step: Advance) -> None:
+    job = _held(ledger, claim)
+    if [segment.index for segment in step.segments] != list(range(job.segments, job.segments + len(step.segments))):
+        raise ValueError(f"segments must continue the transcript of {job.name} at {job.segments}")
+    if step.media_segments_done < job.media_segments_done:
+        raise ValueError(f"{job.name} has {job.media_segments_done} speech segments done already")
+    processed_ms = max(job.processed_ms, step.processed_ms)
+    heard = [SegmentHeard(segment) for segment in step.segments]
+    progressed = [JobProgressed(processed_ms, job.audio_duration_ms)] if step.progress_event else []
+    ledger.add_segments(job, step.segments)
+    ledger.change_job(
+        job,
+        *heard,
+        *progressed,
+        segments=job.segments + len(step.segments),
+        media_segments_done=step.media_segments_done,
+        processed_ms=processed_ms,
+        detected_language=step.detected_language or job.detected_language,
+        stalled_attempts=0 if step.media_segments_done > job.media_segments_done else job.stalled_attempts,
+    )
+
+
+def _finish(ledger: Ledger, claim: Claim, outcome: Outcome) -> Job:
+    if not outcome.state.terminal:
+        raise ValueError(f"a run does not end as {outcome.state}")
+    job = _held(ledger, claim)
+    duration_ms = outcome.audio_duration_ms or job.audio_duration_ms
+    return ledger.change_job(
+        job,
+        state=outcome.state,
+        outputs=outcome.outputs,
+        error=outcome.error,
+        warning=outcome.warning,
+        audio_duration_ms=duration_ms,
+        processed_ms=duration_ms if outcome.state is State.SUCCEEDED else job.processed_ms,
+    )
+
+
+def _release(ledger: Ledger, claim: Claim) -> None:
+    job = _held(ledger, claim)
+    # It was given back, not lost: that is no attempt which got nowhere.
+    _put_back(ledger, job, stalled_attempts=max(0, job.stalled_attempts - 1))
+
+
+def _put_back(ledger: Ledger, job: Job, stalled_attempts: int) -> None:
+    if job.cancel_requested:
+        ledger.change_job(job, state=State.CANCELLED)
+    else:
+        ledger.change_job(job, state=State.QUEUED, stalled_attempts=stalled_attempts)
+
+
+def _recover(ledger: Ledger, max_stalled_attempts: int, exclusive_owner: bool) -> int:
+    expired = or_(_jobs.lease_expire_time.is_(None), _jobs.lease_expire_time <= ledger.now)
+    abandoned = [_jobs.state == State.RUNNING] if exclusive_owner else [_jobs.state == State.RUNNING, expired]
+    jobs = ledger.jobs(*abandoned, limit=CHUNK_RECOVERED)
+    for job in jobs:
+        if job.stalled_attempts >= max_stalled_attempts and not job.cancel_requested:
+            message = (
+                f"The file was given up: it got nowhere in {job.stalled_attempts} attempts, each of which was cut off."
+            )
+            ledger.change_job(job, state=State.FAILED, error=Failure(Reason.ATTEMPTS_EXHAUSTED, message))
+        else:
+            _put_back(ledger, job, job.stalled_attempts)
+    return len(jobs)

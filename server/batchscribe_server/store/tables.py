@@ -1,0 +1,170 @@
+"""The tables. Times are microseconds since 1970; what is only read as a whole lies in JSON."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+from batchscribe_server.domain.batch import ManifestInput, PrefixInput, SingleInput
+from batchscribe_server.domain.job import Failure, OutputFile, State
+from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
+from batchscribe_server.store.columns import Moment, Named, Optional, Payload, TaggedPayload
+
+metadata = MetaData()
+
+KEPT_HISTORY = text("history_start <= sequence")
+"""True of resources that still have events; the condition of the indexes that purging goes by."""
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("reference_id", Text, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column(
+        "input",
+        TaggedPayload((("single", SingleInput), ("prefix", PrefixInput), ("manifest", ManifestInput))),
+        nullable=False,
+    ),
+    Column("config", Payload(RecognitionConfig), nullable=False),
+    Column("output", Payload(OutputConfig), nullable=False),
+    Column("state", Named(State), nullable=False),
+    Column("scanned", Boolean, nullable=False),
+    Column("scan_cursor", Text, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("error", Payload(Failure)),
+    # How many of its jobs are in each state, and their audio: kept in step with the jobs by the ledger.
+    Column("queued", Integer, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("succeeded", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("cancelled", Integer, nullable=False),
+    Column("opened", Integer, nullable=False),
+    Column("audio_total_ms", BigInteger, nullable=False),
+    Column("audio_done_ms", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("history_start", BigInteger, nullable=False),
+    Column("progress_time", Moment),  # of the last event that told the counts
+    Column("create_time", Moment, nullable=False),
+    Column("update_time", Moment, nullable=False),
+    Column("start_time", Moment),
+    Column("finish_time", Moment),
+    Index("ix_batches_tenant", "tenant", "create_time", "id"),
+    Index("ix_batches_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("batch_id", Optional, ForeignKey("batches.id", ondelete="CASCADE")),
+    Column("ordinal", BigInteger, nullable=False),
+    Column("input_uri", Text, nullable=False),
+    Column("media_id", Optional),  # of the upload that `input_uri` names
+    Column("relative_path", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("reference_id", Text, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("config", Payload(RecognitionConfig), nullable=False),
+    Column("output", Payload(OutputConfig), nullable=False),
+    Column("state", Named(State), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("stalled_attempts", Integer, nullable=False),
+    Column("token", BigInteger, nullable=False),  # counts the claims; fences off the writes of earlier ones
+    Column("lease_owner", Optional),
+    Column("lease_expire_time", Moment),
+    Column("sequence", BigInteger, nullable=False),
+    Column("history_start", BigInteger, nullable=False),
+    Column("media", Payload(MediaDescription)),
+    Column("input_fingerprint", Text, nullable=False),
+    Column("audio_duration_ms", BigInteger, nullable=False),
+    Column("processed_ms", BigInteger, nullable=False),
+    Column("media_segments_done", Integer, nullable=False),
+    Column("segments", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("detected_language", Payload(DetectedLanguage)),
+    Column("outputs", Payload(tuple[OutputFile, ...]), nullable=False),
+    Column("error", Payload(Failure)),
+    Column("warning", Text, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("update_time", Moment, nullable=False),
+    Column("start_time", Moment),
+    Column("finish_time", Moment),
+    Index("ix_jobs_queue", "state", text("priority DESC"), "ordinal", "create_time", "id"),
+    Index("ix_jobs_tenant", "tenant", "create_time", "id"),
+    Index("ix_jobs_reference", "tenant", "reference_id", "create_time", "id"),
+    Index("ix_jobs_batch", "batch_id", "create_time", "id"),
+    Index("ix_jobs_batch_state", "batch_id", "state", "id"),
+    Index("ix_jobs_media", "media_id"),
+    Index("ix_jobs_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("words", Payload(tuple[Word, ...]), nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("resource", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("time", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("segment_index", Integer),  # of the segment an event tells of, whose text is stored once, in `segments`
+    sqlite_with_rowid=False,
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Column("expire_time", Moment, nullable=False),
+    Index("ix_media_expire", "expire_time"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("collection", Text, primary_key=True),  # jobs or batches
+    Column("request_id", Text, primary_key=True),
+    Column("body_digest", Text, nullable=False),
+    Column("resource_id", Text, nullable=False),
+    Column("create_time", Moment, nullable=False),
+    Index("ix_idempotency_create", "create_time"),
+)

@@ -1,0 +1,243 @@
+"""The running of jobs: the order of the queue, claims, leases, results and what becomes of lost runs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from batchscribe_server.domain.errors import LeaseLostError, Reason
+from batchscribe_server.domain.event import JobProgressed, SegmentHeard, StateChanged
+from batchscribe_server.domain.job import Failure, OutputFile, State
+from batchscribe_server.domain.recognition import TranscriptFormat
+from batchscribe_server.domain.transcript import DetectedLanguage
+from batchscribe_server.operations.store import Advance, Outcome, Store
+from batchscribe_server.operations.wakeups import QUEUE, Wakeups
+
+from tests.contract.store.samples import (
+    MEDIA,
+    TENANT,
+    Clock,
+    check_history,
+    claim_all,
+    claim_one,
+    details,
+    new_job,
+    running_job,
+    scanned_batch,
+    segment,
+    step,
+    succeed,
+)
+
+MAX_STALLED = 3
+
+
+async def test_the_queue_goes_by_priority_then_place_then_age(store: Store) -> None:
+    _, large = await scanned_batch(store, 3)
+    _, small = await scanned_batch(store, 2)
+    lone = await store.create_job(new_job())
+    urgent = await store.create_job(new_job(priority=10, ordinal=99))
+    order = [claim.job.id for claim in await claim_all(store)]
+    assert order == [
+        urgent.id,
+        large[0].id,
+        small[0].id,
+        lone.id,
+        large[1].id,
+        small[1].id,
+        large[2].id,
+    ]
+
+
+async def test_a_claimed_job_runs_with_its_event(store: Store, wakeups: Wakeups) -> None:
+    job = await store.create_job(new_job())
+    with wakeups.listening(job.name) as watcher:
+        claim = await claim_one(store)
+        assert watcher.is_set()
+    assert claim.job == await store.get_job(TENANT, job.id)
+    assert (claim.job.state, claim.job.attempt, claim.job.stalled_attempts) == (State.RUNNING, 1, 1)
+    assert claim.job.start_time is not None
+    assert (await details(store, job.name))[-1] == StateChanged(State.RUNNING, attempt=1)
+
+
+async def test_claims_of_two_owners_never_overlap(store: Store) -> None:
+    jobs = {(await store.create_job(new_job())).id for _ in range(40)}
+    taken: list[str] = []
+
+    async def take(owner: str) -> None:
+        while claims := await store.claim(owner, 3, 30):
+            taken.extend(claim.job.id for claim in claims)
+
+    await asyncio.gather(*(take(f"owner-{number}") for number in range(4)))
+    assert len(taken) == len(set(taken))
+    # An owner that found the rest locked by others may have gone home early.
+    taken.extend(claim.job.id for claim in await claim_all(store))
+    assert sorted(taken) == sorted(jobs)
+
+
+async def test_a_run_stores_what_it_finds(store: Store) -> None:
+    claim = await running_job(store)
+    await store.advance(claim, step(0, detected_language=DetectedLanguage("en", 0.9)))
+    await store.advance(claim, Advance((), media_segments_done=2, processed_ms=5_000, progress_event=True))
+    await store.advance(claim, Advance((segment(1), segment(2)), media_segments_done=4, processed_ms=9_000))
+    job = await store.get_job(TENANT, claim.job.id)
+    assert (job.media, job.model, job.input_fingerprint) == (MEDIA, "base", "fingerprint")
+    assert (job.segments, job.media_segments_done, job.processed_ms) == (3, 4, 9_000)
+    assert job.detected_language == DetectedLanguage("en", 0.9)
+    assert [heard async for heard in store.read_segments(job.id)] == [segment(0), segment(1), segment(2)]
+    assert await details(store, job.name) == [
+        StateChanged(State.QUEUED),
+        StateChanged(State.RUNNING, attempt=1),
+        JobProgressed(0, 10_000),
+        SegmentHeard(segment(0)),
+        JobProgressed(5_000, 10_000),
+        SegmentHeard(segment(1)),
+        SegmentHeard(segment(2)),
+    ]
+    outputs = (OutputFile(TranscriptFormat.SRT, "file:///out/a.srt", 120),)
+    done = await store.finish(
+        claim, Outcome(State.SUCCEEDED, outputs=outputs, warning="cut short", audio_duration_ms=9_500)
+    )
+    assert done == await store.get_job(TENANT, job.id)
+    assert (done.state, done.outputs, done.warning) == (State.SUCCEEDED, outputs, "cut short")
+    assert (done.audio_duration_ms, done.processed_ms) == (9_500, 9_500)
+    await check_history(store, job.name, done.sequence, 1)
+
+
+async def test_a_long_transcript_is_read_whole_and_in_order(store: Store) -> None:
+    claim = await running_job(store)
+    heard = tuple(segment(index, f"word {index}") for index in range(1203))
+    await store.advance(claim, Advance(heard, media_segments_done=1203, processed_ms=1))
+    assert tuple([read async for read in store.read_segments(claim.job.id)]) == heard
+
+
+async def test_results_are_stored_once_and_in_order(store: Store) -> None:
+    claim = await running_job(store)
+    await store.advance(claim, step(0))
+    for wrong in (step(0), step(2), Advance((), media_segments_done=0, processed_ms=0)):
+        with pytest.raises(ValueError):
+            await store.advance(claim, wrong)
+    job = await store.get_job(TENANT, claim.job.id)
+    assert (job.segments, job.media_segments_done) == (1, 1)
+    await check_history(store, job.name, job.sequence, 1)
+
+
+async def test_an_older_claim_is_fenced_off(store: Store) -> None:
+    old = await running_job(store)
+    await store.advance(old, step(0))
+    assert await store.recover(MAX_STALLED, exclusive_owner=True) == 1
+    with pytest.raises(LeaseLostError):
+        await store.advance(old, step(1))
+    new = await claim_one(store, "two")
+    assert new.token > old.token
+    before = await store.get_job(TENANT, new.job.id)
+    for late in (
+        store.describe(old, MEDIA, "tiny", "other"),
+        store.advance(old, step(1)),
+        store.finish(old, Outcome(State.SUCCEEDED)),
+        store.release(old),
+    ):
+        with pytest.raises(LeaseLostError):
+            await late
+    assert await store.get_job(TENANT, new.job.id) == before
+    assert (await store.renew("one", 30, [new.job.id])).lost == {new.job.id}
+    await store.advance(new, step(1))
+    done = await succeed(store, new)
+    assert done.segments == 2
+    await check_history(store, done.name, done.sequence, 1)
+    with pytest.raises(LeaseLostError):
+        await store.release(new)
+
+
+async def test_a_lease_lasts_as_long_as_its_heartbeat(store: Store, clock: Clock) -> None:
+    claim = await running_job(store)
+    clock.advance(29)
+    report = await store.renew("one", 30, [claim.job.id, "unknown"])
+    assert (report.lost, report.cancel_requested) == ({"unknown"}, frozenset())
+    clock.advance(29)
+    assert await store.recover(MAX_STALLED, exclusive_owner=False) == 0
+    clock.advance(2)
+    assert await store.recover(MAX_STALLED, exclusive_owner=False) == 1
+    job = await store.get_job(TENANT, claim.job.id)
+    assert (job.state, job.attempt) == (State.QUEUED, 1)
+    assert (await details(store, job.name))[-1] == StateChanged(State.QUEUED, attempt=1)
+    assert (await store.renew("one", 30, [job.id])).lost == {job.id}
+
+
+async def test_a_recovered_job_goes_on_from_what_is_stored(store: Store, wakeups: Wakeups) -> None:
+    claim = await running_job(store)
+    await store.advance(claim, step(0))
+    with wakeups.listening(QUEUE) as queue:
+        await store.recover(MAX_STALLED, exclusive_owner=True)
+        assert queue.is_set()
+    again = await claim_one(store)
+    assert (again.job.attempt, again.job.segments, again.job.media_segments_done) == (2, 1, 1)
+    assert (again.job.input_fingerprint, again.job.media) == ("fingerprint", MEDIA)
+    await store.advance(again, step(1))
+    assert [heard async for heard in store.read_segments(again.job.id)] == [segment(0), segment(1)]
+
+
+async def test_a_job_that_gets_nowhere_is_given_up(store: Store) -> None:
+    job = await store.create_job(new_job())
+    for _ in range(MAX_STALLED):
+        await claim_one(store)
+        await store.recover(MAX_STALLED, exclusive_owner=True)
+    failed = await store.get_job(TENANT, job.id)
+    assert failed.state is State.FAILED
+    assert failed.error is not None
+    assert failed.error.reason is Reason.ATTEMPTS_EXHAUSTED
+    assert (await details(store, job.name))[-1] == StateChanged(State.FAILED, MAX_STALLED, failed.error)
+    assert await claim_all(store) == []
+
+
+async def test_a_job_that_gets_on_is_never_given_up(store: Store) -> None:
+    await store.create_job(new_job())
+    for index in range(2 * MAX_STALLED):
+        await store.advance(await claim_one(store), step(index))
+        await store.recover(MAX_STALLED, exclusive_owner=True)
+    claim = await claim_one(store)
+    assert (claim.job.stalled_attempts, claim.job.attempt) == (1, 2 * MAX_STALLED + 1)
+
+
+async def test_a_released_job_goes_on_and_has_not_stalled(store: Store, wakeups: Wakeups) -> None:
+    claim = await running_job(store)
+    with wakeups.listening(QUEUE) as queue:
+        await store.release(claim)
+        assert queue.is_set()
+    job = await store.get_job(TENANT, claim.job.id)
+    assert (job.state, job.stalled_attempts) == (State.QUEUED, 0)
+    assert (await claim_one(store)).job.id == job.id
+
+
+@pytest.mark.parametrize("end", ["release", "recover"])
+async def test_a_job_asked_to_stop_is_not_queued_again(store: Store, end: str) -> None:
+    claim = await running_job(store)
+    await store.cancel_job(TENANT, claim.job.id)
+    if end == "release":
+        await store.release(claim)
+    else:
+        await store.recover(MAX_STALLED, exclusive_owner=True)
+    assert (await store.get_job(TENANT, claim.job.id)).state is State.CANCELLED
+
+
+async def test_a_failed_run_says_why(store: Store) -> None:
+    claim = await running_job(store)
+    error = Failure(Reason.NO_AUDIO, "The video has no sound.")
+    failed = await store.finish(claim, Outcome(State.FAILED, error=error))
+    assert (failed.state, failed.error) == (State.FAILED, error)
+    assert (await details(store, failed.name))[-1] == StateChanged(State.FAILED, 1, error)
+
+
+async def test_a_run_cannot_end_unfinished(store: Store) -> None:
+    claim = await running_job(store)
+    with pytest.raises(ValueError):
+        await store.finish(claim, Outcome(State.QUEUED))
+
+
+async def test_batches_follow_recovered_jobs(store: Store) -> None:
+    batch, _ = await scanned_batch(store, 2)
+    claims = await claim_all(store)
+    await succeed(store, claims[0])
+    await store.recover(1, exclusive_owner=True)
+    ended = await store.get_batch(TENANT, batch.id)
+    assert (ended.state, ended.counts.succeeded, ended.counts.failed) == (State.SUCCEEDED, 1, 1)

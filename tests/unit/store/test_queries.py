@@ -1,0 +1,55 @@
+"""The queries that are asked all the time go by an index, whatever the tables hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batchscribe_server.domain.job import State
+from batchscribe_server.operations.store import ListQuery
+from batchscribe_server.operations.wakeups import Wakeups
+from batchscribe_server.store import SqlStore
+from sqlalchemy import Connection, Engine, create_engine, event
+
+
+@pytest.fixture
+def statements() -> Iterator[list[tuple[str, Any]]]:
+    """Every SELECT with its parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_: Connection, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if statement.startswith("SELECT"):
+            seen.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_no_query_scans_a_table_or_sorts_it(tmp_path: Path, statements: list[tuple[str, Any]]) -> None:
+    path = tmp_path / "batchscribe.db"
+    async with SqlStore.open(f"sqlite:///{path}", Wakeups()) as store:
+        statements.clear()
+        await store.claim("one", 8, 30)
+        await store.list_jobs(ListQuery("default", 10))
+        await store.list_jobs(ListQuery("default", 10, batch_id="b", oldest_first=True))
+        await store.list_jobs(ListQuery("default", 10, batch_id="b", states=(State.FAILED,)))
+        await store.list_jobs(ListQuery("default", 10, reference_id="r"))
+        await store.list_batches(ListQuery("default", 10))
+        await store.recover(3, exclusive_owner=False)
+        await store.read_events("jobs/one", 5, 100)
+        await store.unused_media(10)
+        await store.purge_history(60, 10)
+        asked = list(statements)
+    engine = create_engine(f"sqlite:///{path}")
+    plans = []
+    with engine.connect() as connection:
+        for statement, parameters in asked:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans += [(row.detail, statement) for row in rows]
+    engine.dispose()
+    assert len(asked) >= 10
+    scans = [(detail, statement) for detail, statement in plans if detail.startswith("SCAN")]
+    assert scans == []
