@@ -181,6 +181,12 @@ class UploadMismatchError(DomainError):
     reason = "UPLOAD_MISMATCH"
 
 
+class UploadStalledError(DomainError):
+    """Nothing came of an upload for too long; nothing of it is kept."""
+
+    reason = "UPLOAD_STALLED"
+
+
 class PathNotAllowedError(DomainError):
     """A file URI outside the roots the operator allowed."""
 

@@ -1,0 +1,86 @@
+"""Where the outputs of a job go: the output URI of each format, and of the notice that a failure leaves.
+
+An output's name keeps the input's whole name (`a.wav` gives `a.wav.json`), so that `a.wav` and `a.mp3` in one folder
+never write to the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+from urllib.parse import quote, unquote
+
+from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
+
+NOTICE_SUFFIX = "notice"
+
+_TRANSCRIPT_SUFFIXES = frozenset({*TranscriptFormat, NOTICE_SUFFIX})
+
+
+def output_uri(output: OutputConfig, format: TranscriptFormat, input_uri: str, relative_path: str = "") -> str:
+    """Where the transcript in that format goes.
+
+    `relative_path` is the input's path below its prefix, for PREFIX; the input's own name is taken where it is empty.
+    """
+    if output.layout is OutputLayout.SINGLE and len(output.formats) == 1 and not output.uri.endswith("/"):
+        return output.uri
+    return f"{_stem_uri(output, input_uri, relative_path)}.{format.value}"
+
+
+def notice_uri(output: OutputConfig, input_uri: str, relative_path: str = "") -> str:
+    """Where the notice goes when the file fails."""
+    return f"{_stem_uri(output, input_uri, relative_path)}.{NOTICE_SUFFIX}"
+
+
+def relative_paths(uris: Sequence[str]) -> list[str]:
+    """Paths of the URIs of a manifest below the folder that all of them share, so that PREFIX can mirror them.
+
+    URIs with different schemes or hosts share nothing: the host then is the first folder of the path.
+    """
+    paths = [_names_of(uri) for uri in uris]
+    folders = [names[:-1] for names in paths]
+    shared = 0
+    for names in zip(*folders, strict=False):
+        if len(set(names)) > 1:
+            break
+        shared += 1
+    return ["/".join(names[shared:]) for names in paths]
+
+
+def _stem_uri(output: OutputConfig, input_uri: str, relative_path: str) -> str:
+    match output.layout:
+        case OutputLayout.SINGLE:
+            if output.uri.endswith("/"):
+                return output.uri + _as_uri_path(output.uri, _names_of(input_uri)[-1:])
+            stem, dot, suffix = output.uri.rpartition(".")
+            # Only a transcript's suffix makes way for another: `meeting.2026` is a name, not a suffix.
+            return stem if dot and suffix.lower() in _TRANSCRIPT_SUFFIXES else output.uri
+        case OutputLayout.ADJACENT:
+            return input_uri
+        case OutputLayout.PREFIX:
+            # A path from outside never climbs out of the prefix.
+            names = [name for name in relative_path.split("/") if name not in ("", ".", "..")]
+            names = names or _names_of(input_uri)[-1:]
+            return f"{output.uri.rstrip('/')}/{_as_uri_path(output.uri, names)}"
+        case _:
+            assert_never(output.layout)
+
+
+def _names_of(uri: str) -> list[str]:
+    """The names of a URI's path, decoded, host first where there is one."""
+    _, separator, path = uri.partition("://")
+    names = (path if separator else uri).split("/")
+    decode = unquote if _percent_encoded(uri) else str
+    return [decoded for name in names if (decoded := decode(name)) not in ("", ".", "..")]
+
+
+def _as_uri_path(uri: str, names: Sequence[str]) -> str:
+    return "/".join(quote(name, safe=_SAFE) if _percent_encoded(uri) else name for name in names)
+
+
+def _percent_encoded(uri: str) -> bool:
+    # Object stores' URIs (s3://bucket/key) hold the key as it is.
+    return uri.lower().startswith(("file:", "http:", "https:"))
+
+
+_SAFE = "!$&'()*+,;=:@~"  # what RFC 3986 allows in a path besides letters, digits and -._

@@ -1,0 +1,152 @@
+"""Cuts a transcript into subtitle cues.
+
+What holds always: no word is lost, doubled or moved; cues do not overlap, and each begins after the one before; no
+line is wider than allowed but for a single word that is; no cue spans a pause of more than a second. What is striven
+for, by the least sum of penalties over each stretch of speech: cues that end with a sentence, a clause or at least at
+a breath, that are read at the speed asked for, and that are neither flashes nor monuments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from batchscribe_server.domain.recognition import SubtitleConfig
+from batchscribe_server.domain.transcript import Segment
+from batchscribe_server.rendering.lines import broken_into_lines
+from batchscribe_server.rendering.pieces import Piece, pieces_of, text_of
+from batchscribe_server.rendering.script import clause_ends, sentence_ends
+
+MAX_PAUSE_MS = 1_000
+MIN_DURATION_MS = 800
+MAX_DURATION_MS = 7_000
+
+# Speech that never pauses is cut into stretches of at most so many words, which bounds memory.
+_STRETCH_PIECES = 400
+
+_BREATH_MS = 250
+
+# Penalties. One for each cue keeps them few; the others are weighed against it.
+_EACH_CUE = 2.0
+_ENDS_MID_CLAUSE = 4.0
+_ENDS_AT_BREATH = 2.5
+_ENDS_WITH_CLAUSE = 1.5
+_RUNS_ON = 2.0  # a sentence ends inside the cue, and the next one goes on after it
+_EACH_SECOND_TOO_FAST = 1.5
+_EACH_SECOND_TOO_SHORT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A subtitle: its lines and when they are shown."""
+
+    start_ms: int
+    end_ms: int
+    lines: tuple[str, ...]
+
+
+def cues_of(segments: Iterable[Segment], config: SubtitleConfig) -> Iterator[Cue]:
+    """The cues of a transcript, in order of time."""
+    stretches = _stretches(pieces_of(segments))
+    groups = _with_next(group for stretch, pause_ms in stretches for group in _grouped(stretch, pause_ms, config))
+    free_from_ms = 0
+    for group, following in groups:
+        start_ms = max(group[0].start_ms, free_from_ms)
+        end_ms = max(group[-1].end_ms, start_ms + _needed_ms(text_of(group), config))
+        if following is not None:
+            end_ms = min(end_ms, following[0].start_ms)
+        # Words timed on top of each other still are shown one after the other, if only for a moment.
+        free_from_ms = max(end_ms, start_ms + 1)
+        yield Cue(start_ms, free_from_ms, tuple(broken_into_lines(group, config.max_line_width)))
+
+
+def _with_next(groups: Iterable[Sequence[Piece]]) -> Iterator[tuple[Sequence[Piece], Sequence[Piece] | None]]:
+    previous: Sequence[Piece] | None = None
+    for group in groups:
+        if previous is not None:
+            yield previous, group
+        previous = group
+    if previous is not None:
+        yield previous, None
+
+
+def _stretches(pieces: Iterator[Piece]) -> Iterator[tuple[list[Piece], int]]:
+    """Speech between pauses that no cue may span, each with the pause after it; the last one has time enough."""
+    stretch: list[Piece] = []
+    for piece in pieces:
+        if stretch:
+            pause_ms = piece.start_ms - stretch[-1].end_ms
+            full = len(stretch) >= _STRETCH_PIECES and (
+                sentence_ends(stretch[-1].text) or len(stretch) >= 2 * _STRETCH_PIECES
+            )
+            if pause_ms > MAX_PAUSE_MS or full:
+                yield stretch, max(0, pause_ms)
+                stretch = []
+        stretch.append(piece)
+    if stretch:
+        yield stretch, MAX_DURATION_MS
+
+
+def _grouped(stretch: Sequence[Piece], pause_after_ms: int, config: SubtitleConfig) -> Iterator[Sequence[Piece]]:
+    """The pieces of each cue: the division of the stretch with the least sum of penalties."""
+    count = len(stretch)
+    starts_ms = [*(piece.start_ms for piece in stretch[1:]), stretch[-1].end_ms + pause_after_ms]
+    endings = [_ending_penalty(piece, next_ms) for piece, next_ms in zip(stretch, starts_ms, strict=True)]
+    endings[-1] = 0.0
+    # least[i]: the least penalty of the pieces from i on, and where their first cue ends.
+    least: list[tuple[float, int]] = [(0.0, count)] * (count + 1)
+    for begin in range(count - 1, -1, -1):
+        runs_on = 0.0
+        best = (math.inf, begin + 1)
+        for end, chars in _fitting(stretch, begin, config):
+            shown_s = (starts_ms[end - 1] - stretch[begin].start_ms) / 1000
+            ending = endings[end - 1]
+            penalty = _EACH_CUE + (ending + runs_on if ending else 0.0) + _haste_penalty(chars, shown_s, config)
+            best = min(best, (penalty + least[end][0], end))
+            if not ending:
+                runs_on = _RUNS_ON
+        least[begin] = best
+    begin = 0
+    while begin < count:
+        end = least[begin][1]
+        yield stretch[begin:end]
+        begin = end
+
+
+def _fitting(stretch: Sequence[Piece], begin: int, config: SubtitleConfig) -> Iterator[tuple[int, int]]:
+    """The ends of all cues that begin at `begin` and may be shown, with their characters. There is one at least."""
+    lines, width, chars = 1, 0, 0
+    latest_ms = stretch[begin].start_ms + MAX_DURATION_MS
+    for index in range(begin, len(stretch)):
+        piece = stretch[index]
+        size = len(piece.text)
+        spaced = piece.spaced and index > begin
+        width += spaced + size
+        if index > begin and width > config.max_line_width:
+            lines, width = lines + 1, size
+        chars += spaced + size
+        if index > begin and (lines > config.max_lines or piece.end_ms > latest_ms):
+            return
+        yield index + 1, chars
+
+
+def _ending_penalty(piece: Piece, next_start_ms: int) -> float:
+    if sentence_ends(piece.text):
+        return 0.0
+    if clause_ends(piece.text):
+        return _ENDS_WITH_CLAUSE
+    breath = piece.ends_segment or next_start_ms - piece.end_ms >= _BREATH_MS
+    return _ENDS_AT_BREATH if breath else _ENDS_MID_CLAUSE
+
+
+def _haste_penalty(chars: int, shown_s: float, config: SubtitleConfig) -> float:
+    """For text that can't be read in the time there is until the next cue, or that only flashes."""
+    too_fast_s = max(0.0, chars / config.max_chars_per_second - shown_s)
+    too_short_s = max(0.0, MIN_DURATION_MS / 1000 - shown_s)
+    return _EACH_SECOND_TOO_FAST * too_fast_s + _EACH_SECOND_TOO_SHORT * too_short_s
+
+
+def _needed_ms(text: str, config: SubtitleConfig) -> int:
+    """How long the text must be shown to be read."""
+    return max(MIN_DURATION_MS, round(1000 * len(text) / config.max_chars_per_second))

@@ -1,0 +1,76 @@
+"""What subtitles are made of: the words of a transcript one after the other, each with its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from batchscribe_server.domain.transcript import Segment
+from batchscribe_server.rendering.script import breakable_parts, needs_space_between
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Text that no line break divides: a word with its punctuation, or an ideograph.
+
+    `spaced` says whether a space goes before it, unless a line begins. Starts never go back from piece to piece, and
+    no piece ends before it starts. `ends_segment` marks the last of a segment.
+    """
+
+    text: str
+    start_ms: int
+    end_ms: int
+    spaced: bool
+    ends_segment: bool
+
+
+def pieces_of(segments: Iterable[Segment]) -> Iterator[Piece]:
+    """All pieces of the segments in order. Segments without words have their time shared out by characters."""
+    last_start_ms = 0
+    for segment in segments:
+        timed = _timed_by_words(segment) if segment.words else _timed_by_length(segment)
+        for number, (text, spaced, start_ms, end_ms) in enumerate(timed):
+            last_start_ms = max(last_start_ms, start_ms)
+            yield Piece(text, last_start_ms, max(last_start_ms, end_ms), spaced, number == len(timed) - 1)
+
+
+_Timed = list[tuple[str, bool, int, int]]
+
+
+def _timed_by_words(segment: Segment) -> _Timed:
+    """The words as they were timed. Where the segment's text has no space between two, neither have the pieces."""
+    timed: _Timed = []
+    position = 0
+    previous = ""
+    for word in segment.words:
+        for part in word.text.split():
+            found = segment.text.find(part, position)
+            between = segment.text[position:found] if found >= 0 else None
+            if between is not None and not between.strip():
+                spaced = bool(between)
+                position = found + len(part)
+            else:
+                # The text was edited after its words were timed: the script must tell.
+                spaced = bool(previous) and needs_space_between(previous, part)
+            timed.append((part, spaced or not timed, word.start_ms, word.end_ms))
+            previous = part
+    return timed
+
+
+def _timed_by_length(segment: Segment) -> _Timed:
+    tokens = [breakable_parts(token) for token in segment.text.split()]
+    parts = [(part, number == 0) for token in tokens for number, part in enumerate(token)]
+    chars = sum(len(part) for part, _ in parts)
+    span_ms = max(0, segment.end_ms - segment.start_ms)
+    timed: _Timed = []
+    done = 0
+    for part, spaced in parts:
+        start_ms = segment.start_ms + span_ms * done // chars
+        done += len(part)
+        timed.append((part, spaced, start_ms, segment.start_ms + span_ms * done // chars))
+    return timed
+
+
+def text_of(pieces: Sequence[Piece]) -> str:
+    """The pieces as one line."""
+    return "".join(f" {piece.text}" if piece.spaced and number else piece.text for number, piece in enumerate(pieces))

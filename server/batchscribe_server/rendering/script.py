@@ -1,0 +1,63 @@
+"""What the writing systems ask of whoever joins or breaks text: where words are spaced, where sentences end."""
+
+# ruff: noqa: RUF001 - the marks of other scripts look like ours, and are meant
+from __future__ import annotations
+
+_SENTENCE_ENDS = frozenset(".?!…。？！｡؟۔।॥։።")
+_CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛፣፤")
+_CLOSING = "\"'”’»)]}›」』）】》〉"
+
+# Letters of scripts that are written without spaces between words.
+_UNSPACED_RANGES = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x30FF),  # CJK radicals and punctuation, hiragana, katakana
+    (0x3400, 0x4DBF),  # CJK extension A
+    (0x4E00, 0x9FFF),  # CJK
+    (0xF900, 0xFAFF),  # CJK compatibility
+    (0xFF00, 0xFF9F),  # full width forms, half width katakana
+    (0x20000, 0x3FFFF),  # CJK extensions
+)
+
+# Of these, what may stand alone on a line: in the others only a dictionary tells where a word ends.
+_FIRST_IDEOGRAPHIC = 0x2E80
+
+
+def needs_space_between(left: str, right: str) -> bool:
+    """Whether two pieces of text, neither empty, are joined with a space."""
+    return not (_unspaced(left[-1]) and _unspaced(right[0]))
+
+
+def sentence_ends(text: str) -> bool:
+    """Whether the text ends with a full stop or its like, maybe inside quotes."""
+    return _last_mark(text) in _SENTENCE_ENDS
+
+
+def clause_ends(text: str) -> bool:
+    """Whether the text ends with a comma or its like."""
+    return _last_mark(text) in _CLAUSE_ENDS
+
+
+def breakable_parts(token: str) -> list[str]:
+    """A token without spaces, cut where its script allows a line to end: between ideographs, never before a mark."""
+    parts: list[str] = []
+    for char in token:
+        joins = not parts or char in _SENTENCE_ENDS or char in _CLAUSE_ENDS or char in _CLOSING
+        if joins or not (_ideographic(char) or _ideographic(parts[-1][-1])):
+            parts[-1:] = [(parts[-1] if parts else "") + char]
+        else:
+            parts.append(char)
+    return parts
+
+
+def _last_mark(text: str) -> str:
+    return text.rstrip(_CLOSING)[-1:]
+
+
+def _unspaced(char: str) -> bool:
+    return any(first <= ord(char) <= last for first, last in _UNSPACED_RANGES)
+
+
+def _ideographic(char: str) -> bool:
+    return ord(char) >= _FIRST_IDEOGRAPHIC and _unspaced(char)

@@ -1,0 +1,209 @@
+"""The storage behind `file://` URIs: files below the roots that the operator allows."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import os
+import secrets
+import stat
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
+from batchscribe_server.storage.file_uri import is_file_uri, uri_of
+from batchscribe_server.storage.globs import Selection
+from batchscribe_server.storage.roots import FileRoots
+from batchscribe_server.storage.tree import TreeWalk
+
+FOUND_AT_ONCE = 500
+
+_NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+
+
+class FileStorage:
+    """Reads and writes below the roots; all work on the disk is done in threads."""
+
+    def __init__(self, roots: FileRoots) -> None:
+        self._roots = roots
+
+    def supports(self, uri: str) -> bool:
+        """Whether the scheme is `file`."""
+        return is_file_uri(uri)
+
+    def check_allowed(self, uri: str) -> None:
+        """Raises PathNotAllowedError for a URI outside the roots."""
+        self._roots.resolve(uri)
+
+    @asynccontextmanager
+    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+        """The file itself: nothing is copied. Its fingerprint is its size and the time it was last written."""
+        yield await asyncio.to_thread(self._inspect, uri)
+
+    async def list_prefix(
+        self,
+        uri: str,
+        include_globs: Sequence[str] = (),
+        exclude_globs: Sequence[str] = (),
+        after_cursor: str = "",
+    ) -> AsyncIterator[Sequence[FoundObject]]:
+        """The files below a folder, depth first in the order of their names, some hundreds at a time.
+
+        Links are followed as long as they stay below the roots. An unreadable folder ends the listing with
+        SCAN_FAILED rather than be left out in silence, unless `exclude_globs` has it with all below (`folder/**`).
+        """
+        selection = Selection(include_globs, exclude_globs)
+        found = self._find(uri, selection, after_cursor)
+        while chunk := await asyncio.to_thread(lambda: list(itertools.islice(found, FOUND_AT_ONCE))):
+            yield chunk
+
+    async def write_output(
+        self, uri: str, data: bytes | Iterable[bytes], on_conflict: OnConflict = OnConflict.OVERWRITE
+    ) -> WrittenFile:
+        """Write a file and the folders above it. A reader sees it whole or not at all, and so does a restart."""
+        path = self._resolve(uri, Reason.OUTPUT_FAILED)
+        pieces = [data] if isinstance(data, bytes) else data
+        return await asyncio.to_thread(_write, uri, Path(path), pieces, on_conflict)
+
+    async def exists(self, uri: str) -> bool:
+        """Whether there is a file of that URI below the roots."""
+        try:
+            path = self._roots.resolve(uri)
+        except PathNotAllowedError:
+            return False
+        return await asyncio.to_thread(Path(path).is_file)
+
+    async def remove(self, uri: str) -> bool:
+        """Remove a file; returns whether there was one."""
+        path = self._resolve(uri, Reason.OUTPUT_FAILED)
+        try:
+            await asyncio.to_thread(Path(path).unlink)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be removed: {_plain(error)}") from error
+        return True
+
+    def _resolve(self, uri: str, reason: Reason) -> str:
+        try:
+            return self._roots.resolve(uri)
+        except PathNotAllowedError as error:
+            raise JobFailure(reason, error.message) from None
+
+    def _inspect(self, uri: str) -> LocalInput:
+        path = self._resolve(uri, Reason.FETCH_FAILED)
+        try:
+            status = Path(path).stat()
+            if stat.S_ISDIR(status.st_mode):
+                raise JobFailure(
+                    Reason.FETCH_FAILED, f"{uri} is a folder; submit a batch with it as a prefix to take all its files"
+                )
+            if not stat.S_ISREG(status.st_mode):
+                raise JobFailure(Reason.FETCH_FAILED, f"{uri} is not a regular file")
+            os.close(os.open(path, os.O_RDONLY))
+        except (FileNotFoundError, NotADirectoryError):
+            raise JobFailure(
+                Reason.FETCH_FAILED, f"there is no file {uri}; it may have been moved or removed"
+            ) from None
+        except OSError as error:
+            raise JobFailure(Reason.FETCH_FAILED, f"{uri} cannot be read: {_plain(error)}") from error
+        return LocalInput(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+
+    def _find(self, uri: str, selection: Selection, after_cursor: str) -> Iterator[FoundObject]:
+        root = self._resolve(uri, Reason.SCAN_FAILED)
+        walk = TreeWalk(root, selection.enters, self._roots.contains)
+        try:
+            for file in walk.files(after_cursor):
+                if selection.takes(file.relative_path):
+                    yield FoundObject(uri_of(file.path), file.relative_path, file.size_bytes)
+        except FileNotFoundError:
+            raise JobFailure(Reason.SCAN_FAILED, f"there is no folder {uri}") from None
+        except NotADirectoryError:
+            raise JobFailure(Reason.SCAN_FAILED, f"{uri} is a file, not a folder; submit it as a single file") from None
+        except OSError as error:
+            where = uri_of(error.filename) if isinstance(error.filename, str) else uri
+            raise JobFailure(
+                Reason.SCAN_FAILED,
+                f"{where} cannot be listed: {_plain(error)}; let the server read it, or exclude it with FOLDER/**",
+            ) from error
+
+
+def _write(uri: str, path: Path, pieces: Iterable[bytes], on_conflict: OnConflict) -> WrittenFile:
+    existing = _existing(uri, path, on_conflict)
+    if existing is not None:
+        return existing
+    # In the same folder, so that it can be renamed; hidden, so that no listing takes it for a file of its own.
+    unfinished = path.with_name(f".batchscribe-{secrets.token_hex(8)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            size_bytes = _write_through(unfinished, pieces)
+            if on_conflict is OnConflict.OVERWRITE:
+                unfinished.replace(path)
+            else:
+                _publish_new(unfinished, path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except FileExistsError as error:
+        # Someone else wrote it while this one was being written, or a file stands where a folder is to be.
+        existing = _existing(uri, path, on_conflict)
+        if existing is None:
+            raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: {_plain(error)}") from error
+        return existing
+    except OSError as error:
+        raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: {_plain(error)}") from error
+    return WrittenFile(uri, size_bytes)
+
+
+def _existing(uri: str, path: Path, on_conflict: OnConflict) -> WrittenFile | None:
+    """The file that is there already and stays; None when one is to be written."""
+    if on_conflict is OnConflict.OVERWRITE or not os.path.lexists(path):
+        return None
+    if on_conflict is OnConflict.SKIP and path.is_file():
+        return WrittenFile(uri, path.stat().st_size, skipped=True)
+    raise JobFailure(Reason.OUTPUT_EXISTS, f"{uri} exists already; remove it, or let outputs be overwritten or skipped")
+
+
+def _write_through(path: Path, pieces: Iterable[bytes]) -> int:
+    """Write a new file down to the disk; returns its size."""
+    with path.open("xb") as file:
+        size_bytes = sum(file.write(piece) for piece in pieces)
+        file.flush()
+        os.fsync(file.fileno())
+    return size_bytes
+
+
+def _publish_new(unfinished: Path, path: Path) -> None:
+    """Give a finished file its name unless that is taken. Raises FileExistsError."""
+    try:
+        path.hardlink_to(unfinished)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # No hard links here (FAT, some network shares): take the name first, then replace what took it.
+        path.open("xb").close()
+        unfinished.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where the file system lets folders be synced."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plain(error: OSError) -> str:
+    """What went wrong, without paths of this machine."""
+    if error.errno in _NO_ROOM:
+        return _NO_ROOM[error.errno]
+    if isinstance(error, PermissionError):
+        return "the server's user has no permission"
+    return (error.strerror or type(error).__name__).lower()
