@@ -89,7 +89,8 @@ class Dispatch:
         """Claim nothing more, give running jobs `grace_s` to end, then release the rest where they stand."""
         self._draining = True
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), grace_s)
+            async with asyncio.timeout(grace_s):
+                await self._idle.wait()
         for stop in self._stops.values():
             _resolve(stop, Stop.RELEASED)
         await self._idle.wait()
@@ -155,7 +156,8 @@ class Dispatch:
                 # Requests to stop wake the queue, as new jobs do: a burst of those must not become a burst of renewals.
                 await asyncio.sleep(self._limits.stop_s)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), self._limits.lease_s / 3)
+                    async with asyncio.timeout(self._limits.lease_s / 3):
+                        await woken.wait()
 
     def _stop(self, job_id: str, why: Stop) -> None:
         if job_id in self._stops:

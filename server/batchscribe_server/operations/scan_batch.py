@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -16,7 +17,7 @@ from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.storage import FoundObject, Storage
 from batchscribe_server.operations.store import ScanChunk, Store
 from batchscribe_server.operations.submit import MEDIA_PREFIX
-from batchscribe_server.operations.wakeups import QUEUE, Wakeups
+from batchscribe_server.operations.wakeups import SCANS, Wakeups
 
 log = structlog.get_logger()
 
@@ -46,17 +47,16 @@ class ScanBatches:
         """Scan until cancelled."""
         scanning: dict[str, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as tasks:
-            with self._wakeups.listening(QUEUE) as woken:
+            with self._wakeups.listening(SCANS) as woken:
                 while True:
                     woken.clear()
                     scanning = {batch_id: task for batch_id, task in scanning.items() if not task.done()}
                     for batch in await self._store.unscanned_batches():
                         if batch.id not in scanning:
                             scanning[batch.id] = tasks.create_task(self.scan(batch))
-                    try:
-                        await asyncio.wait_for(woken.wait(), self._poll_s)
-                    except TimeoutError:
-                        continue
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._poll_s):
+                            await woken.wait()
 
     async def scan(self, batch: Batch) -> None:
         """Scan one batch to its end. Whatever goes wrong ends as that batch's error."""

@@ -1,6 +1,7 @@
 """Wake-ups: who waits for a topic learns that something about it was committed; what it was is read from the store.
 
-Topics are resource names (`jobs/…`, `batches/…`) and `QUEUE`. A wake-up may be spurious and several may fall together.
+Topics are resource names (`jobs/…`, `batches/…`), `QUEUE` and `SCANS`. A wake-up may be spurious, and several may fall
+together.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from contextlib import contextmanager
 
 QUEUE = "queue"
 """The topic of everything that may give a dispatcher something to do: new jobs, released jobs, requests to stop."""
+
+SCANS = "scans"
+"""The topic of batches that wait to be scanned."""
 
 
 class Wakeups:

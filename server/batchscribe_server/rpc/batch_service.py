@@ -1,0 +1,102 @@
+"""BatchService: many files under one request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+from batchscribe.v1 import batch_pb2, batch_service_pb2_grpc, event_pb2
+from batchscribe.v1 import batch_service_pb2 as pb
+from google.protobuf.empty_pb2 import Empty
+
+from batchscribe_server.domain.job import DEFAULT_TENANT
+from batchscribe_server.operations.store import BatchChanges
+from batchscribe_server.rpc.convert_batch import batch_message, new_batch
+from batchscribe_server.rpc.convert_event import batch_event_message
+from batchscribe_server.rpc.etags import store_etag
+from batchscribe_server.rpc.idempotency import idempotency_key
+from batchscribe_server.rpc.names import id_of
+from batchscribe_server.rpc.services import Services
+from batchscribe_server.rpc.validate_requests import (
+    check_create_batch,
+    check_named,
+    check_update_batch,
+    read_list_batches,
+)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
+    """Each RPC: the request is checked, an operation is called, its result becomes a message."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
+        """Submit a batch."""
+        check_create_batch(request)
+        batch = await self._services.submit.batch(
+            DEFAULT_TENANT,
+            new_batch(request.batch),
+            batch_id=request.batch_id,
+            key=idempotency_key(request),
+            validate_only=request.validate_only,
+        )
+        return batch_message(batch)
+
+    async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
+        """Read a batch."""
+        batch_id = check_named(request, "batches")
+        return batch_message(await self._services.store.get_batch(DEFAULT_TENANT, batch_id))
+
+    async def ListBatches(  # noqa: N802
+        self, request: pb.ListBatchesRequest, context: Context
+    ) -> pb.ListBatchesResponse:
+        """List batches."""
+        page = await self._services.store.list_batches(read_list_batches(request, DEFAULT_TENANT))
+        return pb.ListBatchesResponse(
+            batches=[batch_message(batch) for batch in page.items],
+            next_page_token=page.next_page_token,
+            total_size=page.total,
+        )
+
+    async def UpdateBatch(self, request: pb.UpdateBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
+        """Change what may be changed."""
+        changed = check_update_batch(request)
+        batch = request.batch
+        changes = BatchChanges(
+            display_name=batch.display_name if "display_name" in changed else None,
+            labels=dict(batch.labels) if "labels" in changed else None,
+            priority=batch.priority if "priority" in changed else None,
+        )
+        etag = store_etag(batch.name, batch.etag)
+        return batch_message(await self._services.store.update_batch(DEFAULT_TENANT, id_of(batch.name), changes, etag))
+
+    async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
+        """Stop a batch."""
+        batch_id = check_named(request, "batches")
+        return batch_message(await self._services.store.cancel_batch(DEFAULT_TENANT, batch_id))
+
+    async def RetryBatch(self, request: pb.RetryBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
+        """Run the failed files again."""
+        batch_id = check_named(request, "batches")
+        return batch_message(await self._services.store.retry_batch(DEFAULT_TENANT, batch_id))
+
+    async def DeleteBatch(self, request: pb.DeleteBatchRequest, context: Context) -> Empty:  # noqa: N802
+        """Remove a batch's record and its jobs'."""
+        batch_id = check_named(request, "batches")
+        await self._services.delete.batch(DEFAULT_TENANT, batch_id, etag=store_etag(request.name, request.etag))
+        return Empty()
+
+    async def WatchBatch(  # noqa: N802
+        self, request: pb.WatchBatchRequest, context: Context
+    ) -> AsyncGenerator[event_pb2.BatchEvent]:
+        """Stream what happens to a batch."""
+        batch_id = check_named(request, "batches")
+        after = request.after_sequence if request.HasField("after_sequence") else None
+        async with aclosing(self._services.watch.batch(DEFAULT_TENANT, batch_id, after=after)) as messages:
+            async for message in messages:
+                yield batch_event_message(message)

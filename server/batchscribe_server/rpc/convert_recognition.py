@@ -1,0 +1,81 @@
+"""Recognition configs, from message to domain and back. Messages were validated, so every one has its domain value."""
+
+from __future__ import annotations
+
+from batchscribe.v1 import recognition_pb2 as pb
+
+from batchscribe_server.domain.recognition import OperatingPoint, RecognitionConfig, Task, VoiceActivity
+from batchscribe_server.rpc.convert_time import duration, duration_ms
+from batchscribe_server.rpc.languages import whisper_language
+
+_TASKS = {pb.TASK_TRANSCRIBE: Task.TRANSCRIBE, pb.TASK_TRANSLATE: Task.TRANSLATE}
+_TASK_MESSAGES = {task: message for message, task in _TASKS.items()}
+_OPERATING_POINTS = {
+    pb.OPERATING_POINT_STANDARD: OperatingPoint.STANDARD,
+    pb.OPERATING_POINT_ENHANCED: OperatingPoint.ENHANCED,
+}
+_OPERATING_POINT_MESSAGES = {point: message for message, point in _OPERATING_POINTS.items()}
+
+
+def recognition_config(message: pb.RecognitionConfig) -> RecognitionConfig:
+    """What the client asks for."""
+    return RecognitionConfig(
+        language=whisper_language(message.language) or "",
+        model=message.model.removeprefix("models/"),
+        task=_TASKS.get(message.task, Task.TRANSCRIBE),
+        operating_point=_OPERATING_POINTS.get(message.operating_point, OperatingPoint.STANDARD),
+        word_time_offsets=message.word_time_offsets,
+        word_confidence=message.word_confidence,
+        voice_activity=_voice_activity(message.vad),
+        hotwords=tuple(message.hotwords),
+        initial_prompt=message.initial_prompt,
+        beam_size=message.decoding.beam_size,
+        temperatures=tuple(as_written(temperature) for temperature in message.decoding.temperatures),
+    )
+
+
+def recognition_config_message(config: RecognitionConfig) -> pb.RecognitionConfig:
+    """What the client is shown of what it asked for."""
+    message = pb.RecognitionConfig(
+        language=config.language,
+        model=config.model,
+        task=_TASK_MESSAGES[config.task],
+        operating_point=_OPERATING_POINT_MESSAGES[config.operating_point],
+        word_time_offsets=config.word_time_offsets,
+        word_confidence=config.word_confidence,
+        hotwords=config.hotwords,
+        initial_prompt=config.initial_prompt,
+    )
+    if config.voice_activity != VoiceActivity():
+        message.vad.CopyFrom(_voice_activity_message(config.voice_activity))
+    if config.beam_size or config.temperatures:
+        message.decoding.beam_size = config.beam_size
+        message.decoding.temperatures.extend(config.temperatures)
+    return message
+
+
+def as_written(value: float) -> float:
+    """A 32-bit float of a message as the decimal that was written: 0.35, not 0.3499999940395355."""
+    return round(value, 6)
+
+
+def _voice_activity(message: pb.VoiceActivityConfig) -> VoiceActivity:
+    return VoiceActivity(
+        enabled=message.mode != pb.VoiceActivityConfig.MODE_NONE,
+        threshold=as_written(message.threshold) if message.HasField("threshold") else None,
+        min_silence_ms=duration_ms(message.min_silence) if message.HasField("min_silence") else None,
+        min_speech_ms=duration_ms(message.min_speech) if message.HasField("min_speech") else None,
+        speech_pad_ms=duration_ms(message.speech_pad) if message.HasField("speech_pad") else None,
+    )
+
+
+def _voice_activity_message(voice_activity: VoiceActivity) -> pb.VoiceActivityConfig:
+    mode = pb.VoiceActivityConfig.MODE_AUTO if voice_activity.enabled else pb.VoiceActivityConfig.MODE_NONE
+    message = pb.VoiceActivityConfig(mode=mode, threshold=voice_activity.threshold)
+    if voice_activity.min_silence_ms is not None:
+        message.min_silence.CopyFrom(duration(voice_activity.min_silence_ms))
+    if voice_activity.min_speech_ms is not None:
+        message.min_speech.CopyFrom(duration(voice_activity.min_speech_ms))
+    if voice_activity.speech_pad_ms is not None:
+        message.speech_pad.CopyFrom(duration(voice_activity.speech_pad_ms))
+    return message

@@ -1,0 +1,146 @@
+"""JobService: single files, from their submission to their transcript."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+from batchscribe.v1 import event_pb2, job_pb2, job_service_pb2_grpc
+from batchscribe.v1 import job_service_pb2 as pb
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.empty_pb2 import Empty
+
+from batchscribe_server.domain.job import DEFAULT_TENANT
+from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.operations.watch import Snapshot
+from batchscribe_server.rpc.convert_event import job_event_message
+from batchscribe_server.rpc.convert_job import job_message, media_message, new_job
+from batchscribe_server.rpc.convert_storage import transcript_format
+from batchscribe_server.rpc.convert_time import duration_ms
+from batchscribe_server.rpc.draining import Draining
+from batchscribe_server.rpc.etags import store_etag
+from batchscribe_server.rpc.idempotency import idempotency_key
+from batchscribe_server.rpc.services import Services
+from batchscribe_server.rpc.upload_stream import read_chunks, read_header
+from batchscribe_server.rpc.validate_requests import check_create_job, check_named, read_list_jobs
+
+MAX_TRANSCRIPT_CHUNK_BYTES = 64 << 10
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class JobService(job_service_pb2_grpc.JobServiceServicer):
+    """Each RPC: the request is checked, an operation is called, its result becomes a message."""
+
+    def __init__(self, services: Services, draining: Draining, upload_silence_s: float) -> None:
+        self._services = services
+        self._draining = draining
+        self._upload_silence_s = upload_silence_s
+
+    async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> job_pb2.Job:  # noqa: N802
+        """Submit one file."""
+        check_create_job(request)
+        job = await self._services.submit.job(
+            DEFAULT_TENANT,
+            new_job(request.job),
+            job_id=request.job_id,
+            key=idempotency_key(request),
+            validate_only=request.validate_only,
+        )
+        return job_message(job)
+
+    async def UploadMedia(  # noqa: N802
+        self, request_iterator: AsyncIterator[pb.UploadMediaRequest], context: Context
+    ) -> job_pb2.Media:
+        """Receive a file."""
+        header = await read_header(request_iterator, self._upload_silence_s)
+        async with aclosing(read_chunks(request_iterator, self._upload_silence_s)) as chunks:
+            media = await self._services.upload(
+                DEFAULT_TENANT,
+                header.file_name,
+                chunks,
+                declared_size_bytes=header.size_bytes or None,
+                declared_sha256=header.sha256,
+            )
+        return media_message(media)
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Context) -> job_pb2.Job:  # noqa: N802
+        """Read a job, once it has ended where the client wants to wait for that."""
+        job_id = check_named(request, "jobs")
+        wait_ms = duration_ms(request.wait)
+        if wait_ms:
+            wait = self._services.wait(DEFAULT_TENANT, job_id, wait_ms / 1_000)
+            return job_message(await self._draining.cut_short(wait))
+        return job_message(await self._services.store.get_job(DEFAULT_TENANT, job_id))
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:  # noqa: N802
+        """List jobs, of all or of one batch."""
+        query = read_list_jobs(request, DEFAULT_TENANT)
+        if query.batch_id is not None:
+            await self._services.store.get_batch(DEFAULT_TENANT, query.batch_id)
+        page = await self._services.store.list_jobs(query)
+        return pb.ListJobsResponse(
+            jobs=[job_message(job) for job in page.items],
+            next_page_token=page.next_page_token,
+            total_size=page.total,
+        )
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> job_pb2.Job:  # noqa: N802
+        """Stop a job."""
+        job_id = check_named(request, "jobs")
+        return job_message(await self._services.store.cancel_job(DEFAULT_TENANT, job_id))
+
+    async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> job_pb2.Job:  # noqa: N802
+        """Run a job again."""
+        job_id = check_named(request, "jobs")
+        return job_message(await self._services.store.retry_job(DEFAULT_TENANT, job_id))
+
+    async def DeleteJob(self, request: pb.DeleteJobRequest, context: Context) -> Empty:  # noqa: N802
+        """Remove a job's record."""
+        job_id = check_named(request, "jobs")
+        await self._services.delete.job(DEFAULT_TENANT, job_id, etag=store_etag(request.name, request.etag))
+        return Empty()
+
+    async def WatchJob(  # noqa: N802
+        self, request: pb.WatchJobRequest, context: Context
+    ) -> AsyncGenerator[event_pb2.JobEvent]:
+        """Stream what happens to a job."""
+        job_id = check_named(request, "jobs")
+        watch = self._services.watch.job(
+            DEFAULT_TENANT,
+            job_id,
+            after=request.after_sequence if request.HasField("after_sequence") else None,
+            include_segments=request.include_segments if request.HasField("include_segments") else True,
+        )
+        config = RecognitionConfig()
+        async with aclosing(watch) as messages:
+            async for message in messages:
+                if isinstance(message, Snapshot):
+                    config = message.resource.config
+                yield job_event_message(message, config)
+
+    async def GetTranscript(  # noqa: N802
+        self, request: pb.GetTranscriptRequest, context: Context
+    ) -> AsyncGenerator[HttpBody]:
+        """Stream a transcript."""
+        job_id = check_named(request, "jobs")
+        format = transcript_format(request.format)
+        chunks = _chunks(await self._services.read_transcript(DEFAULT_TENANT, job_id, format))
+        # The transcript of a long recording takes a while to render: not on the loop that serves everyone.
+        yield HttpBody(content_type=format.media_type, data=await asyncio.to_thread(next, chunks, b""))
+        while chunk := await asyncio.to_thread(next, chunks, b""):
+            yield HttpBody(data=chunk)
+
+
+def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        while len(waiting) >= MAX_TRANSCRIPT_CHUNK_BYTES:
+            yield bytes(waiting[:MAX_TRANSCRIPT_CHUNK_BYTES])
+            del waiting[:MAX_TRANSCRIPT_CHUNK_BYTES]
+    if waiting:
+        yield bytes(waiting)

@@ -1,0 +1,47 @@
+"""What the RPCs call: the store and the operations, built by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchscribe_server.operations.delete import Delete
+from batchscribe_server.operations.models import Models
+from batchscribe_server.operations.read_transcript import ReadTranscript
+from batchscribe_server.operations.store import Store
+from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.transcriber import Transcriber
+from batchscribe_server.operations.upload import Upload
+from batchscribe_server.operations.wait import WaitForJob
+from batchscribe_server.operations.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that the RPCs reach; they build nothing themselves."""
+
+    store: Store
+    submit: Submit
+    watch: Watch
+    wait: WaitForJob
+    read_transcript: ReadTranscript
+    delete: Delete
+    upload: Upload
+    models: Models
+    transcriber: Transcriber
+
+
+@dataclass(frozen=True, slots=True)
+class RpcLimits:
+    """What clients may ask of the transport. An upload is cut off when nothing comes for `upload_silence_s`.
+
+    A client may ping every `min_ping_interval_s`, also without a call; the server pings an idle connection every
+    `keepalive_s` and gives it up when no answer comes within `keepalive_timeout_s`.
+    """
+
+    max_receive_bytes: int = 4 << 20
+    max_send_bytes: int = 16 << 20
+    max_concurrent_streams: int = 1_000
+    keepalive_s: float = 30.0
+    keepalive_timeout_s: float = 10.0
+    min_ping_interval_s: float = 10.0
+    upload_silence_s: float = 60.0

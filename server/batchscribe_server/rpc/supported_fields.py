@@ -1,0 +1,139 @@
+"""Which fields and enum values of requests this server honours; what is set beyond them is refused, never ignored.
+
+The list names what is supported, so that a field added to the contract is refused until someone adds it here. Fields
+that the contract marks OUTPUT_ONLY are ignored in requests, as AIP-203 says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from google.api import field_behavior_pb2
+from google.protobuf import unknown_fields
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from batchscribe_server.domain.errors import Violations
+
+PACKAGE = "batchscribe.v1"
+
+
+def _fields(**fields_of_messages: str) -> frozenset[str]:
+    return frozenset(
+        f"{PACKAGE}.{message}.{field}" for message, fields in fields_of_messages.items() for field in fields.split()
+    )
+
+
+SUPPORTED_FIELDS = _fields(
+    # BatchService
+    CreateBatchRequest="batch batch_id request_id validate_only",
+    GetBatchRequest="name",
+    ListBatchesRequest="page_size page_token filter order_by",
+    UpdateBatchRequest="batch update_mask",
+    CancelBatchRequest="name",
+    RetryBatchRequest="name",
+    DeleteBatchRequest="name etag",
+    WatchBatchRequest="name after_sequence",
+    # JobService
+    CreateJobRequest="job job_id request_id validate_only",
+    UploadMediaRequest="header chunk",
+    UploadHeader="file_name size_bytes sha256",
+    GetJobRequest="name wait",
+    ListJobsRequest="parent page_size page_token filter order_by",
+    CancelJobRequest="name",
+    RetryJobRequest="name",
+    DeleteJobRequest="name etag",
+    WatchJobRequest="name after_sequence include_segments",
+    GetTranscriptRequest="name format",
+    # ModelService
+    ListModelsRequest="page_size page_token",
+    GetModelRequest="name",
+    # resources and what they are made of
+    Batch="name display_name reference_id labels priority input output config",
+    Job="display_name reference_id labels priority input output config",
+    InputConfig="uri prefix manifest media",
+    PrefixInput="uri include_globs exclude_globs",
+    ManifestInput="files",
+    ManifestEntry="uri reference_id config config_mask",
+    OutputConfig="layout uri formats on_conflict remove_stale write_notice subtitles",
+    SubtitleConfig="max_line_width max_lines max_chars_per_second start_index",
+    RecognitionConfig=(
+        "language model operating_point task word_time_offsets word_confidence vad hotwords initial_prompt decoding"
+    ),
+    VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
+    DecodingConfig="beam_size temperatures",
+)
+
+SUPPORTED_VALUES: dict[str, frozenset[str]] = {
+    f"{PACKAGE}.{enum}": frozenset(values.split())
+    for enum, values in {
+        "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED",
+        "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
+        "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
+        "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",
+        "TranscriptFormat": "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON",
+        "OnConflict": "ON_CONFLICT_OVERWRITE ON_CONFLICT_SKIP ON_CONFLICT_FAIL",
+    }.items()
+}
+"""The values of enums that supported fields may have, besides 0, which stands for the default."""
+
+
+def refuse_unsupported(message: Message, violations: Violations, path: str = "") -> None:
+    """Note every field that is set and not honoured, by its path, with the reason FIELD_NOT_SUPPORTED."""
+    later_fields: Any = unknown_fields.UnknownFieldSet(message)
+    for unknown in later_fields:
+        _refuse(_join(path, f"(field {unknown.field_number})"), "is of a newer contract than this server's", violations)
+    for field, value in message.ListFields():
+        field_path = _join(path, field.name)
+        if is_output_only(field):
+            continue
+        if field.full_name not in SUPPORTED_FIELDS:
+            _refuse(field_path, "is not supported by this server yet; leave it unset", violations)
+        elif field.enum_type is not None:
+            for value_path, number in _each(field, value, field_path):
+                if not is_supported_value(field, number):
+                    _refuse(value_path, f"{_value_name(field, number)} is not supported by this server yet", violations)
+        elif is_contract_message(field):
+            for value_path, part in _each(field, value, field_path):
+                refuse_unsupported(part, violations, value_path)
+
+
+def is_output_only(field: FieldDescriptor) -> bool:
+    """Whether the contract marks the field OUTPUT_ONLY."""
+    return field_behavior_pb2.OUTPUT_ONLY in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+
+
+def is_supported_value(field: FieldDescriptor, number: int) -> bool:
+    """Whether an enum field may have the value."""
+    assert field.enum_type is not None
+    return number == 0 or _value_name(field, number) in SUPPORTED_VALUES.get(field.enum_type.full_name, frozenset())
+
+
+def is_contract_message(field: FieldDescriptor) -> bool:
+    """Whether the field holds messages of the contract whose own fields are to be looked at; maps hold plain text."""
+    message = field.message_type
+    return message is not None and message.file.package == PACKAGE and not message.GetOptions().map_entry
+
+
+def _refuse(path: str, description: str, violations: Violations) -> None:
+    violations.add(path, description, "FIELD_NOT_SUPPORTED")
+
+
+def _value_name(field: FieldDescriptor, number: int) -> str:
+    assert field.enum_type is not None
+    value = field.enum_type.values_by_number.get(number)
+    return value.name if value else str(number)
+
+
+def _each(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if not field.is_repeated:
+        yield path, value
+        return
+    items: Iterable[Any] = value
+    for index, item in enumerate(items):
+        yield f"{path}[{index}]", item
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

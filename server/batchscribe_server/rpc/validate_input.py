@@ -1,0 +1,138 @@
+"""Where the audio is: URIs, globs and manifests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from batchscribe.v1 import storage_pb2 as pb
+from wcmatch import glob
+
+from batchscribe_server.domain.errors import Violations
+from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
+from batchscribe_server.rpc.names import shown
+from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS
+from batchscribe_server.rpc.validate_recognition import check_recognition
+from batchscribe_server.rpc.validate_text import check_text
+
+MAX_URI_CHARS = 4_096
+MAX_MANIFEST_FILES = 1_000
+MAX_GLOBS = 100
+MAX_GLOB_CHARS = 1_024
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_SCHEMES_TO_COME = frozenset({"s3", "az", "https", "http"})
+_MEDIA = re.compile(r"media/[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+_CONFIG_FIELD = "batchscribe.v1.RecognitionConfig."
+
+
+def check_job_input(input: pb.InputConfig, path: str, violations: Violations) -> None:
+    """A job's input is one file."""
+    match input.WhichOneof("source"):
+        case "prefix" | "manifest" as source:
+            violations.add(f"{path}.{source}", "names many files; submit them with CreateBatch")
+        case source:
+            _check_single(input, source, path, violations)
+
+
+def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) -> None:
+    """A batch's input is one file or many."""
+    match input.WhichOneof("source"):
+        case "prefix":
+            prefix = input.prefix
+            check_file_uri(prefix.uri, f"{path}.prefix.uri", violations)
+            _check_globs(prefix.include_globs, f"{path}.prefix.include_globs", violations)
+            _check_globs(prefix.exclude_globs, f"{path}.prefix.exclude_globs", violations)
+        case "manifest":
+            _check_manifest(input.manifest, f"{path}.manifest", violations)
+        case source:
+            _check_single(input, source, path, violations)
+
+
+def check_file_uri(uri: str, path: str, violations: Violations) -> None:
+    """Check a URI for its length and its scheme; whether it may be used is for the storage to say."""
+    scheme = _SCHEME.match(uri)
+    if not uri:
+        violations.add(path, "is required")
+    elif len(uri) > MAX_URI_CHARS:
+        violations.add(path, f"is longer than {MAX_URI_CHARS} characters")
+    elif scheme is None:
+        violations.add(path, f"{shown(uri)} is not a URI; write file:///folder/name")
+    elif scheme[1].lower() in _SCHEMES_TO_COME:
+        words = f"{scheme[1].lower()}:// is not supported by this server yet; use file:// or an upload"
+        violations.add(path, words, "FIELD_NOT_SUPPORTED")
+    elif scheme[1].lower() != "file" or not uri[len(scheme[0]) :].startswith("//"):
+        violations.add(path, f"{shown(uri)} has no scheme that this server knows; write file:///folder/name")
+
+
+def is_upload(uri: str) -> bool:
+    """Whether a manifest's URI names an upload."""
+    return uri.startswith("media/")
+
+
+def _check_single(input: pb.InputConfig, source: str | None, path: str, violations: Violations) -> None:
+    match source:
+        case "uri":
+            check_file_uri(input.uri, f"{path}.uri", violations)
+        case "media":
+            _check_media(input.media, f"{path}.media", violations)
+        case None:
+            violations.add(path, "is required: name a source, `uri` or `media` or another")
+        case _:
+            pass  # not supported, and noted as that
+
+
+def _check_media(name: str, path: str, violations: Violations) -> None:
+    if not _MEDIA.fullmatch(name):
+        violations.add(path, f"{shown(name)} is not the name of an upload, media/{{id}}")
+
+
+def _check_globs(globs: Sequence[str], path: str, violations: Violations) -> None:
+    if len(globs) > MAX_GLOBS:
+        violations.add(path, f"holds {len(globs)} globs, at most {MAX_GLOBS} are taken")
+        return
+    for index, pattern in enumerate(globs):
+        if problem := _glob_problem(pattern):
+            violations.add(f"{path}[{index}]", problem)
+
+
+def _glob_problem(pattern: str) -> str:
+    if not pattern:
+        return "is empty"
+    if len(pattern) > MAX_GLOB_CHARS:
+        return f"is longer than {MAX_GLOB_CHARS} characters"
+    if pattern.startswith("/"):
+        return "begins with a slash, but paths below the prefix do not"
+    try:
+        glob.translate(pattern, flags=glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX)
+    except glob.PatternLimitException:
+        return "stands for more than a thousand patterns; use fewer braces"
+    except (ValueError, re.error) as error:
+        return f"is not a glob: {error}"
+    return ""
+
+
+def _check_manifest(manifest: pb.ManifestInput, path: str, violations: Violations) -> None:
+    files = manifest.files
+    if not files and not manifest.manifest_uri:
+        violations.add(f"{path}.files", "is required: at least one file")
+    if len(files) > MAX_MANIFEST_FILES:
+        violations.add(f"{path}.files", f"holds {len(files)} files, at most {MAX_MANIFEST_FILES} are taken")
+        return
+    for index, entry in enumerate(files):
+        entry_path = f"{path}.files[{index}]"
+        if is_upload(entry.uri):
+            _check_media(entry.uri, f"{entry_path}.uri", violations)
+        else:
+            check_file_uri(entry.uri, f"{entry_path}.uri", violations)
+        check_text(entry.reference_id, f"{entry_path}.reference_id", violations)
+        check_recognition(entry.config, f"{entry_path}.config", violations)
+        _check_config_mask(entry.config_mask, f"{entry_path}.config_mask", violations)
+
+
+def _check_config_mask(mask: str, path: str, violations: Violations) -> None:
+    for name in mask_paths(mask):
+        if not is_config_path(name):
+            violations.add(path, f"{shown(name)} is no field of RecognitionConfig")
+        elif _CONFIG_FIELD + name.partition(".")[0] not in SUPPORTED_FIELDS:
+            violations.add(path, f"{name} is not supported by this server yet", "FIELD_NOT_SUPPORTED")

@@ -1,0 +1,257 @@
+"""What each request must look like; every test names the field that is to be blamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from batchscribe.v1 import batch_service_pb2 as batches
+from batchscribe.v1 import job_service_pb2 as jobs
+from batchscribe.v1 import model_service_pb2 as models
+from batchscribe.v1 import storage_pb2
+from batchscribe_server.domain.errors import InvalidArgumentError
+from batchscribe_server.rpc import validate_requests as validate
+from google.protobuf import text_format
+from google.protobuf.message import Message
+
+
+def job_request(text: str = "", *, uri: str = "file:///in/a.wav") -> jobs.CreateJobRequest:
+    request = text_format.Parse(text, jobs.CreateJobRequest())
+    if request.job.input.WhichOneof("source") is None:
+        request.job.input.uri = uri
+    return request
+
+
+def batch_request(text: str = "") -> batches.CreateBatchRequest:
+    request = text_format.Parse(text, batches.CreateBatchRequest())
+    if request.batch.input.WhichOneof("source") is None:
+        request.batch.input.prefix.uri = "file:///in/"
+    return request
+
+
+def violations(check: Callable[[Any], object], request: Message) -> dict[str, str]:
+    try:
+        check(request)
+    except InvalidArgumentError as error:
+        return {violation.field: violation.reason for violation in error.violations}
+    return {}
+
+
+GOOD_JOBS = [
+    "",
+    'job { config { language: "en-US" } }',
+    'job { config { language: "deu" } }',
+    'job { config { language: "" task: TASK_TRANSLATE operating_point: OPERATING_POINT_ENHANCED } }',
+    "job { config { vad { mode: MODE_NONE threshold: 0.5 min_silence { nanos: 500000000 } speech_pad { } } } }",
+    "job { config { decoding { beam_size: 10 temperatures: [0, 0.5, 1] } } }",
+    'job { config { hotwords: ["Kubernetes"] initial_prompt: "Minutes." } }',
+    'job { labels { key: "team" value: "" } priority: -100 display_name: "Grüße" }',
+    'job { input { media: "media/0199-ab" } }',
+    'job { input { media: "media/0199-ab" } output { uri: "file:///out/" } }',
+    'job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.txt" formats: [TRANSCRIPT_FORMAT_TEXT] } }',
+    "job { output { layout: OUTPUT_LAYOUT_ADJACENT write_notice: false } }",
+    "job { output { subtitles { max_line_width: 10 max_lines: 10 max_chars_per_second: 1 start_index: 0 } } }",
+    'job_id: "call" request_id: "0b7f5a43-6f0e-4c59-9d0a-7f1d5ed0a9d2" validate_only: true',
+    'job { name: "whatever" state: STATE_FAILED }',
+]
+
+
+@pytest.mark.parametrize("text", GOOD_JOBS)
+def test_good_jobs_pass(text: str) -> None:
+    assert violations(validate.check_create_job, job_request(text)) == {}
+
+
+BAD_JOBS = [
+    ('job { config { language: "klingon" } }', "job.config.language"),
+    ('job { config { language: "-" } }', "job.config.language"),
+    ("job { config { vad { threshold: 0 } } }", "job.config.vad.threshold"),
+    ("job { config { vad { threshold: 1 } } }", "job.config.vad.threshold"),
+    ("job { config { vad { threshold: nan } } }", "job.config.vad.threshold"),
+    ("job { config { vad { min_silence { seconds: -1 } } } }", "job.config.vad.min_silence"),
+    ("job { config { vad { min_speech { nanos: -1 } } } }", "job.config.vad.min_speech"),
+    ("job { config { vad { speech_pad { seconds: 61 } } } }", "job.config.vad.speech_pad"),
+    ("job { config { decoding { beam_size: 11 } } }", "job.config.decoding.beam_size"),
+    ("job { config { decoding { beam_size: -1 } } }", "job.config.decoding.beam_size"),
+    ("job { config { decoding { temperatures: [0, 1.1] } } }", "job.config.decoding.temperatures[1]"),
+    ("job { config { decoding { temperatures: [nan] } } }", "job.config.decoding.temperatures[0]"),
+    ('job { config { hotwords: ["good", " "] } }', "job.config.hotwords[1]"),
+    (f'job {{ config {{ initial_prompt: "{"x" * 2_001}" }} }}', "job.config.initial_prompt"),
+    (f'job {{ display_name: "{"x" * 256}" }}', "job.display_name"),
+    ('job { reference_id: "a\\nb" }', "job.reference_id"),
+    ('job { labels { key: "" value: "x" } }', "job.labels"),
+    (f'job {{ labels {{ key: "{"k" * 64}" value: "x" }} }}', "job.labels"),
+    (f'job {{ labels {{ key: "team" value: "{"v" * 256}" }} }}', "job.labels['team']"),
+    ("job { priority: 101 }", "job.priority"),
+    ('job { input { prefix { uri: "file:///in/" } } }', "job.input.prefix"),
+    ('job { input { manifest { files { uri: "file:///a" } } } }', "job.input.manifest"),
+    ('job { input { media: "jobs/1" } }', "job.input.media"),
+    ('job { input { media: "media/../x" } }', "job.input.media"),
+    ('job { input { media: "media/x" } output { layout: OUTPUT_LAYOUT_ADJACENT } }', "job.output.layout"),
+    ("job { output { layout: OUTPUT_LAYOUT_SINGLE } }", "job.output.uri"),
+    ("job { output { layout: OUTPUT_LAYOUT_PREFIX } }", "job.output.uri"),
+    ('job { output { layout: OUTPUT_LAYOUT_ADJACENT uri: "file:///out/" } }', "job.output.uri"),
+    ('job { output { uri: "/out" } }', "job.output.uri"),
+    ("job { output { subtitles { max_line_width: 9 } } }", "job.output.subtitles.max_line_width"),
+    ("job { output { subtitles { max_lines: 11 } } }", "job.output.subtitles.max_lines"),
+    ("job { output { subtitles { max_chars_per_second: -1 } } }", "job.output.subtitles.max_chars_per_second"),
+    ("job { output { subtitles { start_index: -1 } } }", "job.output.subtitles.start_index"),
+    ('job_id: "abc"', "job_id"),
+    ('job_id: "Upper"', "job_id"),
+    ('job_id: "-abc"', "job_id"),
+    ('job_id: "abcd\\n"', "job_id"),
+    ('request_id: "1"', "request_id"),
+]
+
+
+@pytest.mark.parametrize(("text", "field"), BAD_JOBS)
+def test_bad_jobs_are_blamed_on_the_field(text: str, field: str) -> None:
+    assert violations(validate.check_create_job, job_request(text)) == {field: "INVALID_FIELD"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("", "INVALID_FIELD"),
+        ("/data/a.wav", "INVALID_FIELD"),
+        ("data/a.wav", "INVALID_FIELD"),
+        ("ftp://host/a.wav", "INVALID_FIELD"),
+        ("file:a.wav", "INVALID_FIELD"),
+        ("media/abc", "INVALID_FIELD"),
+        ("file:///" + "x" * 4_096, "INVALID_FIELD"),
+        ("s3://bucket/key", "FIELD_NOT_SUPPORTED"),
+        ("az://container/blob", "FIELD_NOT_SUPPORTED"),
+        ("HTTPS://host/a.wav", "FIELD_NOT_SUPPORTED"),
+    ],
+)
+def test_only_file_uris_are_taken(uri: str, reason: str) -> None:
+    request = jobs.CreateJobRequest()
+    request.job.input.uri = uri
+    assert violations(validate.check_create_job, request) == {"job.input.uri": reason}
+
+
+def test_a_job_and_its_input_are_required() -> None:
+    assert violations(validate.check_create_job, jobs.CreateJobRequest()) == {"job": "INVALID_FIELD"}
+    request = jobs.CreateJobRequest()
+    request.job.SetInParent()
+    assert violations(validate.check_create_job, request) == {"job.input": "INVALID_FIELD"}
+    assert violations(validate.check_create_batch, batches.CreateBatchRequest()) == {"batch": "INVALID_FIELD"}
+
+
+GOOD_BATCHES = [
+    "",
+    'batch { input { prefix { uri: "file:///in/" include_globs: ["**/*.{wav,mp3}"] exclude_globs: ["tmp/**"] } } }',
+    'batch { input { uri: "file:///in/a.wav" } output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.json" } }',
+    'batch { input { manifest { files { uri: "file:///a" config { language: "fr" } config_mask: "language,vad" } } } }',
+    'batch { input { manifest { files { uri: "media/abcd" } } } }',
+]
+
+
+@pytest.mark.parametrize("text", GOOD_BATCHES)
+def test_good_batches_pass(text: str) -> None:
+    assert violations(validate.check_create_batch, batch_request(text)) == {}
+
+
+BAD_BATCHES = [
+    ('batch { input { prefix { uri: "" } } }', {"batch.input.prefix.uri": "INVALID_FIELD"}),
+    (
+        'batch { input { prefix { uri: "file:///in/" include_globs: ["a", "/abs", ""] } } }',
+        {
+            "batch.input.prefix.include_globs[1]": "INVALID_FIELD",
+            "batch.input.prefix.include_globs[2]": "INVALID_FIELD",
+        },
+    ),
+    (
+        'batch { input { prefix { uri: "file:///in/" exclude_globs: ["{1..9}{1..9}{1..9}{1..9}"] } } }',
+        {"batch.input.prefix.exclude_globs[0]": "INVALID_FIELD"},
+    ),
+    ("batch { input { manifest { } } }", {"batch.input.manifest.files": "INVALID_FIELD"}),
+    (
+        'batch { input { manifest { manifest_uri: "s3://b/list" } } }',
+        {"batch.input.manifest.manifest_uri": "FIELD_NOT_SUPPORTED"},
+    ),
+    (
+        'batch { input { manifest { files { uri: "file:///a" config_mask: "language,nonsense" } } } }',
+        {"batch.input.manifest.files[0].config_mask": "INVALID_FIELD"},
+    ),
+    (
+        'batch { input { manifest { files { uri: "file:///a" config_mask: "summary.style" } } } }',
+        {"batch.input.manifest.files[0].config_mask": "FIELD_NOT_SUPPORTED"},
+    ),
+    (
+        'batch { input { manifest { files { uri: "file:///a" } files { uri: "b" config { language: "xx" } } } } }',
+        {
+            "batch.input.manifest.files[1].uri": "INVALID_FIELD",
+            "batch.input.manifest.files[1].config.language": "INVALID_FIELD",
+        },
+    ),
+    (
+        'batch { output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.txt" } }',
+        {"batch.output.layout": "INVALID_FIELD"},
+    ),
+    (
+        'batch { input { manifest { files { uri: "media/abcd" } } } output { layout: OUTPUT_LAYOUT_ADJACENT } }',
+        {"batch.output.layout": "INVALID_FIELD"},
+    ),
+    ('batch { input { fetch { url: "https://x" } } }', {"batch.input.fetch": "FIELD_NOT_SUPPORTED"}),
+    ("batch { output { write_report: true } }", {"batch.output.write_report": "FIELD_NOT_SUPPORTED"}),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD_BATCHES)
+def test_bad_batches_are_blamed_on_their_fields(text: str, expected: dict[str, str]) -> None:
+    assert violations(validate.check_create_batch, batch_request(text)) == expected
+
+
+def test_a_manifest_holds_at_most_a_thousand_files() -> None:
+    request = batches.CreateBatchRequest()
+    files = request.batch.input.manifest.files
+    files.extend(storage_pb2.ManifestEntry(uri=f"file:///{k}") for k in range(1_000))
+    assert violations(validate.check_create_batch, request) == {}
+    files.add(uri="file:///one-more")
+    assert violations(validate.check_create_batch, request) == {"batch.input.manifest.files": "INVALID_FIELD"}
+
+
+def test_at_most_64_labels_and_200_hotwords_are_taken() -> None:
+    request = job_request()
+    for k in range(64):
+        request.job.labels[str(k)] = "x"
+    request.job.config.hotwords.extend(["word"] * 200)
+    assert violations(validate.check_create_job, request) == {}
+    request.job.labels["one-more"] = "x"
+    request.job.config.hotwords.append("word")
+    assert set(violations(validate.check_create_job, request)) == {"job.labels", "job.config.hotwords"}
+
+
+@pytest.mark.parametrize(
+    ("request_message", "field"),
+    [
+        (jobs.GetJobRequest(), "name"),
+        (jobs.GetJobRequest(name="batches/abcd"), "name"),
+        (jobs.GetJobRequest(name="jobs/"), "name"),
+        (jobs.GetJobRequest(name="jobs/a/b"), "name"),
+        (text_format.Parse('name: "jobs/a" wait { seconds: 301 }', jobs.GetJobRequest()), "wait"),
+        (text_format.Parse('name: "jobs/a" wait { seconds: -1 }', jobs.GetJobRequest()), "wait"),
+        (jobs.WatchJobRequest(name="jobs/a", after_sequence=-1), "after_sequence"),
+        (jobs.DeleteJobRequest(name="jobs/a", delete_outputs=True), "delete_outputs"),
+        (jobs.GetTranscriptRequest(name="jobs/a", channel=0), "channel"),
+        (jobs.GetTranscriptRequest(name="jobs/a", format=storage_pb2.TRANSCRIPT_FORMAT_TSV), "format"),
+    ],
+)
+def test_requests_that_name_a_job(request_message: validate.NamedRequest, field: str) -> None:
+    assert list(violations(lambda request: validate.check_named(request, "jobs"), request_message)) == [field]
+
+
+def test_the_id_is_read_from_the_name() -> None:
+    assert validate.check_named(jobs.CancelJobRequest(name="jobs/call-1"), "jobs") == "call-1"
+    assert validate.check_get_model(models.GetModelRequest(name="models/org/whisper")) == "org/whisper"
+
+
+def test_listings_have_bounds_and_defaults() -> None:
+    def size(request: jobs.ListJobsRequest) -> int:
+        return validate.read_list_jobs(request, "default").page_size
+
+    assert (size(jobs.ListJobsRequest()), size(jobs.ListJobsRequest(page_size=5_000))) == (50, 1_000)
+    bad = jobs.ListJobsRequest(parent="jobs/x", page_size=-1, filter="x", order_by="y")
+    found = violations(lambda request: validate.read_list_jobs(request, "default"), bad)
+    assert set(found) == {"parent", "page_size", "filter", "order_by"}
