@@ -1,0 +1,184 @@
+"""`batchscribe batch`: many files under one request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batchscribe.async_client import AsyncClient
+from batchscribe.cli.arguments import OutputArguments, RecognitionArguments, RecordArguments, SubtitleArguments
+from batchscribe.cli.command import Invocation, command
+from batchscribe.cli.exit_codes import ExitCode, exit_code_of_ended
+from batchscribe.cli.following import Follower
+from batchscribe.cli.job import TimeoutS, batch_name
+from batchscribe.cli.listing import BATCH_COLUMNS, JOB_COLUMNS, batch_details, batch_row, first, job_row, state_of
+from batchscribe.cli.manifest import read_manifest
+from batchscribe.cli.screen import open_screen
+from batchscribe.cli.views import BatchView, JsonView, files_note
+from batchscribe.cli.wording import aligned
+from batchscribe.inputs import is_uri, uri_of
+from batchscribe.v1.storage_pb2 import InputConfig, ManifestInput, PrefixInput
+
+app = typer.Typer(help="Many files at once: submit, list, watch, cancel, retry, delete.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="BATCH", help="batches/ID, or the ID alone.")]
+Names = Annotated[list[str], typer.Argument(metavar="BATCH...", help="batches/ID, or the ID alone.")]
+
+
+@command(app, "submit")
+async def submit(
+    invocation: Invocation,
+    recognition: RecognitionArguments,
+    output: OutputArguments,
+    subtitles: SubtitleArguments,
+    record: RecordArguments,
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="URI|PATH", help="A folder or prefix that the server reads, or one file of it."),
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only such files, as '**/*.wav'. Repeatable.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No such files. Repeatable.")] = None,
+    manifest: Annotated[
+        str | None, typer.Option(metavar="FILE|URI", help="A list of files: lines, JSON lines or CSV.")
+    ] = None,
+    id: Annotated[str, typer.Option("--id", help="An id for it: 4 to 63 of a-z, 0-9 and hyphen.")] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
+    timeout: TimeoutS = None,
+) -> ExitCode | None:
+    """Submit many files and print their batch's name. Paths are paths of the server's machine."""
+    async with invocation.client() as client:
+        batch = await client.submit_batch(
+            input_config(source, include or [], exclude or [], manifest),
+            output=output.config(subtitles.config()),
+            display_name=record.display_name,
+            reference_id=record.reference_id,
+            labels=record.labels(),
+            priority=record.priority,
+            batch_id=id,
+            **recognition.options(),
+        )
+        invocation.print(batch, batch.name)
+        return await _watch(invocation, client, batch.name, timeout_s=timeout) if watch else None
+
+
+@command(app, "list")
+async def list_(
+    invocation: Invocation,
+    filter: Annotated[str, typer.Option(help='As `state = RUNNING AND labels.team = "a"`.')] = "",
+    oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Instead of newest first.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="The most to list; 0 for all.")] = 50,
+) -> None:
+    """List batches, newest first."""
+    async with invocation.client() as client:
+        order_by = "create_time" if oldest_first else ""
+        batches = await first(client.list_batches(filter=filter, order_by=order_by, page_size=min(limit, 1000)), limit)
+    lines = aligned([BATCH_COLUMNS, *map(batch_row, batches)])
+    if not invocation.json:
+        typer.echo(lines[0])
+    for batch, line in zip(batches, lines[1:], strict=True):
+        invocation.print(batch, line)
+
+
+@command(app, "get")
+async def get(invocation: Invocation, name: Name) -> None:
+    """Show a batch."""
+    async with invocation.client() as client:
+        batch = await client.get_batch(batch_name(name))
+    invocation.print(batch, "\n".join(aligned(batch_details(batch))))
+
+
+@command(app, "jobs")
+async def jobs(
+    invocation: Invocation,
+    name: Name,
+    filter: Annotated[str, typer.Option(help="As `state = FAILED`.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="The most to list; 0 for all.")] = 0,
+) -> None:
+    """List the files of a batch."""
+    async with invocation.client() as client:
+        pages = client.list_jobs(batch=batch_name(name), filter=filter, order_by="create_time", page_size=1000)
+        found = await first(pages, limit)
+    lines = aligned([JOB_COLUMNS, *map(job_row, found)])
+    if not invocation.json:
+        typer.echo(lines[0])
+    for job, line in zip(found, lines[1:], strict=True):
+        invocation.print(job, line)
+
+
+@command(app, "watch")
+async def watch(
+    invocation: Invocation,
+    name: Name,
+    after_sequence: Annotated[int | None, typer.Option(min=0, help="Only what came after this event.")] = None,
+    timeout: TimeoutS = None,
+) -> ExitCode:
+    """Watch a batch until it ends."""
+    async with invocation.client() as client:
+        return await _watch(invocation, client, batch_name(name), after_sequence=after_sequence, timeout_s=timeout)
+
+
+@command(app, "cancel")
+async def cancel(invocation: Invocation, names: Names) -> None:
+    """Stop batches; what is done stays."""
+    async with invocation.client() as client:
+        for name in names:
+            batch = await client.cancel_batch(batch_name(name))
+            invocation.print(batch, f"{batch.name} {state_of(batch)}")
+
+
+@command(app, "retry")
+async def retry(invocation: Invocation, names: Names) -> None:
+    """Run the failed files of batches again."""
+    async with invocation.client() as client:
+        for name in names:
+            batch = await client.retry_batch(batch_name(name))
+            invocation.print(batch, f"{batch.name} {state_of(batch)}")
+
+
+@command(app, "delete")
+async def delete(
+    invocation: Invocation,
+    names: Names,
+    outputs: Annotated[bool, typer.Option("--outputs", help="Delete the transcripts that were written too.")] = False,
+) -> None:
+    """Remove batches with their jobs, and cancel what is active."""
+    async with invocation.client() as client:
+        for name in names:
+            await client.delete_batch(batch_name(name), delete_outputs=outputs)
+            invocation.say(f"{batch_name(name)} deleted")
+
+
+def input_config(source: str | None, include: list[str], exclude: list[str], manifest: str | None) -> InputConfig:
+    """The input that the arguments mean: one file, a folder or prefix, or a list. Raises ValueError, OSError."""
+    if (source is None) == (manifest is None):
+        raise ValueError("give either a URI or path, or --manifest")
+    if manifest is not None:
+        if include or exclude:
+            raise ValueError("--include and --exclude choose among the files of a folder, not of a manifest")
+        if is_uri(manifest):
+            return InputConfig(manifest=ManifestInput(manifest_uri=manifest))
+        return InputConfig(manifest=ManifestInput(files=read_manifest(Path(manifest))))
+    assert source is not None
+    if not is_uri(source) and Path(source).is_file():
+        return InputConfig(uri=uri_of(source))
+    return InputConfig(prefix=PrefixInput(uri=uri_of(source), include_globs=include, exclude_globs=exclude))
+
+
+async def _watch(
+    invocation: Invocation,
+    client: AsyncClient,
+    name: str,
+    *,
+    after_sequence: int | None = None,
+    timeout_s: float | None,
+) -> ExitCode:
+    with open_screen(quiet=invocation.json) as screen:
+        view = JsonView() if invocation.json else BatchView(screen)
+        batch = await Follower(client, screen, timeout_s=timeout_s).batch(name, view, after_sequence=after_sequence)
+        if not invocation.json:
+            screen.line(f"{batch.name} {state_of(batch)}: {files_note(batch.counts)}")
+    return exit_code_of_ended(batch)

@@ -1,0 +1,46 @@
+"""The command `batchscribe`: its groups, and what is common to all."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+import stamina.instrumentation
+import typer
+
+from batchscribe.cli import batch, job, model, serve, transcribe
+from batchscribe.cli.command import Address, Invocation, Json, Verbose
+from batchscribe.cli.exit_codes import EXIT_CODES_HELP
+
+app = typer.Typer(
+    name="batchscribe",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog=EXIT_CODES_HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(context: typer.Context, address: Address = None, json: Json = False, verbose: Verbose = False) -> None:
+    """Speech to text, in batches: submit audio, watch it being transcribed, read the transcript."""
+    context.obj = Invocation(address, json, verbose)
+
+
+app.add_typer(serve.app)
+app.add_typer(transcribe.app)
+app.add_typer(job.app, name="job")
+app.add_typer(batch.app, name="batch")
+app.add_typer(model.app, name="model")
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    typer.echo(importlib.metadata.version("batchscribe"))
+
+
+def main() -> None:
+    """Run the command line and exit with one of ExitCode."""
+    # A repeated call is not worth a line, least of all on standard output, which is for results.
+    stamina.instrumentation.set_on_retry_hooks(())
+    app()

@@ -1,0 +1,59 @@
+"""How times, sizes and names read on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from batchscribe.times import datetime_of
+
+_SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def clock(seconds: float) -> str:
+    """A length of time to the second: `0:42`, `12:03`, `1:02:03`."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def moment(seconds: float) -> str:
+    """A place in a recording to the hundredth: `0:01.20`, `1:02:03.40`."""
+    hundredths = max(0, round(seconds * 100))
+    whole, rest = divmod(hundredths, 100)
+    return f"{clock(whole)}.{rest:02}"
+
+
+def speed(times_real_time: float) -> str:
+    """A speed: `52x real time`, with a digit after the point where it is slow."""
+    digits = 0 if times_real_time >= 10 else 1
+    return f"{times_real_time:.{digits}f}x real time"
+
+
+def size(size_bytes: int) -> str:
+    """A size in the unit that suits it: `812 bytes`, `1.4 MB`."""
+    amount = float(size_bytes)
+    unit = 0
+    while amount >= 999.5 and unit < len(_SIZE_UNITS) - 1:
+        amount /= 1000
+        unit += 1
+    return f"{amount:.0f} {_SIZE_UNITS[unit]}" if unit == 0 or amount >= 99.95 else f"{amount:.1f} {_SIZE_UNITS[unit]}"
+
+
+def local_time(timestamp: Timestamp) -> str:
+    """A moment in the time of this machine: `2026-03-01 14:05:09`."""
+    return datetime_of(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def file_name(uri: str) -> str:
+    """The last part of a URI or a path."""
+    return uri.rstrip("/").rpartition("/")[2] or uri
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Rows as lines whose columns begin below each other. Nothing is cut."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

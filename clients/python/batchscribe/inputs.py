@@ -1,0 +1,24 @@
+"""Where audio is: URIs, uploads, and the local paths that must become one of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_uri(text: str) -> bool:
+    """Whether this is a URI, not a path."""
+    return _SCHEME.match(text) is not None
+
+
+def uri_of(location: str | os.PathLike[str]) -> str:
+    """A URI as it is; a local path as an absolute `file://` URI, which ends in a slash for a folder."""
+    if isinstance(location, str) and is_uri(location):
+        return location
+    path = Path(location).expanduser().absolute()
+    uri = path.as_uri()
+    is_folder = path.is_dir() or os.fspath(location).endswith(os.sep)
+    return uri + "/" if is_folder and not uri.endswith("/") else uri

@@ -1,0 +1,62 @@
+"""Where transcripts go and as what they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batchscribe.states import enum_number, enum_word
+from batchscribe.v1.storage_pb2 import (
+    TRANSCRIPT_FORMAT_TEXT,
+    OnConflict,
+    OutputConfig,
+    OutputLayout,
+    StorageAuth,
+    SubtitleConfig,
+    TranscriptFormat,
+)
+
+
+def transcript_format(word: str | int) -> TranscriptFormat.ValueType:
+    """The format that a word names: `txt` or `text`, `srt`, `vtt`, `json`, … Raises ValueError for others."""
+    if word == "txt":
+        return TRANSCRIPT_FORMAT_TEXT
+    return TranscriptFormat.ValueType(enum_number(TranscriptFormat.DESCRIPTOR, word))
+
+
+def format_word(format: int) -> str:
+    """The word for a format, which is also how the files that hold it end: `txt`, `srt`, `json`."""
+    return "txt" if format == TRANSCRIPT_FORMAT_TEXT else enum_word(TranscriptFormat.DESCRIPTOR, format).lower()
+
+
+def output_config(
+    uri: str = "",
+    *,
+    layout: str | None = None,
+    formats: Sequence[str | int] = (),
+    auth: StorageAuth | None = None,
+    location: str = "",
+    file_per_channel: bool = False,
+    on_conflict: str | None = None,
+    remove_stale: bool = False,
+    write_notice: bool | None = None,
+    write_report: bool = False,
+    subtitles: SubtitleConfig | None = None,
+) -> OutputConfig:
+    """An OutputConfig of words: layouts `single`, `adjacent` and `prefix`; `on_conflict` `overwrite`, `skip`, `fail`.
+
+    Without `uri`, and unless the layout is `adjacent`, the service keeps the transcripts. Raises ValueError for a word
+    that is no value.
+    """
+    return OutputConfig(
+        layout=OutputLayout.ValueType(enum_number(OutputLayout.DESCRIPTOR, layout or 0)),
+        uri=uri,
+        auth=auth,
+        location=location,
+        formats=[transcript_format(format) for format in formats],
+        file_per_channel=file_per_channel,
+        on_conflict=OnConflict.ValueType(enum_number(OnConflict.DESCRIPTOR, on_conflict or 0)),
+        remove_stale=remove_stale,
+        write_notice=write_notice,
+        write_report=write_report,
+        subtitles=subtitles,
+    )
