@@ -46,6 +46,7 @@ class MediaSettings(_Group):
     workers: Annotated[int, Field(ge=0)] = 0
     memory_limit_bytes: Annotated[int, Field(gt=0)] = 1 * GIB
     max_upload_bytes: Annotated[int, Field(gt=0)] = 5 * GIB
+    max_spool_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
     max_size_bytes: Annotated[int, Field(ge=0)] = 0
     max_duration_s: Annotated[float, Field(ge=0)] = 0.0
     nice: Annotated[int, Field(ge=0, le=19)] = 10
@@ -123,16 +124,32 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The URL of the database; SQLite in the data directory where none is given."""
-        return self.database.url.get_secret_value() or f"sqlite+aiosqlite:///{self.data_dir / 'batchscribe.db'}"
+        return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'batchscribe.db'}"
 
     def redacted(self) -> dict[str, Any]:
         """All values, for the log; secrets masked."""
         return self.model_dump(mode="json")
 
 
+COMMAND_LINE = {
+    "file_root": ("file_roots",),
+    "device": ("engine", "device"),
+    "compute_type": ("engine", "compute_type"),
+    "media_workers": ("media", "workers"),
+}
+"""Options of the command line whose settings have other names."""
+
+
 def load_settings(options: Mapping[str, Any]) -> Settings:
-    """Settings with `options` (the command line's, under the names of the fields) above everything else.
+    """Settings with the command line's `options` above everything else.
 
     Raises pydantic.ValidationError, naming each bad value.
     """
-    return Settings(**options)
+    given: dict[str, Any] = {}
+    for name, value in options.items():
+        *groups, setting = COMMAND_LINE.get(name, (name,))
+        target = given
+        for group in groups:
+            target = target.setdefault(group, {})
+        target[setting] = value
+    return Settings(**given)

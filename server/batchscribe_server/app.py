@@ -1,0 +1,242 @@
+"""The composition root: builds every concrete thing, runs them together, and takes them down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from uuid_utils.compat import uuid7
+
+from batchscribe_server import rendering
+from batchscribe_server.domain.errors import JobFailure
+from batchscribe_server.logs import configure_logging
+from batchscribe_server.models.catalog import ModelCatalog
+from batchscribe_server.operations.delete import Delete
+from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
+from batchscribe_server.operations.read_transcript import ReadTranscript
+from batchscribe_server.operations.rendering import Renderer
+from batchscribe_server.operations.run_job import MediaLimits, RunJob
+from batchscribe_server.operations.scan_batch import ScanBatches
+from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.transcriber import Transcriber
+from batchscribe_server.operations.upload import Upload
+from batchscribe_server.operations.wait import WaitForJob
+from batchscribe_server.operations.wakeups import Wakeups
+from batchscribe_server.operations.watch import Watch, WatchLimits
+from batchscribe_server.operations.write_outputs import WriteOutputs
+from batchscribe_server.rpc.server import RpcServer
+from batchscribe_server.rpc.services import Services
+from batchscribe_server.settings import Settings, load_settings
+from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.roots import FileRoots
+from batchscribe_server.storage.uploads import DiskUploadSpool
+from batchscribe_server.store.errors import StoreError
+from batchscribe_server.store.store import SqlStore
+from batchscribe_server.transcriber.commands import EngineOptions, MediaOptions, engine_argv, media_argv
+from batchscribe_server.transcriber.local import LocalTranscriber, TranscriberConfig
+from batchscribe_server.transcriber.media_pool import WorkerLimits
+
+log = structlog.get_logger()
+
+# Enough short files at once to fill the engine's batches from different files.
+MAX_RUNNING = 32
+HEALTH_INTERVAL_S = 0.25
+CLOSING_GRACE_S = 5.0
+
+
+class StartupError(Exception):
+    """The server cannot start, in words for its operator."""
+
+
+def serve(options: Mapping[str, Any]) -> int:
+    """Run a server until SIGTERM or SIGINT; `options` are the command line's. Returns the exit status."""
+    try:
+        settings = load_settings(options)
+    except ValidationError as error:
+        for problem in error.errors():
+            print(f"batchscribe: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
+        return 2
+    configure_logging(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(_serve(settings))
+    except (StartupError, StoreError) as error:
+        print(f"batchscribe: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What runs: the work in the background and the face to the clients."""
+
+    dispatch: Dispatch
+    scan: ScanBatches
+    housekeeping: Housekeeping
+    transcriber: Transcriber
+    rpc: RpcServer
+
+
+async def _serve(settings: Settings) -> None:
+    log.info("settings", **settings.redacted())
+    stopping, hurrying = asyncio.Event(), asyncio.Event()
+    _listen_for_signals(stopping, hurrying)
+    async with _parts(settings) as parts:
+        try:
+            port = await parts.rpc.start(settings.listen)
+        except RuntimeError as error:
+            raise StartupError(f"cannot listen on {settings.listen}: {error}") from error
+        log.info("listening", address=f"{settings.listen.rpartition(':')[0]}:{port}", pid=os.getpid())
+        await parts.housekeeping.recover()
+        background = [
+            asyncio.create_task(work, name=name)
+            for name, work in {
+                "dispatch": parts.dispatch.run(),
+                "scan": parts.scan.run(),
+                "housekeeping": parts.housekeeping.run(),
+                "health": _keep_health(parts),
+            }.items()
+        ]
+        try:
+            await _until_stopped(stopping, background)
+            await _drain(parts, settings.drain_timeout_s, hurrying)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
+    wakeups = Wakeups()
+    models = ModelCatalog(settings.model, settings.data_dir, hub_allowed=settings.hub, declared=settings.models)
+    try:
+        await models.resolve("")
+    except JobFailure as failure:
+        raise StartupError(failure.message) from failure
+    storage = FileStorage(FileRoots(settings.file_roots))
+    uploads = DiskUploadSpool(
+        settings.data_dir / "media", settings.media.max_upload_bytes, settings.media.max_spool_bytes
+    )
+    await uploads.start()
+    renderer: Renderer = rendering
+    async with (
+        SqlStore.open(settings.database_url, wakeups) as store,
+        LocalTranscriber(_transcriber_config(settings)) as transcriber,
+    ):
+        write_outputs = WriteOutputs(store, storage, renderer)
+        limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
+        run_job = RunJob(store, storage, uploads, models, transcriber, write_outputs, _now, limits)
+        dispatch = Dispatch(
+            store,
+            transcriber,
+            wakeups,
+            run_job,
+            owner=f"{socket.gethostname()}-{os.getpid()}-{_new_id()}",
+            limits=DispatchLimits(settings.jobs.max_running or MAX_RUNNING, settings.jobs.lease_s),
+        )
+        services = Services(
+            store=store,
+            submit=Submit(store, storage, models, _new_id, _now),
+            watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),
+            wait=WaitForJob(store, wakeups),
+            read_transcript=ReadTranscript(store, renderer),
+            delete=Delete(store),
+            upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s),
+            models=models,
+            transcriber=transcriber,
+        )
+        yield _Parts(
+            dispatch=dispatch,
+            scan=ScanBatches(store, storage, wakeups, _new_id, _now),
+            housekeeping=Housekeeping(
+                store,
+                uploads,
+                KeepingPolicy(settings.keep.history_s, max_stalled_attempts=settings.jobs.max_stalled_attempts),
+                # The data directory is locked: whoever left jobs running in it is dead.
+                sole_owner=True,
+            ),
+            transcriber=transcriber,
+            rpc=RpcServer(services),
+        )
+
+
+def _transcriber_config(settings: Settings) -> TranscriberConfig:
+    engine, media = settings.engine, settings.media
+    return TranscriberConfig(
+        engine_argv=engine_argv(
+            EngineOptions(
+                device=engine.device,
+                compute_type=engine.compute_type,
+                concurrency=engine.concurrency,
+                memory_budget_bytes=engine.model_memory_bytes,
+                idle_unload_s=engine.model_idle_s,
+                nice=engine.nice,
+            )
+        ),
+        media_argv=media_argv(MediaOptions(memory_limit_bytes=media.memory_limit_bytes, nice=media.nice)),
+        slots=engine.slots,
+        media=WorkerLimits(workers=media.workers or os.cpu_count() or 1),
+    )
+
+
+async def _until_stopped(stopping: asyncio.Event, background: list[asyncio.Task[None]]) -> None:
+    """Wait for the signal to stop; a part that ends by itself has failed, and takes the server down with it."""
+    stop = asyncio.create_task(stopping.wait())
+    done, _ = await asyncio.wait({stop, *background}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    for task in done - {stop}:
+        await task
+
+
+async def _drain(parts: _Parts, timeout_s: float, hurrying: asyncio.Event) -> None:
+    """Refuse new work, let running files end or give them back, end the watches, close the port."""
+    log.info("draining", running=parts.dispatch.running, timeout_s=timeout_s)
+    await parts.rpc.begin_drain()
+    patient = asyncio.create_task(parts.dispatch.drain(timeout_s))
+    hurry = asyncio.create_task(hurrying.wait())
+    await asyncio.wait({patient, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    hurry.cancel()
+    if not patient.done():
+        await parts.dispatch.drain(0)
+    await patient
+    await parts.rpc.drain(CLOSING_GRACE_S)
+
+
+async def _keep_health(parts: _Parts) -> None:
+    """Keep the health service true to the engine."""
+    was_ready = False
+    while True:
+        status = parts.transcriber.status()
+        if status.ready != was_ready:
+            was_ready = status.ready
+            await parts.rpc.set_serving(was_ready)
+            log.info("engine_ready" if was_ready else "engine_not_ready", device=status.device, reason=status.reason)
+        await asyncio.sleep(HEALTH_INTERVAL_S)
+
+
+def _listen_for_signals(stopping: asyncio.Event, hurrying: asyncio.Event) -> None:
+    def stop() -> None:
+        (hurrying if stopping.is_set() else stopping).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _new_id() -> str:
+    return str(uuid7())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,136 @@
+"""The operations over a real store, real files, the real renderer and a scripted transcriber: all in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from batchscribe_server import rendering
+from batchscribe_server.domain.batch import Batch
+from batchscribe_server.domain.job import Job
+from batchscribe_server.domain.model import Model, ModelSource
+from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.read_transcript import ReadTranscript
+from batchscribe_server.operations.run_job import MediaLimits, RunJob
+from batchscribe_server.operations.scan_batch import ScanBatches
+from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.wakeups import Wakeups
+from batchscribe_server.operations.watch import Watch, WatchLimits
+from batchscribe_server.operations.write_outputs import WriteOutputs
+from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.roots import FileRoots
+from batchscribe_server.storage.uploads import DiskUploadSpool
+from batchscribe_server.store.store import SqlStore
+
+from tests.scripted_engine import ScriptedTranscriber
+
+if TYPE_CHECKING:
+    from batchscribe_server.operations.rendering import Renderer
+
+TENANT = "default"
+PATIENCE_S = 20.0
+
+
+class OneModel:
+    """The models of the tests: one, English alone."""
+
+    model = Model("scripted", ModelSource.PATH, "/models/scripted", 1, ("en",), default=True)
+
+    def list(self) -> tuple[Model, ...]:
+        """That one."""
+        return (self.model,)
+
+    def get(self, name: str) -> Model:
+        """That one, whatever the name."""
+        return replace(self.model, name=name or self.model.name)
+
+    async def resolve(self, name: str) -> Model:
+        """That one, whatever the name."""
+        return self.get(name)
+
+
+@dataclass
+class InProcessService:
+    """What the tests use of the service."""
+
+    folder: Path
+    store: SqlStore
+    wakeups: Wakeups
+    transcriber: ScriptedTranscriber
+    submit: Submit
+    watch: Watch
+    read_transcript: ReadTranscript
+    dispatch: Dispatch
+
+    async def ended(self, job: Job) -> Job:
+        """The job once it has ended."""
+        async with asyncio.timeout(PATIENCE_S):
+            async for _ in self.watch.job(job.tenant, job.id, after=None, include_segments=False):
+                pass
+        return await self.store.get_job(job.tenant, job.id)
+
+    async def batch_ended(self, batch: Batch) -> Batch:
+        """The batch once it has ended."""
+        async with asyncio.timeout(PATIENCE_S):
+            async for _ in self.watch.batch(batch.tenant, batch.id, after=None):
+                pass
+        return await self.store.get_batch(batch.tenant, batch.id)
+
+    def audio(self, name: str) -> str:
+        """A file for the scripted transcriber, which does not look inside; returns its URI."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"audio of " + name.encode())
+        return path.as_uri()
+
+
+@asynccontextmanager
+async def in_process_service(
+    folder: Path, transcriber: ScriptedTranscriber | None = None, *, max_running: int = 4, lease_s: float = 30.0
+) -> AsyncIterator[InProcessService]:
+    """The service over `folder`: its database, and the root of its files."""
+    wakeups = Wakeups()
+    transcriber = transcriber or ScriptedTranscriber()
+    storage = FileStorage(FileRoots([folder]))
+    uploads = DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
+    renderer = cast("Renderer", rendering)
+    ids = itertools.count(1)
+
+    def new_id() -> str:
+        return f"id-{next(ids):06}"
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    async with SqlStore.open(f"sqlite:///{folder / 'test.db'}", wakeups) as store:
+        write_outputs = WriteOutputs(store, storage, renderer)
+        run_job = RunJob(
+            store, storage, uploads, OneModel(), transcriber, write_outputs, now, MediaLimits(max_size_bytes=1 << 20)
+        )
+        dispatch = Dispatch(
+            store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s)
+        )
+        scan = ScanBatches(store, storage, wakeups, new_id, now)
+        service = InProcessService(
+            folder,
+            store,
+            wakeups,
+            transcriber,
+            Submit(store, storage, OneModel(), new_id, now),
+            Watch(store, wakeups, now, WatchLimits(heartbeat_s=0.2)),
+            ReadTranscript(store, renderer),
+            dispatch,
+        )
+        tasks = [asyncio.create_task(dispatch.run()), asyncio.create_task(scan.run())]
+        try:
+            yield service
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

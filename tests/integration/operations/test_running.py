@@ -1,0 +1,185 @@
+"""Jobs and batches from submission to their end."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from batchscribe_server.domain.batch import ManifestEntry, ManifestInput, PrefixInput
+from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.event import Event, SegmentHeard
+from batchscribe_server.domain.job import State
+from batchscribe_server.domain.recognition import OnConflict, OutputConfig, OutputLayout, TranscriptFormat
+from batchscribe_server.operations.submit import NewBatch, NewJob
+from batchscribe_server.operations.transcriber import TranscriptionRequest
+
+from tests.in_process_service import TENANT, in_process_service
+from tests.scripted_engine import Script, ScriptedTranscriber
+
+WORDS = "hello there general audience goodbye"
+
+
+async def test_a_job_is_transcribed_and_its_transcript_is_kept(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
+        assert job.state is State.QUEUED
+        job = await service.ended(job)
+        assert job.state is State.SUCCEEDED
+        assert (job.attempt, job.segments, job.audio_duration_ms) == (1, 3, 6_000)
+        pieces = await service.read_transcript(TENANT, job.id, TranscriptFormat.TEXT)
+        assert b"".join(pieces).decode().split() == WORDS.split()
+
+
+async def test_a_batch_mirrors_the_tree_of_its_input(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        names = ["calls/a b.wav", "calls/deep/er/ü#1?.mp3", "calls/100%.wav"]
+        for name in names:
+            service.audio(name)
+        service.audio("calls/notes.txt")
+        batch = await service.submit.batch(
+            TENANT,
+            NewBatch(
+                PrefixInput((tmp_path / "calls").as_uri() + "/"),
+                output=OutputConfig(
+                    OutputLayout.PREFIX, (tmp_path / "out").as_uri(), (TranscriptFormat.TEXT, TranscriptFormat.SRT)
+                ),
+            ),
+        )
+        batch = await service.batch_ended(batch)
+        assert batch.state is State.SUCCEEDED
+        assert (batch.counts.total, batch.counts.succeeded, batch.counts.progress) == (3, 3, 1.0)
+        written = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+        expected = {name.removeprefix("calls/") + suffix for name in names for suffix in (".txt", ".srt")}
+        assert written == expected
+
+
+async def test_a_failed_file_leaves_a_notice_and_the_batch_goes_on(tmp_path: Path) -> None:
+    def script(request: TranscriptionRequest) -> Script:
+        failed = request.path.endswith("bad.wav")
+        return Script(failure=JobFailure(Reason.NO_AUDIO, "There is no sound in it.") if failed else None)
+
+    async with in_process_service(tmp_path, ScriptedTranscriber(script)) as service:
+        uris = [service.audio(f"calls/{name}") for name in ("good.wav", "bad.wav", "fine.wav")]
+        batch = await service.submit.batch(
+            TENANT,
+            NewBatch(
+                ManifestInput(tuple(ManifestEntry(uri) for uri in uris)), output=OutputConfig(OutputLayout.ADJACENT)
+            ),
+        )
+        batch = await service.batch_ended(batch)
+        assert batch.state is State.SUCCEEDED
+        assert (batch.counts.succeeded, batch.counts.failed) == (2, 1)
+        notice = json.loads((tmp_path / "calls/bad.wav.notice").read_text())
+        assert notice["error"]["reason"] == "NO_AUDIO"
+        assert not (tmp_path / "calls/bad.wav.json").exists()
+        assert (tmp_path / "calls/good.wav.json").exists()
+
+
+async def test_an_unexpected_crash_of_one_run_is_that_jobs_internal_error(tmp_path: Path) -> None:
+    def script(request: TranscriptionRequest) -> Script:
+        if request.path.endswith("cursed.wav"):
+            raise ZeroDivisionError
+        return Script()
+
+    async with in_process_service(tmp_path, ScriptedTranscriber(script)) as service:
+        cursed = await service.submit.job(TENANT, NewJob(service.audio("cursed.wav")))
+        blessed = await service.submit.job(TENANT, NewJob(service.audio("blessed.wav")))
+        cursed, blessed = await service.ended(cursed), await service.ended(blessed)
+        assert cursed.error is not None
+        assert cursed.error.reason is Reason.INTERNAL
+        assert blessed.state is State.SUCCEEDED
+
+
+async def test_missing_input_fails_with_words(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        job = await service.ended(await service.submit.job(TENANT, NewJob((tmp_path / "none.wav").as_uri())))
+        assert job.state is State.FAILED
+        assert job.error is not None
+        assert job.error.reason is Reason.FETCH_FAILED
+
+
+async def test_cancelling_a_running_job_stops_it_and_closes_its_transcription(tmp_path: Path) -> None:
+    transcriber = ScriptedTranscriber()
+    transcriber.flowing.clear()
+    async with in_process_service(tmp_path, transcriber) as service:
+        job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
+        await asyncio.wait_for(transcriber.started.wait(), 10)
+        await service.store.cancel_job(TENANT, job.id)
+        job = await service.ended(job)
+        assert job.state is State.CANCELLED
+        assert transcriber.open == 0
+
+
+async def test_cancelling_a_batch_spares_the_queued_files(tmp_path: Path) -> None:
+    transcriber = ScriptedTranscriber()
+    transcriber.flowing.clear()
+    async with in_process_service(tmp_path, transcriber, max_running=1) as service:
+        for k in range(5):
+            service.audio(f"calls/{k}.wav")
+        batch = await service.submit.batch(TENANT, NewBatch(PrefixInput((tmp_path / "calls").as_uri())))
+        await asyncio.wait_for(transcriber.started.wait(), 10)
+        await service.store.cancel_batch(TENANT, batch.id)
+        batch = await service.batch_ended(batch)
+        assert batch.state is State.CANCELLED
+        assert batch.counts.cancelled == batch.counts.total
+        assert len(transcriber.requests) == 1
+
+
+async def test_a_drained_run_is_released_and_goes_on_after_its_stored_segments(tmp_path: Path) -> None:
+    slow = ScriptedTranscriber(lambda _: Script(texts=tuple(f"segment {k}" for k in range(6))))
+    async with in_process_service(tmp_path, slow) as service:
+        job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
+        async for message in service.watch.job(TENANT, job.id, after=None, include_segments=True):
+            if isinstance(message, Event) and isinstance(message.detail, SegmentHeard):
+                slow.flowing.clear()
+                break
+        await service.dispatch.drain(grace_s=0)
+        released = await service.store.get_job(TENANT, job.id)
+        assert released.state is State.QUEUED
+        assert 0 < released.media_segments_done < 6
+    fresh = ScriptedTranscriber(slow.script_for)
+    async with in_process_service(tmp_path, fresh) as service:
+        job = await service.ended(released)
+        assert job.state is State.SUCCEEDED
+        assert fresh.requests[0].first_segment == released.media_segments_done
+        texts = [segment.text async for segment in service.store.read_segments(job.id)]
+        assert texts == [f"segment {k}" for k in range(6)]
+
+
+async def test_an_input_that_changed_between_two_runs_is_refused(tmp_path: Path) -> None:
+    slow = ScriptedTranscriber()
+    slow.flowing.clear()
+    async with in_process_service(tmp_path, slow) as service:
+        job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
+        while (await service.store.get_job(TENANT, job.id)).media is None:
+            await asyncio.sleep(0)
+        await service.dispatch.drain(grace_s=0)
+    (tmp_path / "a.wav").write_bytes(b"something else altogether")
+    async with in_process_service(tmp_path) as service:
+        job = await service.ended(job)
+        assert job.error is not None
+        assert job.error.reason is Reason.INPUT_CHANGED
+
+
+async def test_conflicts_are_skipped_or_refused_before_anything_is_transcribed(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        uri = service.audio("a.wav")
+        (tmp_path / "a.wav.json").write_text("mine")
+        skip = OutputConfig(OutputLayout.ADJACENT, on_conflict=OnConflict.SKIP)
+        fail = OutputConfig(OutputLayout.ADJACENT, on_conflict=OnConflict.FAIL)
+        skipped = await service.ended(await service.submit.job(TENANT, NewJob(uri, output=skip)))
+        failed = await service.ended(await service.submit.job(TENANT, NewJob(uri, output=fail)))
+        assert skipped.state is State.SUCCEEDED
+        assert failed.error is not None
+        assert failed.error.reason is Reason.OUTPUT_EXISTS
+        assert (tmp_path / "a.wav.json").read_text() == "mine"
+        assert service.transcriber.requests == []
+
+
+async def test_stale_notices_go_when_a_file_succeeds(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        uri = service.audio("a.wav")
+        (tmp_path / "a.wav.notice").write_text("{}")
+        output = OutputConfig(OutputLayout.ADJACENT, remove_stale=True)
+        await service.ended(await service.submit.job(TENANT, NewJob(uri, output=output)))
+        assert not (tmp_path / "a.wav.notice").exists()
+        assert (tmp_path / "a.wav.json").exists()

@@ -1,0 +1,325 @@
+"""Files below the operator's roots."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.operations.storage import FoundObject, Storage
+from batchscribe_server.storage.file_uri import uri_of
+from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.roots import FileRoots
+
+not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def storage(root: Path) -> Storage:
+    return FileStorage(FileRoots([root]))
+
+
+def uri(path: Path) -> str:
+    return uri_of(str(path))
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def listed(
+    storage: Storage, folder: Path, include: tuple[str, ...] = (), exclude: tuple[str, ...] = (), after: str = ""
+) -> list[FoundObject]:
+    return [found async for chunk in storage.list_prefix(uri(folder), include, exclude, after) for found in chunk]
+
+
+# inputs
+
+
+async def test_an_input_is_opened_in_place(storage: Storage, root: Path) -> None:
+    path = root / "100% #1? ü.wav"
+    path.write_bytes(b"sound")
+    async with storage.open_input(uri(path)) as opened:
+        assert opened.path == str(path)
+        assert opened.size_bytes == 5
+
+
+async def test_the_fingerprint_changes_with_the_bytes(storage: Storage, root: Path) -> None:
+    path = root / "a.wav"
+    path.write_bytes(b"sound")
+    async with storage.open_input(uri(path)) as first, storage.open_input(uri(path)) as again:
+        assert first.fingerprint == again.fingerprint
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    async with storage.open_input(uri(path)) as later:
+        assert later.fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("missing.wav", "no file"), ("folder", "is a folder"), ("pipe", "regular")]
+)
+async def test_what_cannot_be_opened_fails_in_plain_words(storage: Storage, root: Path, name: str, words: str) -> None:
+    (root / "folder").mkdir()
+    os.mkfifo(root / "pipe")
+    with pytest.raises(JobFailure, match=words) as failure:
+        async with storage.open_input(uri(root / name)):
+            pass
+    assert failure.value.reason is Reason.FETCH_FAILED
+
+
+@not_as_root
+async def test_an_unreadable_input_fails_in_plain_words(storage: Storage, root: Path) -> None:
+    (root / "a.wav").touch(mode=0)
+    with pytest.raises(JobFailure, match="no permission"):
+        async with storage.open_input(uri(root / "a.wav")):
+            pass
+
+
+# roots
+
+
+def outsiders(root: Path) -> list[str]:
+    secret = root.parent / "secret.wav"
+    secret.write_bytes(b"secret")
+    beside = root.parent / "root-beside"
+    beside.mkdir()
+    (root / "link.wav").symlink_to(secret)
+    (root / "way-out").symlink_to(root.parent)
+    return [
+        uri(secret),
+        uri(beside),
+        f"{uri(root)}/../secret.wav",
+        f"{uri(root)}/%2e%2e/secret.wav",
+        f"{uri(root)}/link.wav",
+        f"{uri(root)}/way-out/secret.wav",
+        f"{uri(root)}/way-out/new/file.json",
+        "file:///etc/passwd",
+        "file:///",
+        "file://host/etc/passwd",
+    ]
+
+
+async def test_nothing_outside_the_roots_is_read_written_or_removed(storage: Storage, root: Path) -> None:
+    for outside in outsiders(root):
+        with pytest.raises(PathNotAllowedError):
+            storage.check_allowed(outside)
+        with pytest.raises(JobFailure, match="FETCH_FAILED"):
+            async with storage.open_input(outside):
+                pass
+        with pytest.raises(JobFailure, match="OUTPUT_FAILED"):
+            await storage.write_output(outside, b"overwritten")
+        with pytest.raises(JobFailure, match="OUTPUT_FAILED"):
+            await storage.remove(outside)
+        with pytest.raises(JobFailure, match="SCAN_FAILED"):
+            [_ async for _ in storage.list_prefix(outside)]
+        assert not await storage.exists(outside)
+    assert (root.parent / "secret.wav").read_bytes() == b"secret"
+
+
+async def test_a_refusal_names_the_option_and_tells_nothing_of_what_is_there(storage: Storage, root: Path) -> None:
+    messages = []
+    for name in ("there.wav", "not-there.wav"):
+        (root.parent / "there.wav").touch()
+        with pytest.raises(PathNotAllowedError) as refusal:
+            storage.check_allowed(uri(root.parent / name))
+        messages.append(refusal.value.message.replace(name, "…"))
+    assert messages[0] == messages[1]
+    assert "--file-root" in messages[0]
+    assert f"{root} " not in messages[0]
+
+
+def test_a_root_may_itself_be_a_link_or_the_whole_disk(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    through_link = FileStorage(FileRoots([tmp_path / "link"]))
+    through_link.check_allowed(uri(tmp_path / "link" / "a.wav"))
+    through_link.check_allowed(uri(tmp_path / "real" / "a.wav"))
+    FileStorage(FileRoots(["/"])).check_allowed("file:///etc/hosts")
+    with pytest.raises(PathNotAllowedError):
+        FileStorage(FileRoots([])).check_allowed("file:///etc/hosts")
+
+
+# listing
+
+
+async def test_a_prefix_lists_the_audio_below_it(storage: Storage, root: Path) -> None:
+    for name in ("b.wav", "x/a b.wav", "x/a b.wav.json", "notes.txt", ".hidden/c.wav"):
+        (root / "calls" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "calls" / name).write_bytes(b"1234")
+    found = await listed(storage, root / "calls")
+    assert found == [
+        FoundObject(uri(root / "calls/b.wav"), "b.wav", 4),
+        FoundObject(uri(root / "calls/x/a b.wav"), "x/a b.wav", 4),
+    ]
+    async with storage.open_input(found[1].uri) as opened:
+        assert opened.size_bytes == 4
+
+
+async def test_a_listing_of_many_comes_in_chunks_and_goes_on_after_its_cursor(storage: Storage, root: Path) -> None:
+    for number in range(1201):
+        (root / f"{number:04}.wav").touch()
+    chunks = [chunk async for chunk in storage.list_prefix(uri(root))]
+    assert len(chunks) > 2
+    found = [entry for chunk in chunks for entry in chunk]
+    assert [entry.relative_path for entry in found] == [f"{number:04}.wav" for number in range(1201)]
+    assert await listed(storage, root, after="1000.wav") == found[1001:]
+
+
+@pytest.mark.parametrize(("name", "words"), [("missing", "no folder"), ("a.wav", "is a file")])
+async def test_a_prefix_that_is_no_folder_fails_the_scan(storage: Storage, root: Path, name: str, words: str) -> None:
+    (root / "a.wav").touch()
+    with pytest.raises(JobFailure, match=words) as failure:
+        await listed(storage, root / name)
+    assert failure.value.reason is Reason.SCAN_FAILED
+
+
+@not_as_root
+async def test_an_unreadable_folder_fails_the_scan_unless_it_is_excluded(storage: Storage, root: Path) -> None:
+    (root / "closed").mkdir(mode=0)
+    (root / "open.wav").touch()
+    with pytest.raises(JobFailure, match=r"closed.*no permission"):
+        await listed(storage, root)
+    assert [found.relative_path for found in await listed(storage, root, exclude=("closed/**",))] == ["open.wav"]
+
+
+# outputs
+
+
+async def test_an_output_is_written_with_the_folders_above_it(storage: Storage, root: Path) -> None:
+    written = await storage.write_output(uri(root / "x/y/a.json"), iter([b"{", b"}"]))
+    assert (written.uri, written.size_bytes, written.skipped) == (uri(root / "x/y/a.json"), 2, False)
+    assert (root / "x/y/a.json").read_bytes() == b"{}"
+    assert names_in(root / "x/y") == ["a.json"]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (root / "x/y/a.json").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+async def test_a_reader_sees_the_old_output_until_the_new_one_is_whole(storage: Storage, root: Path) -> None:
+    path = root / "a.json"
+    path.write_bytes(b"old")
+    seen: list[bytes] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"ne"
+        seen.append(path.read_bytes())
+        yield b"w"
+
+    await storage.write_output(uri(path), pieces())
+    assert seen == [b"old"]
+    assert path.read_bytes() == b"new"
+
+
+async def test_an_existing_output_is_kept_or_refused_where_that_is_asked(storage: Storage, root: Path) -> None:
+    path = root / "a.json"
+    path.write_bytes(b"old!")
+    skipped = await storage.write_output(uri(path), b"new", OnConflict.SKIP)
+    assert (skipped.skipped, skipped.size_bytes) == (True, 4)
+    with pytest.raises(JobFailure) as failure:
+        await storage.write_output(uri(path), b"new", OnConflict.FAIL)
+    assert failure.value.reason is Reason.OUTPUT_EXISTS
+    assert path.read_bytes() == b"old!"
+
+
+@pytest.mark.parametrize("on_conflict", [OnConflict.SKIP, OnConflict.FAIL])
+async def test_an_output_that_is_not_there_is_written_whatever_a_conflict_would_mean(
+    storage: Storage, root: Path, on_conflict: OnConflict
+) -> None:
+    written = await storage.write_output(uri(root / "a.json"), b"new", on_conflict)
+    assert not written.skipped
+    assert names_in(root) == ["a.json"]
+
+
+@pytest.mark.parametrize("on_conflict", [OnConflict.SKIP, OnConflict.FAIL])
+async def test_of_writers_at_the_same_time_one_wins_where_nothing_may_be_overwritten(
+    storage: Storage, root: Path, on_conflict: OnConflict
+) -> None:
+    path = root / "a.json"
+
+    def pieces() -> Iterator[bytes]:
+        path.write_bytes(b"the other's")
+        yield b"mine"
+
+    if on_conflict is OnConflict.SKIP:
+        assert (await storage.write_output(uri(path), pieces(), on_conflict)).skipped
+    else:
+        with pytest.raises(JobFailure, match="OUTPUT_EXISTS"):
+            await storage.write_output(uri(path), pieces(), on_conflict)
+    assert path.read_bytes() == b"the other's"
+    assert names_in(root) == ["a.json"]
+
+
+async def test_many_writers_of_one_output_leave_one_whole_file(storage: Storage, root: Path) -> None:
+    contents = [bytes([letter]) * 100_000 for letter in b"abcdefgh"]
+    await asyncio.gather(*(storage.write_output(uri(root / "a.json"), content) for content in contents))
+    assert (root / "a.json").read_bytes() in contents
+    assert names_in(root) == ["a.json"]
+
+
+@contextmanager
+def file_size_limit(limit_bytes: int) -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+async def test_an_output_that_cannot_be_finished_leaves_nothing(storage: Storage, root: Path) -> None:
+    with file_size_limit(50_000), pytest.raises(JobFailure, match="too large") as failure:
+        await storage.write_output(uri(root / "a.json"), b"x" * 200_000)
+    assert failure.value.reason is Reason.OUTPUT_FAILED
+    assert names_in(root) == []
+
+
+@pytest.mark.parametrize("on_conflict", list(OnConflict))
+async def test_an_output_below_a_file_fails_in_plain_words(
+    storage: Storage, root: Path, on_conflict: OnConflict
+) -> None:
+    (root / "a.wav").write_bytes(b"sound")
+    with pytest.raises(JobFailure) as failure:
+        await storage.write_output(uri(root / "a.wav/x.json"), b"{}", on_conflict)
+    assert failure.value.reason is Reason.OUTPUT_FAILED
+    assert (root / "a.wav").read_bytes() == b"sound"
+
+
+async def test_an_output_in_the_place_of_a_folder_fails_and_leaves_it(storage: Storage, root: Path) -> None:
+    (root / "a.json").mkdir()
+    with pytest.raises(JobFailure, match="directory"):
+        await storage.write_output(uri(root / "a.json"), b"{}")
+    assert names_in(root) == ["a.json"]
+
+
+@not_as_root
+async def test_a_folder_that_may_not_be_written_fails_in_plain_words(storage: Storage, root: Path) -> None:
+    (root / "closed").mkdir(mode=0o500)
+    with pytest.raises(JobFailure, match="no permission") as failure:
+        await storage.write_output(uri(root / "closed/a.json"), b"{}")
+    assert failure.value.reason is Reason.OUTPUT_FAILED
+
+
+async def test_stale_outputs_are_found_and_removed(storage: Storage, root: Path) -> None:
+    stale = root / "a.wav.notice"
+    stale.touch()
+    assert await storage.exists(uri(stale))
+    assert await storage.remove(uri(stale))
+    assert not await storage.exists(uri(stale))
+    assert not await storage.remove(uri(stale))
+
+
+def test_only_file_uris_are_supported(storage: Storage) -> None:
+    assert storage.supports("file:///a")
+    assert not any(storage.supports(uri) for uri in ("s3://b/a", "https://h/a", "media/1", "/a", ""))

@@ -1,0 +1,86 @@
+"""Where outputs go."""
+
+from __future__ import annotations
+
+import pytest
+from batchscribe_server.domain.layout import notice_uri, output_uri, relative_paths
+from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
+
+JSON, SRT = TranscriptFormat.JSON, TranscriptFormat.SRT
+
+
+def single(uri: str, *formats: TranscriptFormat) -> OutputConfig:
+    return OutputConfig(layout=OutputLayout.SINGLE, uri=uri, formats=formats)
+
+
+@pytest.mark.parametrize("uri", ["file:///out/talk.json", "file:///out/talk", "file:///out/talk.transcript"])
+def test_a_single_output_of_one_format_is_the_uri_as_given(uri: str) -> None:
+    assert output_uri(single(uri, JSON), JSON, "file:///in/a.wav") == uri
+
+
+@pytest.mark.parametrize(
+    ("uri", "srt"),
+    [
+        ("file:///out/talk.json", "file:///out/talk.srt"),
+        ("file:///out/talk", "file:///out/talk.srt"),
+        ("file:///out/talk.2026", "file:///out/talk.2026.srt"),
+        ("file:///out.json/talk", "file:///out.json/talk.srt"),
+    ],
+)
+def test_several_formats_of_a_single_output_differ_in_their_suffix(uri: str, srt: str) -> None:
+    assert output_uri(single(uri, JSON, SRT), SRT, "file:///in/a.wav") == srt
+
+
+def test_a_single_output_that_is_a_folder_takes_the_inputs_name() -> None:
+    output = single("file:///out/", JSON)
+    assert output_uri(output, JSON, "file:///in/a%20b.wav") == "file:///out/a%20b.wav.json"
+
+
+def test_the_notice_of_a_single_output_stands_in_its_place() -> None:
+    assert notice_uri(single("file:///out/talk.json", JSON), "file:///in/a.wav") == "file:///out/talk.notice"
+
+
+def test_adjacent_outputs_keep_the_inputs_whole_name() -> None:
+    output = OutputConfig(layout=OutputLayout.ADJACENT)
+    assert output_uri(output, JSON, "file:///in/a%20b.wav") == "file:///in/a%20b.wav.json"
+    assert output_uri(output, JSON, "file:///in/a%20b.mp3") == "file:///in/a%20b.mp3.json"
+    assert notice_uri(output, "file:///in/a.wav") == "file:///in/a.wav.notice"
+
+
+@pytest.mark.parametrize("uri", ["file:///out", "file:///out/"])
+def test_a_prefix_mirrors_the_inputs_tree(uri: str) -> None:
+    output = OutputConfig(layout=OutputLayout.PREFIX, uri=uri)
+    assert output_uri(output, SRT, "file:///in/x/a.wav", "x/a.wav") == "file:///out/x/a.wav.srt"
+    assert notice_uri(output, "file:///in/x/a.wav", "x/a.wav") == "file:///out/x/a.wav.notice"
+
+
+def test_a_prefix_takes_the_inputs_name_where_there_is_no_relative_path() -> None:
+    output = OutputConfig(layout=OutputLayout.PREFIX, uri="file:///out")
+    assert output_uri(output, JSON, "file:///in/x/a%23.wav") == "file:///out/a%23.wav.json"
+
+
+def test_names_are_encoded_for_file_uris_and_left_alone_for_object_stores() -> None:
+    path = "50% off/what?#1 ü.wav"
+    to_files = OutputConfig(uri="file:///out")
+    to_bucket = OutputConfig(uri="s3://bucket/out/")
+    assert output_uri(to_files, JSON, "file:///in", path) == "file:///out/50%25%20off/what%3F%231%20%C3%BC.wav.json"
+    assert output_uri(to_bucket, JSON, "file:///in", path) == "s3://bucket/out/50% off/what?#1 ü.wav.json"
+
+
+def test_a_relative_path_never_climbs_out_of_the_prefix() -> None:
+    output = OutputConfig(uri="file:///out")
+    assert output_uri(output, JSON, "file:///in/a.wav", "../../etc/./a.wav") == "file:///out/etc/a.wav.json"
+
+
+@pytest.mark.parametrize(
+    ("uris", "paths"),
+    [
+        ([], []),
+        (["file:///a/x.wav"], ["x.wav"]),
+        (["file:///a/b/x.wav", "file:///a/c/x.wav", "file:///a/y%20z.wav"], ["b/x.wav", "c/x.wav", "y z.wav"]),
+        (["file:///a/x.wav", "file:///a/x.wav/y.wav"], ["x.wav", "x.wav/y.wav"]),
+        (["s3://one/x.wav", "s3://two/x.wav"], ["one/x.wav", "two/x.wav"]),
+    ],
+)
+def test_files_of_a_manifest_are_mirrored_below_the_folder_they_share(uris: list[str], paths: list[str]) -> None:
+    assert relative_paths(uris) == paths

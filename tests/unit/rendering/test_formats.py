@@ -1,0 +1,177 @@
+"""What is written in each format."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pysubs2
+import pytest
+from batchscribe_server import rendering
+from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.job import Failure
+from batchscribe_server.domain.recognition import RecognitionConfig, SubtitleConfig, TranscriptFormat
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment, Transcript, Word
+from batchscribe_server.operations.rendering import Renderer
+
+renderer: Renderer = rendering
+
+
+def transcript(*segments: Segment, warning: str = "") -> Transcript:
+    return Transcript(
+        job_name="jobs/1",
+        input_uri="file:///calls/a.wav",
+        reference_id="call 7",
+        model="base",
+        task="transcribe",
+        language=DetectedLanguage("de", 0.98765),
+        media=MediaDescription("wav", "pcm_s16le", 8000, 2, 61_000),
+        duration_ms=61_234,
+        create_time_iso="2026-01-31T12:00:00+00:00",
+        segments=segments,
+        warning=warning,
+    )
+
+
+def segment(index: int, start_ms: int, text: str) -> Segment:
+    words = tuple(
+        Word(word, start_ms + 400 * number, start_ms + 400 * number + 399, 0.91234)
+        for number, word in enumerate(text.split())
+    )
+    return Segment(index, start_ms, words[-1].end_ms, text, "de", 0.8, words)
+
+
+def rendered(
+    of: Transcript,
+    format: TranscriptFormat,
+    config: RecognitionConfig | None = None,
+    subtitles: SubtitleConfig | None = None,
+) -> str:
+    pieces = renderer.render(of, format, config or RecognitionConfig(), subtitles or SubtitleConfig())
+    return b"".join(pieces).decode()
+
+
+def test_text_begins_a_paragraph_after_a_long_pause() -> None:
+    text = rendered(
+        transcript(segment(0, 0, "Guten Tag."), segment(1, 2000, "Wie geht's?"), segment(2, 9000, "Gut.")),
+        TranscriptFormat.TEXT,
+    )
+    assert text == "Guten Tag. Wie geht's?\n\nGut.\n"
+
+
+def test_text_without_pauses_is_parted_after_a_sentence() -> None:
+    segments = [segment(number, 4000 * number, f"Satz {number} mit Worten.") for number in range(80)]
+    paragraphs = rendered(transcript(*segments), TranscriptFormat.TEXT).split("\n\n")
+    assert len(paragraphs) > 1
+    assert all(len(paragraph) < 800 and paragraph.rstrip().endswith(".") for paragraph in paragraphs)
+    assert " ".join(paragraphs).split() == " ".join(s.text for s in segments).split()
+
+
+@pytest.mark.parametrize(
+    ("format", "expected"),
+    [(TranscriptFormat.TEXT, ""), (TranscriptFormat.SRT, ""), (TranscriptFormat.VTT, "WEBVTT\n\n")],
+)
+def test_silence_gives_an_empty_document(format: TranscriptFormat, expected: str) -> None:
+    assert rendered(transcript(), format) == expected
+
+
+def test_silence_gives_json_without_segments() -> None:
+    document = json.loads(rendered(transcript(warning="the last 3 s are corrupt"), TranscriptFormat.JSON))
+    assert (document["text"], document["segments"]) == ("", [])
+    assert document["warning"] == "the last 3 s are corrupt"
+
+
+def test_json_holds_what_is_known() -> None:
+    text = rendered(transcript(segment(0, 1234, "Schöne Grüße.")), TranscriptFormat.JSON)
+    assert "Schöne Grüße." in text
+    assert json.loads(text) == {
+        "schema": "batchscribe.transcript/1",
+        "job": "jobs/1",
+        "reference_id": "call 7",
+        "input": "file:///calls/a.wav",
+        "created": "2026-01-31T12:00:00+00:00",
+        "model": "base",
+        "task": "transcribe",
+        "language": {"code": "de", "confidence": 0.988},
+        "media": {"container": "wav", "codec": "pcm_s16le", "sample_rate": 8000, "channels": 2},
+        "duration": 61.234,
+        "warning": "",
+        "text": "Schöne Grüße.",
+        "segments": [
+            {"index": 0, "start": 1.234, "end": 2.033, "text": "Schöne Grüße.", "language": "de", "confidence": 0.8}
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (RecognitionConfig(word_time_offsets=True), [{"text": "Ja.", "start": 0.5, "end": 0.899}]),
+        (RecognitionConfig(word_confidence=True), [{"text": "Ja.", "confidence": 0.912}]),
+        (
+            RecognitionConfig(word_time_offsets=True, word_confidence=True),
+            [{"text": "Ja.", "start": 0.5, "end": 0.899, "confidence": 0.912}],
+        ),
+    ],
+)
+def test_json_words_have_what_was_asked_for(config: RecognitionConfig, words: list[dict[str, object]]) -> None:
+    document = json.loads(rendered(transcript(segment(0, 500, "Ja.")), TranscriptFormat.JSON, config))
+    assert document["segments"][0]["words"] == words
+
+
+def test_srt_counts_from_the_start_index() -> None:
+    text = rendered(
+        transcript(segment(0, 500, "Ja."), segment(1, 3_600_500, "Nein.")),
+        TranscriptFormat.SRT,
+        subtitles=SubtitleConfig(start_index=7),
+    )
+    assert text == "7\n00:00:00,500 --> 00:00:01,300\nJa.\n\n8\n01:00:00,500 --> 01:00:01,300\nNein.\n\n"
+
+
+def test_srt_is_read_back_as_it_was_meant() -> None:
+    cues = pysubs2.SSAFile.from_string(
+        rendered(transcript(segment(0, 500, "Ja, so ist es."), segment(1, 9000, "Nein.")), TranscriptFormat.SRT),
+        format_="srt",
+    )
+    assert [(cue.start, cue.end, cue.plaintext) for cue in cues] == [
+        (500, 2099, "Ja, so ist es."),
+        (9000, 9800, "Nein."),
+    ]
+
+
+def test_vtt_escapes_what_has_a_meaning_there() -> None:
+    text = rendered(transcript(segment(0, 0, "a<b & c --> d")), TranscriptFormat.VTT)
+    assert text == "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.999\na&lt;b &amp; c --&gt; d\n\n"
+
+
+@pytest.mark.parametrize("format", [TranscriptFormat.SRT, TranscriptFormat.VTT])
+def test_subtitles_keep_text_that_other_formats_take_for_commands(format: TranscriptFormat) -> None:
+    said = r"{\i1} C:\New \h {x}"
+    assert f"\n{said}\n\n" in rendered(transcript(segment(0, 0, said)), format)
+
+
+def test_long_transcripts_come_in_pieces() -> None:
+    long = transcript(*(segment(number, 3000 * number, "noch ein Satz, der hier steht.") for number in range(2000)))
+    for format in TranscriptFormat:
+        pieces = list(renderer.render(long, format, RecognitionConfig(), SubtitleConfig()))
+        assert len(pieces) > 1
+    # The JSON head holds the whole text at once.
+    assert (
+        max(len(piece) for piece in renderer.render(long, TranscriptFormat.SRT, RecognitionConfig(), SubtitleConfig()))
+        < 40_000
+    )
+
+
+def test_a_notice_says_what_failed_and_why() -> None:
+    notice = renderer.render_notice(
+        Failure(Reason.NO_AUDIO, "the file has no sound"),
+        "file:///calls/ä.wav",
+        "jobs/1",
+        datetime(2026, 1, 31, 12, tzinfo=UTC),
+    )
+    assert json.loads(notice) == {
+        "error": {"reason": "NO_AUDIO", "message": "the file has no sound"},
+        "input": "file:///calls/ä.wav",
+        "job": "jobs/1",
+        "time": "2026-01-31T12:00:00+00:00",
+    }
