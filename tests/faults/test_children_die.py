@@ -15,6 +15,7 @@ from batchscribe_server.transcriber import LocalTranscriber
 
 from tests.scripted_children import (
     QUICK,
+    TWO_WORKERS,
     Children,
     children_of_this_process,
     collect,
@@ -26,7 +27,7 @@ from tests.scripted_children import (
 )
 from tests.scripted_media import write_script
 
-ONE_WORKER = replace(QUICK, media=replace(QUICK.media, workers=1, stall_s=0.5))
+IMPATIENT = replace(QUICK, media=replace(QUICK.media, stall_s=0.5))
 
 
 async def all_free(transcriber: LocalTranscriber) -> None:
@@ -41,7 +42,7 @@ async def test_a_file_goes_on_with_another_worker_where_the_first_one_was_lost(t
     children = Children(tmp_path)
     file = write_script(tmp_path / "a.json", range(1, 9), accidents={5: accident}, accident_times=2)
 
-    async with running(children.config(ONE_WORKER)) as transcriber:
+    async with running(children.config(IMPATIENT)) as transcriber:
         events = await hear(transcriber, request(file))
         await all_free(transcriber)
 
@@ -54,7 +55,7 @@ async def test_a_file_that_kills_three_workers_fails_after_what_was_heard_of_it(
     good = write_script(tmp_path / "good.json", [8, 9])
     heard = []
 
-    async with running(Children(tmp_path).config(ONE_WORKER)) as transcriber:
+    async with running(Children(tmp_path).config(IMPATIENT)) as transcriber:
         with pytest.raises(JobFailure, match=r"3 times \(SIGSEGV\)") as failure:
             await collect(transcriber.transcribe(request(bad)), heard)
         assert texts(await hear(transcriber, request(good))) == ["said 8", "said 9"]
@@ -66,7 +67,7 @@ async def test_a_file_that_kills_three_workers_fails_after_what_was_heard_of_it(
 
 
 async def test_all_files_end_whole_however_often_all_workers_are_killed(tmp_path):
-    config = replace(QUICK, media=replace(QUICK.media, max_crashes=10))
+    config = replace(TWO_WORKERS, media=replace(TWO_WORKERS.media, max_crashes=10))
     files = [write_script(tmp_path / f"{n}.json", range(100 * n, 100 * n + 40), length_ms=300) for n in range(1, 5)]
     children = Children(tmp_path, {"delay_s": 0.02})
 
@@ -85,7 +86,7 @@ async def test_all_files_end_whole_however_often_all_workers_are_killed(tmp_path
 
 
 async def test_an_idle_worker_that_is_killed_is_replaced(tmp_path):
-    async with running(Children(tmp_path).config(ONE_WORKER)) as transcriber:
+    async with running(Children(tmp_path).config(IMPATIENT)) as transcriber:
         (first,) = children_of_this_process("scripted_media")
         os.kill(first, signal.SIGKILL)
         await until(lambda: not transcriber.ready)
@@ -102,7 +103,7 @@ async def test_a_killed_engine_is_replaced_and_nothing_is_lost_or_doubled(tmp_pa
     children = Children(tmp_path, {"delay_s": 0.02}, concurrency=2)
     files = [write_script(tmp_path / f"{n}.json", range(100 * n, 100 * n + 30)) for n in (1, 2, 3)]
 
-    async with running(children.config()) as transcriber:
+    async with running(children.config(TWO_WORKERS)) as transcriber:
         hearing = asyncio.gather(*(hear(transcriber, request(file)) for file in files))
         for kills in range(1, 4):
             await until(lambda kills=kills: len({batch["pid"] for batch in children.batches()}) >= kills)
@@ -122,7 +123,7 @@ async def test_a_segment_that_ends_the_engine_fails_its_own_file_only(tmp_path, 
     bad = write_script(tmp_path / "bad.json", range(10, 18))
     good = [write_script(tmp_path / f"{n}.json", range(100 * n, 100 * n + 12)) for n in (1, 2)]
 
-    async with running(children.config()) as transcriber:
+    async with running(children.config(TWO_WORKERS)) as transcriber:
         failed, *heard = await asyncio.gather(
             *(hear(transcriber, request(file)) for file in (bad, *good)), return_exceptions=True
         )

@@ -39,6 +39,8 @@ from batchscribe.errors import (
     UnavailableError,
     UnimplementedError,
     UploadMismatchError,
+    UploadSpaceError,
+    UploadStalledError,
     UploadTooLargeError,
     WaitTimeoutError,
 )
@@ -85,6 +87,8 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "UploadMismatchError",
+    "UploadSpaceError",
+    "UploadStalledError",
     "UploadTooLargeError",
     "WaitTimeoutError",
     "Word",

@@ -125,11 +125,20 @@ class Connection:
 
         return await self.repeat(once, repeatable=repeatable)
 
-    async def repeat(self, once: Callable[[], Awaitable[ResultT]], *, repeatable: bool = True) -> ResultT:
-        """Do `once` until it succeeds, fails for good, or `retry_s` have passed; then its last error is raised."""
-        backoff = _pause_before_repeat if repeatable else _pause_before_first_try
+    async def repeat(
+        self, once: Callable[[], Awaitable[ResultT]], *, repeatable: bool = True, attempts: int | None = None
+    ) -> ResultT:
+        """Do `once` until it succeeds or fails for good; its last error is raised.
+
+        Given up after `retry_s`, or after so many `attempts` where each may take long by itself.
+        """
         async for attempt in stamina.retry_context(
-            on=backoff, attempts=None, timeout=self.retry_s, wait_initial=0.1, wait_max=2.0, wait_jitter=0.2
+            on=_pause_before_repeat if repeatable else _pause_before_first_try,
+            attempts=attempts,
+            timeout=self.retry_s if attempts is None else None,
+            wait_initial=0.1,
+            wait_max=2.0,
+            wait_jitter=0.2,
         ):
             with attempt:
                 return await once()
@@ -145,6 +154,4 @@ def _pause_before_repeat(error: Exception) -> bool | float:
 
 def _pause_before_first_try(error: Exception) -> bool | float:
     """The same for a call that does harm when it is done twice: only where the server said that it did not begin."""
-    if isinstance(error, BatchscribeError) and error.retry_delay_s is not None:
-        return error.retry_delay_s
-    return isinstance(error, ServerDrainingError)
+    return _pause_before_repeat(error) if isinstance(error, ServerDrainingError) else False

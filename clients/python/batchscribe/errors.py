@@ -30,6 +30,7 @@ class FieldViolation:
 
     field: str
     description: str
+    reason: str = ""
 
 
 class BatchscribeError(Exception):
@@ -73,7 +74,7 @@ class UploadMismatchError(InvalidArgumentError):
     """The server received other bytes than were declared."""
 
 
-class UploadTooLargeError(BatchscribeError):
+class UploadTooLargeError(InvalidArgumentError):
     """The file is larger than the server takes."""
 
 
@@ -125,6 +126,10 @@ class AbortedError(BatchscribeError):
     """Another change came first."""
 
 
+class UploadStalledError(AbortedError):
+    """Too little of an upload arrived for too long, and the server gave it up."""
+
+
 class EtagMismatchError(AbortedError):
     """The resource changed since its etag was read."""
 
@@ -155,6 +160,10 @@ class UnauthenticatedError(BatchscribeError):
 
 class ResourceExhaustedError(BatchscribeError):
     """A quota or a limit is used up."""
+
+
+class UploadSpaceError(ResourceExhaustedError):
+    """The server has no room for another upload now; it has when jobs end that use earlier ones."""
 
 
 class DeadlineExceededError(BatchscribeError):
@@ -206,6 +215,8 @@ ERRORS_BY_REASON: Mapping[str, type[BatchscribeError]] = {
     "FIELD_NOT_SUPPORTED": FieldNotSupportedError,
     "UPLOAD_MISMATCH": UploadMismatchError,
     "MEDIA_TOO_LARGE": UploadTooLargeError,
+    "UPLOAD_SPACE_EXHAUSTED": UploadSpaceError,
+    "UPLOAD_STALLED": UploadStalledError,
     "JOB_NOT_FOUND": JobNotFoundError,
     "BATCH_NOT_FOUND": BatchNotFoundError,
     "MEDIA_NOT_FOUND": MediaNotFoundError,
@@ -261,7 +272,9 @@ def error_from_rpc(error: grpc.aio.AioRpcError) -> BatchscribeError:
         elif isinstance(detail, RetryInfo):
             retry_delay_s = seconds_of(detail.retry_delay)
         else:
-            violations = tuple(FieldViolation(bad.field, bad.description) for bad in detail.field_violations)
+            violations = tuple(
+                FieldViolation(bad.field, bad.description, bad.reason) for bad in detail.field_violations
+            )
     code = error.code()
     message = error.details() or code.name.lower().replace("_", " ")
     kind = ERRORS_BY_REASON.get(info.reason) or ERRORS_BY_STATUS.get(code, BatchscribeError)

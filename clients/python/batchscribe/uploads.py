@@ -19,6 +19,7 @@ from batchscribe.v1.job_pb2 import Media
 from batchscribe.v1.job_service_pb2 import UploadHeader, UploadMediaRequest
 
 CHUNK_BYTES = 256 * 1024
+ATTEMPTS = 5
 
 UploadSource = str | os.PathLike[str] | BinaryIO
 UploadProgress = Callable[[int, int], None]
@@ -53,7 +54,7 @@ async def upload_media(
             return await _send(connection, file, header, on_progress)
 
         if file.seekable():
-            return await connection.repeat(send_whole)
+            return await connection.repeat(send_whole, attempts=ATTEMPTS)
         return await send_whole()
 
 

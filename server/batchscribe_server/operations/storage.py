@@ -83,6 +83,10 @@ class Storage(Protocol):
         """
         ...
 
+    async def same(self, uri: str, other: str) -> bool:
+        """Whether two URIs name one file, whatever links or spellings lead to it."""
+        ...
+
     async def exists(self, uri: str) -> bool:
         """Whether there is a file of that URI."""
         ...

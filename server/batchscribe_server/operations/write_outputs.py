@@ -32,11 +32,17 @@ class WriteOutputs:
     async def existing(self, job: Job) -> tuple[OutputFile, ...]:
         """Before anything is transcribed: the outputs that spare the work, empty when there is work to do.
 
-        Raises JobFailure OUTPUT_EXISTS where the client asked to fail in that case.
+        Raises JobFailure OUTPUT_EXISTS where the client asked to fail in that case, and OUTPUT_FAILED for an output
+        that would take the place of its own input.
         """
-        if job.output.kept_by_service or job.output.on_conflict is OnConflict.OVERWRITE:
+        if job.output.kept_by_service:
             return ()
         uris = {format: self._uri(job, format) for format in job.output.formats}
+        for uri in uris.values():
+            if await self._storage.same(uri, job.input_uri):
+                raise JobFailure(Reason.OUTPUT_FAILED, f"The output {uri} is the input itself. Name another file.")
+        if job.output.on_conflict is OnConflict.OVERWRITE:
+            return ()
         there = {format: uri for format, uri in uris.items() if await self._storage.exists(uri)}
         if there and job.output.on_conflict is OnConflict.FAIL:
             raise JobFailure(Reason.OUTPUT_EXISTS, f"There is an output already: {next(iter(there.values()))}")
@@ -77,7 +83,9 @@ class WriteOutputs:
                 await self._storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
             if job.output.remove_stale:
                 for format in job.output.formats:
-                    await self._storage.remove(self._uri(job, format))
+                    uri = self._uri(job, format)
+                    if not await self._storage.same(uri, job.input_uri):
+                        await self._storage.remove(uri)
         except JobFailure as problem:
             log.warning("notice_not_written", job=job.name, reason=problem.reason)
             return f"The notice could not be written: {problem.message}"

@@ -56,7 +56,7 @@ def recognition_config_message(config: RecognitionConfig) -> pb.RecognitionConfi
 
 def as_written(value: float) -> float:
     """A 32-bit float of a message as the decimal that was written: 0.35, not 0.3499999940395355."""
-    return round(value, 6)
+    return float(f"{value:.6g}")
 
 
 def _voice_activity(message: pb.VoiceActivityConfig) -> VoiceActivity:

@@ -18,7 +18,7 @@ from batchscribe_server.rpc.names import (
     check_request_id,
     id_of,
 )
-from batchscribe_server.rpc.supported_fields import is_output_only, refuse_unsupported
+from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS, is_output_only, refuse_unsupported
 from batchscribe_server.rpc.validate_input import check_batch_input, check_job_input
 from batchscribe_server.rpc.validate_output import check_output
 from batchscribe_server.rpc.validate_recognition import check_duration, check_recognition
@@ -76,10 +76,15 @@ def check_create_batch(request: batches.CreateBatchRequest) -> None:
 
 def check_update_batch(request: batches.UpdateBatchRequest) -> list[str]:
     """The names of the fields to change."""
-    violations = Violations()
     batch = request.batch
+    # With a mask, a client may send the whole batch as it read it; without one, all that is set is meant.
+    violations = Violations() if request.update_mask.paths else _unsupported(request)
     check_name(batch.name, "batches", "batch.name", violations)
-    given = [field.name for field, _ in batch.ListFields() if field.name != "name" and not is_output_only(field)]
+    given = [
+        field.name
+        for field, _ in batch.ListFields()
+        if field.name != "name" and field.full_name in SUPPORTED_FIELDS and not is_output_only(field)
+    ]
     changed = list(request.update_mask.paths) or given
     if changed == ["*"]:
         changed = list(UPDATABLE_BATCH_FIELDS)

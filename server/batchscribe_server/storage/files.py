@@ -69,6 +69,13 @@ class FileStorage:
         pieces = [data] if isinstance(data, bytes) else data
         return await asyncio.to_thread(_write, uri, Path(path), pieces, on_conflict)
 
+    async def same(self, uri: str, other: str) -> bool:
+        """Whether both lead to one path, links followed."""
+        try:
+            return self._roots.resolve(uri) == self._roots.resolve(other)
+        except PathNotAllowedError:
+            return False
+
     async def exists(self, uri: str) -> bool:
         """Whether there is a file of that URI below the roots."""
         try:

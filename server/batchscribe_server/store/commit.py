@@ -8,13 +8,14 @@ cost little more than one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store.ledger import Ledger, Operation
@@ -97,7 +98,7 @@ class GroupCommit:
                 for waiting in group:
                     ledger = Ledger(connection, self._clock())
                     try:
-                        with connection.begin_nested():
+                        with _savepoint(connection):
                             result = waiting.operation(ledger)
                             ledger.flush()
                     except Exception as error:  # noqa: BLE001 - the operation's own: its caller gets it, no one else
@@ -107,3 +108,16 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - the transaction's: nothing was committed, and all are told
             return [_Done(waiting, error=error) for waiting in group]
         return done
+
+
+@contextmanager
+def _savepoint(connection: Connection) -> Iterator[None]:
+    """Undoes what was written within when that raises. In plain SQL: SQLAlchemy would compile it anew each time."""
+    connection.exec_driver_sql("SAVEPOINT operation")
+    try:
+        yield
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK TO operation")
+        connection.exec_driver_sql("RELEASE operation")
+        raise
+    connection.exec_driver_sql("RELEASE operation")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, extract, func, select
+from sqlalchemy import Connection, Insert, Table, extract, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from batchscribe_server.store.columns import from_microseconds
@@ -21,9 +22,13 @@ def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, 
 
     Waits for another transaction that is inserting the same key.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).values(**values).on_conflict_do_nothing(index_elements=list(table.primary_key))
-    return connection.execute(statement).rowcount == 1
+    return connection.execute(_insert_if_absent(connection.dialect.name, table), values).rowcount == 1
+
+
+@cache
+def _insert_if_absent(dialect_name: str, table: Table) -> Insert:
+    insert = postgresql.insert if dialect_name == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing(index_elements=list(table.primary_key))
 
 
 def database_now(connection: Connection) -> datetime:

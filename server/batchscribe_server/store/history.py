@@ -7,7 +7,6 @@ from functools import partial
 
 from sqlalchemy import Table, delete, func, select, update
 
-from batchscribe_server.domain.job import State
 from batchscribe_server.store import tables
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.ledger import Ledger
@@ -63,8 +62,7 @@ def _purge(ledger: Ledger, table: Table, collection: str, older_than_s: float, l
         select(columns.id, columns.sequence, columns.history_start)
         .where(
             tables.KEPT_HISTORY,
-            columns.finish_time < ledger.now - timedelta(seconds=older_than_s),
-            columns.state.in_([state for state in State if state.terminal]),
+            columns.finish_time < ledger.now - timedelta(seconds=older_than_s),  # only what ended has this time
         )
         .order_by(columns.finish_time)
         .limit(limit)

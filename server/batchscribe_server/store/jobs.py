@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from batchscribe_server.domain.errors import (
     AlreadyExistsError,
@@ -29,6 +29,7 @@ from batchscribe_server.store.requests import first_answer
 from batchscribe_server.store.rows import job_from_row, job_values
 
 _jobs = tables.jobs.c
+_JOB = select(tables.jobs).where(_jobs.id == bindparam("job_id"), _jobs.tenant == bindparam("of_tenant"))
 
 
 class SqlJobStore:
@@ -74,8 +75,7 @@ class SqlJobStore:
 
 
 def _get(connection: Connection, tenant: str, job_id: str) -> Job:
-    query = select(tables.jobs).where(_jobs.id == job_id, _jobs.tenant == tenant)
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(_JOB, {"job_id": job_id, "of_tenant": tenant}).mappings().one_or_none()
     if row is None:
         raise JobNotFoundError(f"There is no job {job_id!r}.", job=job_id)
     return job_from_row(row)

@@ -3,8 +3,7 @@
 This is the one place where sequences are allotted, where a batch's counts follow its jobs and where a batch begins and
 ends, so that no use case can change a state and forget its event. Nothing is visible before the transaction commits.
 
-Locks are taken on jobs first and on batches after them, each in the order of their ids, so that two transactions never
-wait for each other.
+Locks are taken on jobs first and on batches after them, so that two transactions seldom wait for each other.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, delete, insert, select, update
 
 from batchscribe_server.domain.batch import Counts
 from batchscribe_server.domain.errors import BatchNotFoundError, JobNotFoundError
@@ -25,6 +25,7 @@ from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.wakeups import QUEUE
 from batchscribe_server.store import tables
 from batchscribe_server.store.rows import (
+    COUNT_FIELDS,
     count_values,
     counts_from_row,
     event_values,
@@ -86,6 +87,23 @@ _RECORD_COLUMNS = (
     "finish_time",
 )
 
+# Statements that every step of a run executes are built once: building them costs more than executing them.
+_JOB_BY_ID = select(tables.jobs).where(tables.jobs.c.id == bindparam("job_id")).with_for_update()
+_BATCH_BY_ID = (
+    select(*(tables.batches.c[name] for name in ("id", "priority", *_RECORD_COLUMNS, *COUNT_FIELDS)))
+    .where(tables.batches.c.id == bindparam("batch_id"))
+    .with_for_update()
+)
+_INSERT_SEGMENT = insert(tables.segments)
+_INSERT_EVENT = insert(tables.events)
+
+
+@cache
+def _update(table: Table, columns: tuple[str, ...]) -> Update:
+    """Sets these columns of the row with the id `changed_id`. There are few such sets."""
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    return update(table).where(table.c.id == bindparam("changed_id")).values(values)
+
 
 class Ledger:
     """Reads what an operation needs, takes its changes and writes them when flushed, once, at its end.
@@ -106,26 +124,28 @@ class Ledger:
 
     # reading
 
+    def find_job(self, job_id: str) -> tuple[Job, int] | None:
+        """A job, locked, with the token of its last claim; None when there is none."""
+        row = self.connection.execute(_JOB_BY_ID, {"job_id": job_id}).mappings().one_or_none()
+        return None if row is None else (job_from_row(row), row["token"])
+
     def job(self, tenant: str, job_id: str) -> Job:
         """A job, locked. Raises JobNotFoundError."""
-        found = self.jobs(tables.jobs.c.id == job_id, tables.jobs.c.tenant == tenant)
-        if not found:
+        found = self.find_job(job_id)
+        if found is None or found[0].tenant != tenant:
             raise JobNotFoundError(f"There is no job {job_id!r}.", job=job_id)
         return found[0]
 
-    def jobs(self, *conditions: ColumnElement[bool], limit: int | None = None) -> Sequence[Job]:
-        """The jobs that meet all conditions, locked, in the order of their ids."""
-        query = select(tables.jobs).where(*conditions).order_by(tables.jobs.c.id).limit(limit)
+    def jobs(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Job]:
+        """The first jobs that meet all conditions, locked."""
+        query = select(tables.jobs).where(*conditions).order_by(tables.jobs.c.state, tables.jobs.c.id).limit(limit)
         return [job_from_row(row) for row in self.connection.execute(query.with_for_update()).mappings()]
 
     def batch(self, batch_id: str) -> BatchRecord:
         """A batch, locked; the same record each time, to be changed in place. Raises BatchNotFoundError."""
         record = self._batches.get(batch_id)
         if record is None:
-            batches = tables.batches.c
-            columns = [batches[name] for name in ("id", "priority", *_RECORD_COLUMNS, *count_values(Counts()))]
-            query = select(*columns).where(batches.id == batch_id).with_for_update()
-            row = self.connection.execute(query).mappings().one_or_none()
+            row = self.connection.execute(_BATCH_BY_ID, {"batch_id": batch_id}).mappings().one_or_none()
             if row is None:
                 raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
             record = BatchRecord(
@@ -272,15 +292,13 @@ class Ledger:
         self._batches.clear()
         self._batch_columns.clear()
         for columns, rows in self._job_changes.items():
-            values: dict[str, Any] = {name: bindparam(name) for name in columns}
-            statement = update(tables.jobs).where(tables.jobs.c.id == bindparam("changed_id")).values(values)
-            self.connection.execute(statement, rows)
+            self.connection.execute(_update(tables.jobs, columns), rows)
         self._job_changes.clear()
         if self._segments:
-            self.connection.execute(insert(tables.segments), self._segments)
+            self.connection.execute(_INSERT_SEGMENT, self._segments)
             self._segments = []
         if self._events:
-            self.connection.execute(insert(tables.events), self._events)
+            self.connection.execute(_INSERT_EVENT, self._events)
             self._events = []
 
     def _write_batch(self, batch: BatchRecord) -> None:
@@ -292,7 +310,7 @@ class Ledger:
             return
         columns = {name: getattr(batch, name) for name in _RECORD_COLUMNS}
         columns |= count_values(batch.counts) | self._batch_columns.get(batch.id, {}) | {"update_time": self.now}
-        self.connection.execute(update(tables.batches).where(tables.batches.c.id == batch.id).values(columns))
+        self.connection.execute(_update(tables.batches, tuple(columns)), columns | {"changed_id": batch.id})
 
     def _settle(self, batch: BatchRecord) -> None:
         """Let a batch begin or end as its jobs have."""

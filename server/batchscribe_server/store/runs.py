@@ -116,9 +116,8 @@ def _renew(ledger: Ledger, owner: str, lease_s: float, job_ids: Sequence[str]) -
 
 def _held(ledger: Ledger, claim: Claim) -> Job:
     """The job as it is now, if the claim still stands."""
-    stands = (_jobs.id == claim.job.id, _jobs.token == claim.token, _jobs.state == State.RUNNING)
-    found = ledger.jobs(*stands)
-    if not found:
+    found = ledger.find_job(claim.job.id)
+    if found is None or found[1] != claim.token or found[0].state is not State.RUNNING:
         raise LeaseLostError(f"{claim.job.name} is no longer run under token {claim.token}")
     return found[0]
 

@@ -112,7 +112,7 @@ jobs = Table(
     Index("ix_jobs_queue", "state", text("priority DESC"), "ordinal", "create_time", "id"),
     Index("ix_jobs_tenant", "tenant", "create_time", "id"),
     Index("ix_jobs_reference", "tenant", "reference_id", "create_time", "id"),
-    Index("ix_jobs_batch", "batch_id", "create_time", "id"),
+    Index("ix_jobs_batch", "tenant", "batch_id", "create_time", "id"),
     Index("ix_jobs_batch_state", "batch_id", "state", "id"),
     Index("ix_jobs_media", "media_id"),
     Index("ix_jobs_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),

@@ -38,9 +38,9 @@ from batchscribe_server.transcriber.media_pool import WorkerLimits
 __all__ = [
     "EngineOptions",
     "LocalTranscriber",
-    "WorkerLimits",
     "MediaOptions",
     "TranscriberConfig",
+    "WorkerLimits",
     "engine_argv",
     "media_argv",
 ]

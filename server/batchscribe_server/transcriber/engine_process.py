@@ -28,16 +28,16 @@ from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStart
 from batchscribe_server.transcriber.deadlines import Watchdog, WatchdogLimits
 from batchscribe_server.transcriber.pool import SegmentPool
 from batchscribe_server.transcriber.reasons import known_reason
-from batchscribe_server.transcriber.segment import SegmentOwner, padded_s
+from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner, padded_s
 from batchscribe_server.transcriber.slots import SlotAllocator
 
 log = structlog.get_logger()
 
 REMEDY = {
-    Reason.ENGINE_CRASHED: "retry the file; if it happens again, the model or this recording is at fault",
-    Reason.INFERENCE_TIMEOUT: "retry the file, or use a smaller model",
-    Reason.INFERENCE_OUT_OF_MEMORY: "use a smaller model or a smaller beam, or give the service more memory",
-    Reason.INFERENCE_FAILED: "retry the file, or try another model",
+    Reason.ENGINE_CRASHED: "Retry the file; if it happens again, try another model.",
+    Reason.INFERENCE_TIMEOUT: "Retry the file, or use a smaller model.",
+    Reason.INFERENCE_OUT_OF_MEMORY: "Use a smaller model or beam, or give the service more memory.",
+    Reason.INFERENCE_FAILED: "Retry the file, or try another model.",
 }
 
 
@@ -95,6 +95,10 @@ class EngineProcess:
     def waiting_segments(self) -> int:
         """Segments that are not in the engine yet."""
         return len(self._pool) + sum(len(batch.segments) for batch in self._again)
+
+    def add(self, segment: QueuedSegment) -> None:
+        """Queue one segment, whose slot is READY."""
+        self._pool.add(segment)
 
     def drop(self, owner: SegmentOwner) -> None:
         """Forget the segments of a file that are not in the engine. Those that are will still be answered."""
@@ -289,8 +293,8 @@ class EngineProcess:
         for segment in verdict.condemned:
             at_s = segment.start_sample / SAMPLE_RATE_HZ
             message = (
-                f"the speech at {at_s:.1f} s could not be transcribed in {self._max_deaths} attempts "
-                f"({cause.words}); {REMEDY[cause.reason]}"
+                f"The speech at {at_s:.1f} s could not be transcribed in {self._max_deaths} attempts "
+                f"({cause.words}). {REMEDY.get(cause.reason, 'Retry the file.')}"
             )
             log.error("segment_condemned", reason=cause.reason, at_s=at_s, cause=cause.words)
             segment.owner.failed(segment, cause.reason, message)

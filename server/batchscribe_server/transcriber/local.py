@@ -27,11 +27,10 @@ from batchscribe_server.transcriber.commands import (
 )
 from batchscribe_server.transcriber.deadlines import WatchdogLimits
 from batchscribe_server.transcriber.engine_process import EngineProcess
-from batchscribe_server.transcriber.media_pool import WorkerLimits, MediaPool
+from batchscribe_server.transcriber.media_pool import MediaPool, WorkerLimits
 from batchscribe_server.transcriber.media_task import MediaQueue, MediaTask
 from batchscribe_server.transcriber.options import decode_options, model_spec, voice_activity_options
 from batchscribe_server.transcriber.pool import SegmentPool
-from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 from batchscribe_server.transcriber.session import Session
 from batchscribe_server.transcriber.slots import SlotAllocator, fewest_slots
 
@@ -54,17 +53,6 @@ class TranscriberConfig:
     grace_s: float = 10.0
 
 
-class _Intake:
-    """The queue as a session sees it: segments enter by the pool and leave by the pool or the engine's retries."""
-
-    def __init__(self, pool: SegmentPool, engine: EngineProcess) -> None:
-        self._engine = engine
-        self.add: Callable[[QueuedSegment], None] = pool.add
-
-    def drop(self, owner: SegmentOwner) -> None:
-        self._engine.drop(owner)
-
-
 class LocalTranscriber:
     """A `Transcriber` over child processes; an async context manager, entered and left by one task.
 
@@ -76,12 +64,11 @@ class LocalTranscriber:
         slots = max(config.slots, fewest_slots(config.media.workers))
         self._arena = Arena.create(slots)
         self._slots = SlotAllocator(slots)
-        self._pool = SegmentPool(config.batches, clock)
         self._engine = EngineProcess(
             engine_command(config.engine_argv, config.handshake_timeout_s, config.grace_s),
             self._arena.descriptor,
             self._slots,
-            self._pool,
+            SegmentPool(config.batches, clock),
             limits=config.watchdog,
             backoff=config.backoff,
             max_deaths=config.max_deaths,
@@ -95,7 +82,6 @@ class LocalTranscriber:
             limits=config.media,
             backoff=config.backoff,
         )
-        self._intake = _Intake(self._pool, self._engine)
         self._segment_ids = itertools.count(1)
         self._sessions: set[Session] = set()
         self._group = asyncio.TaskGroup()
@@ -113,7 +99,7 @@ class LocalTranscriber:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for session in list(self._sessions):
-            session.fail(DrainingError("the engine is shutting down"))
+            session.fail(DrainingError("The engine is shutting down."))
         for supervisor in self._supervisors:
             supervisor.cancel()
         try:
@@ -153,7 +139,7 @@ class LocalTranscriber:
             model_spec(request.model),
             decode_options(request),
             self._slots,
-            self._intake,
+            self._engine,
             self._segment_ids,
         )
         task = MediaTask(

@@ -130,7 +130,8 @@ class MediaPool:
             return
         task.sink.media_failed(
             Reason.DECODE_FAILED,
-            f"the decoder crashed on this file {task.crashes} times ({cause}); convert it to WAV or FLAC and try again",
+            f"The decoder crashed on this file {task.crashes} times ({cause}). "
+            "Convert it to WAV or FLAC and try again.",
         )
 
 

@@ -16,7 +16,7 @@ from batchscribe.v1 import job_service_pb2 as pb
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.model import Model
 from batchscribe_server.operations.watch import Watch, WatchMessage
-from batchscribe_server.rpc.server import SERVICE_NAMES
+from batchscribe_server.rpc.server import SERVICE_NAMES, RpcServer
 from batchscribe_server.rpc.services import RpcLimits, Services
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
@@ -228,3 +228,9 @@ async def test_a_request_beyond_the_size_limit_is_refused(tmp_path: Path) -> Non
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await server.jobs.GetJob(pb.GetJobRequest(name="jobs/" + "x" * 2_000))
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_an_address_that_is_taken_is_an_error_at_start(tmp_path: Path) -> None:
+    async with served(tmp_path) as server:
+        with pytest.raises(RuntimeError):
+            await RpcServer(server.services).start(server.address)

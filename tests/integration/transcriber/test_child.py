@@ -132,7 +132,11 @@ async def test_a_start_that_is_cancelled_leaves_no_process(arena_descriptor):
 
 
 async def test_a_child_sees_the_arena(arena_descriptor):
-    code = "from batchscribe_engine.arena import Arena; channel.send(MediaProgress(1, Arena.attach(options.arena_fd).slots))"
+    code = """
+from batchscribe_engine.arena import Arena
+channel.send(MediaProgress(1, Arena.attach(options.arena_fd).slots))
+channel.receive()
+"""
     child, _ = await Child.spawn(command(code), arena_descriptor)
 
     assert await child.channel.receive() == MediaProgress(1, 2)

@@ -20,6 +20,7 @@ from batchscribe_server.transcriber import LocalTranscriber
 from tests.scripted_children import (
     PATIENCE_S,
     QUICK,
+    TWO_WORKERS,
     Children,
     children_of_this_process,
     hear,
@@ -61,7 +62,7 @@ async def test_many_files_at_once_each_get_their_own_segments_and_all_slots_come
     values = {n: list(range(100 * n, 100 * n + 23)) for n in range(1, 7)}
     files = {n: write_script(tmp_path / f"{n}.json", v, length_ms=200 * n) for n, v in values.items()}
 
-    async with running(Children(tmp_path, concurrency=2).config()) as transcriber:
+    async with running(Children(tmp_path, concurrency=2).config(TWO_WORKERS)) as transcriber:
         heard = await asyncio.gather(*(hear(transcriber, request(file)) for file in files.values()))
         await until(lambda: transcriber.status().free_slots == transcriber.status().slots)
 
@@ -72,7 +73,7 @@ async def test_segments_of_several_files_share_batches(tmp_path):
     children = Children(tmp_path, {"delay_s": 0.05})
     files = [write_script(tmp_path / f"{n}.json", range(100 * n, 100 * n + 16)) for n in (1, 2)]
 
-    async with running(children.config()) as transcriber:
+    async with running(children.config(TWO_WORKERS)) as transcriber:
         await asyncio.gather(*(hear(transcriber, request(file)) for file in files))
 
     owners = [{value // 100 for value in batch["values"]} for batch in children.batches()]
@@ -132,7 +133,7 @@ async def test_a_segment_too_large_even_alone_fails_its_file(tmp_path):
     children = Children(tmp_path, {"fail": {"3": "INFERENCE_OUT_OF_MEMORY"}})
     bad, good = write_script(tmp_path / "bad.json", [1, 2, 3, 4]), write_script(tmp_path / "good.json", range(50, 60))
 
-    async with running(children.config()) as transcriber:
+    async with running(children.config(TWO_WORKERS)) as transcriber:
         failed, heard = await asyncio.gather(
             hear(transcriber, request(bad)), hear(transcriber, request(good)), return_exceptions=True
         )
@@ -190,7 +191,7 @@ async def test_a_slow_reader_stops_its_own_file_and_no_other(tmp_path):
     short = write_script(tmp_path / "short.json", [1000, 1001])
 
     async with (
-        running(Children(tmp_path).config()) as transcriber,
+        running(Children(tmp_path).config(TWO_WORKERS)) as transcriber,
         aclosing(transcriber.transcribe(request(long))) as slow,
     ):
         assert isinstance(await anext(slow), MediaDescription)
@@ -228,11 +229,10 @@ async def test_a_closed_file_gives_everything_back(tmp_path):
 
 
 async def test_a_file_closed_while_it_waits_for_a_worker_is_never_opened(tmp_path):
-    config = replace(QUICK, media=replace(QUICK.media, workers=1))
     first, second = write_script(tmp_path / "1.json", range(1, 200)), write_script(tmp_path / "2.json", [999])
     children = Children(tmp_path, {"delay_s": 0.02})
 
-    async with running(children.config(config)) as transcriber:
+    async with running(children.config()) as transcriber:
         async with aclosing(transcriber.transcribe(request(first))) as events:
             await anext(events)
             waiting = asyncio.create_task(hear(transcriber, request(second)))
@@ -279,7 +279,7 @@ async def test_each_child_has_a_session_of_its_own_so_that_an_interrupt_at_the_t
     async with running(Children(tmp_path).config()):
         sessions = {pid: os.getsid(pid) for pid in children_of_this_process("scripted_")}
 
-    assert len(sessions) == 3
+    assert len(sessions) == 2
     assert all(session == pid for pid, session in sessions.items())
 
 

@@ -163,7 +163,7 @@ BAD_BATCHES = [
     ),
     (
         'batch { input { prefix { uri: "file:///in/" exclude_globs: ["{1..9}{1..9}{1..9}{1..9}"] } } }',
-        {"batch.input.prefix.exclude_globs[0]": "INVALID_FIELD"},
+        {"batch.input.prefix.exclude_globs": "INVALID_FIELD"},
     ),
     ("batch { input { manifest { } } }", {"batch.input.manifest.files": "INVALID_FIELD"}),
     (
@@ -255,3 +255,20 @@ def test_listings_have_bounds_and_defaults() -> None:
     bad = jobs.ListJobsRequest(parent="jobs/x", page_size=-1, filter="x", order_by="y")
     found = violations(lambda request: validate.read_list_jobs(request, "default"), bad)
     assert set(found) == {"parent", "page_size", "filter", "order_by"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('batch { name: "batches/a" display_name: "x" state: STATE_FAILED etag: "e" }', {}),
+        ('batch { name: "batches/a" input { uri: "s3://b" } } update_mask { paths: "labels" }', {}),
+        ('batch { name: "batches/a" } update_mask { paths: "*" }', {}),
+        ('batch { name: "batches/a" retention { seconds: 1 } }', {"batch.retention": "FIELD_NOT_SUPPORTED"}),
+        ('batch { name: "batches/a" input { uri: "file:///a" } }', {"batch.input": "INVALID_FIELD"}),
+        ('batch { name: "batches/a" } update_mask { paths: "retention" }', {"update_mask": "INVALID_FIELD"}),
+        ('batch { name: "jobs/a" priority: 101 }', {"batch.name": "INVALID_FIELD", "batch.priority": "INVALID_FIELD"}),
+    ],
+)
+def test_updates_change_only_what_can_be_changed(text: str, expected: dict[str, str]) -> None:
+    request = text_format.Parse(text, batches.UpdateBatchRequest())
+    assert violations(validate.check_update_batch, request) == expected

@@ -28,7 +28,7 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
     event.remove(Engine, "before_cursor_execute", note)
 
 
-async def test_no_query_scans_a_table_or_sorts_it(tmp_path: Path, statements: list[tuple[str, Any]]) -> None:
+async def test_no_query_reads_a_whole_table(tmp_path: Path, statements: list[tuple[str, Any]]) -> None:
     path = tmp_path / "batchscribe.db"
     async with SqlStore.open(f"sqlite:///{path}", Wakeups()) as store:
         statements.clear()
@@ -53,3 +53,6 @@ async def test_no_query_scans_a_table_or_sorts_it(tmp_path: Path, statements: li
     assert len(asked) >= 10
     scans = [(detail, statement) for detail, statement in plans if detail.startswith("SCAN")]
     assert scans == []
+    used = " ".join(detail for detail, _ in plans)
+    for index in ("ix_jobs_queue", "ix_jobs_tenant", "ix_jobs_batch", "ix_jobs_reference", "ix_jobs_history"):
+        assert f"INDEX {index} " in used

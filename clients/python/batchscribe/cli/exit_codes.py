@@ -13,7 +13,6 @@ from batchscribe.errors import (
     OutOfRangeError,
     PathNotAllowedError,
     UnavailableError,
-    UploadTooLargeError,
     WaitTimeoutError,
 )
 from batchscribe.v1.batch_pb2 import Batch
@@ -50,7 +49,6 @@ _CODES_BY_ERROR: tuple[tuple[type[Exception], ExitCode], ...] = (
     (AlreadyExistsError, ExitCode.USAGE),
     (OutOfRangeError, ExitCode.USAGE),
     (PathNotAllowedError, ExitCode.USAGE),
-    (UploadTooLargeError, ExitCode.USAGE),
     (BatchscribeError, ExitCode.FAILED),
     (OSError, ExitCode.USAGE),  # a local file that can't be read or written
     (ValueError, ExitCode.USAGE),  # a word that is no value

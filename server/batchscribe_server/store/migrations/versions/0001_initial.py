@@ -92,7 +92,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["batch_id"], ["batches.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_jobs_batch", "jobs", ["batch_id", "create_time", "id"])
+    op.create_index("ix_jobs_batch", "jobs", ["tenant", "batch_id", "create_time", "id"])
     op.create_index("ix_jobs_batch_state", "jobs", ["batch_id", "state", "id"])
     op.create_index(
         "ix_jobs_history",

@@ -1,0 +1,280 @@
+"""Conversions between the domain and the messages lose nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from batchscribe.v1 import batch_pb2, event_pb2, job_pb2, recognition_pb2, state_pb2, storage_pb2, transcript_pb2
+from batchscribe_server.domain.batch import (
+    Batch,
+    BatchInput,
+    Counts,
+    ManifestEntry,
+    ManifestInput,
+    PrefixInput,
+    SingleInput,
+)
+from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.event import (
+    BatchJobChanged,
+    BatchProgressed,
+    Event,
+    EventDetail,
+    JobProgressed,
+    SegmentHeard,
+    StateChanged,
+)
+from batchscribe_server.domain.job import Failure, Job, OutputFile, State
+from batchscribe_server.domain.model import Model, ModelSource
+from batchscribe_server.domain.recognition import (
+    OnConflict,
+    OperatingPoint,
+    OutputConfig,
+    OutputLayout,
+    RecognitionConfig,
+    SubtitleConfig,
+    Task,
+    TranscriptFormat,
+    VoiceActivity,
+)
+from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment, Word
+from batchscribe_server.operations.transcriber import TranscriberStatus
+from batchscribe_server.operations.watch import Heartbeat, Snapshot
+from batchscribe_server.rpc.convert_batch import batch_message, new_batch
+from batchscribe_server.rpc.convert_event import batch_event_message, job_event_message
+from batchscribe_server.rpc.convert_job import job_message, new_job
+from batchscribe_server.rpc.convert_model import model_message
+from batchscribe_server.rpc.convert_recognition import recognition_config, recognition_config_message
+from batchscribe_server.rpc.convert_state import failure_message, state_message
+from batchscribe_server.rpc.convert_storage import output_config, output_config_message
+from batchscribe_server.rpc.convert_time import duration, duration_ms
+from batchscribe_server.rpc.languages import WHISPER_LANGUAGES
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = datetime(2026, 11, 22, 12, 30, 15, 250_000, tzinfo=UTC)
+
+fractions = st.integers(1, 999).map(lambda thousandths: thousandths / 1_000)
+milliseconds = st.one_of(st.none(), st.integers(0, 60_000))
+texts = st.text(max_size=20)
+
+configs = st.builds(
+    RecognitionConfig,
+    language=st.sampled_from(["", *sorted(WHISPER_LANGUAGES)]),
+    model=st.sampled_from(["", "base", "org/whisper-small"]),
+    task=st.sampled_from(Task),
+    operating_point=st.sampled_from(OperatingPoint),
+    word_time_offsets=st.booleans(),
+    word_confidence=st.booleans(),
+    voice_activity=st.builds(
+        VoiceActivity,
+        enabled=st.booleans(),
+        threshold=st.one_of(st.none(), fractions),
+        min_silence_ms=milliseconds,
+        min_speech_ms=milliseconds,
+        speech_pad_ms=milliseconds,
+    ),
+    hotwords=st.lists(texts, max_size=3).map(tuple),
+    initial_prompt=texts,
+    beam_size=st.integers(0, 10),
+    temperatures=st.lists(fractions, max_size=3).map(tuple),
+)
+
+outputs = st.builds(
+    OutputConfig,
+    layout=st.sampled_from(OutputLayout),
+    uri=st.sampled_from(["file:///out/", "file:///out/a.txt"]),
+    formats=st.lists(st.sampled_from(TranscriptFormat), min_size=1, unique=True).map(tuple),
+    on_conflict=st.sampled_from(OnConflict),
+    remove_stale=st.booleans(),
+    write_notice=st.booleans(),
+    subtitles=st.builds(
+        SubtitleConfig,
+        max_line_width=st.integers(10, 200),
+        max_lines=st.integers(1, 10),
+        max_chars_per_second=st.integers(10, 1_000).map(lambda tenths: tenths / 10),
+        start_index=st.integers(0, 1_000),
+    ),
+)
+
+uris = st.sampled_from(["file:///in/a.wav", "media/0199-ab"])
+inputs: st.SearchStrategy[BatchInput] = st.one_of(
+    st.builds(SingleInput, uris),
+    st.builds(
+        PrefixInput,
+        st.just("file:///in/"),
+        st.lists(texts, max_size=2).map(tuple),
+        st.lists(texts, max_size=2).map(tuple),
+    ),
+    st.builds(ManifestInput, st.lists(st.builds(ManifestEntry, uris, texts), min_size=1, max_size=3).map(tuple)),
+)
+
+
+@given(configs)
+def test_recognition_configs_survive_the_way_there_and_back(config: RecognitionConfig) -> None:
+    wire = recognition_config_message(config).SerializeToString()
+    assert recognition_config(recognition_pb2.RecognitionConfig.FromString(wire)) == config
+
+
+@given(outputs)
+def test_output_configs_survive_the_way_there_and_back(output: OutputConfig) -> None:
+    wire = output_config_message(output).SerializeToString()
+    assert output_config(storage_pb2.OutputConfig.FromString(wire)) == output
+
+
+def test_an_output_that_the_service_keeps_has_no_layout() -> None:
+    message = output_config_message(OutputConfig())
+    assert message.layout == storage_pb2.OUTPUT_LAYOUT_UNSPECIFIED
+    assert output_config(message) == output_config(storage_pb2.OutputConfig()) == OutputConfig()
+
+
+@given(inputs, configs, outputs)
+def test_a_batch_shows_what_was_asked_for(input: BatchInput, config: RecognitionConfig, output: OutputConfig) -> None:
+    batch = Batch("b", input, NOW, NOW, display_name="n", labels={"a": "b"}, priority=3, config=config, output=output)
+    asked = new_batch(batch_pb2.Batch.FromString(batch_message(batch).SerializeToString()))
+    assert (asked.input, asked.config, asked.output) == (input, config, output)
+    assert (asked.display_name, asked.labels, asked.priority) == ("n", {"a": "b"}, 3)
+
+
+@given(configs)
+def test_the_config_of_a_manifest_entry_is_shown_whole(config: RecognitionConfig) -> None:
+    input = ManifestInput((ManifestEntry("file:///a", config=config),))
+    message = batch_message(Batch("b", input, NOW, NOW)).input.manifest.files[0].config
+    assert recognition_config(message) == config
+
+
+@given(uris, configs, outputs)
+def test_a_job_shows_what_was_asked_for(uri: str, config: RecognitionConfig, output: OutputConfig) -> None:
+    job = Job("j", uri, NOW, NOW, reference_id="r", config=config, output=output)
+    asked = new_job(job_pb2.Job.FromString(job_message(job).SerializeToString()))
+    assert (asked.input_uri, asked.config, asked.output, asked.reference_id) == (uri, config, output, "r")
+
+
+@given(st.integers(0, 10**12))
+def test_durations_are_exact_to_the_millisecond(value_ms: int) -> None:
+    assert duration_ms(duration(value_ms)) == value_ms
+
+
+def test_every_field_of_a_finished_job_is_told() -> None:
+    job = Job(
+        "j",
+        "file:///in/a.wav",
+        NOW,
+        NOW + timedelta(seconds=1),
+        batch_id="b",
+        state=State.FAILED,
+        attempt=2,
+        sequence=9,
+        media=MediaDescription("wav", "pcm_s16le", 16_000, 2, 5_000),
+        audio_duration_ms=5_000,
+        processed_ms=2_500,
+        model="base",
+        detected_language=DetectedLanguage("de", 0.5),
+        outputs=(OutputFile(TranscriptFormat.SRT, "file:///out/a.srt", 12),),
+        error=Failure(Reason.DECODE_FAILED, "broken"),
+        warning="a corrupt tail",
+        start_time=NOW,
+        finish_time=NOW,
+    )
+    message = job_message(job)
+    assert message.name == "jobs/j"
+    assert message.batch == "batches/b"
+    assert message.progress == 0.5
+    assert message.audio_duration.ToMilliseconds() == 5_000
+    assert message.media_info == job_pb2.MediaInfo(
+        container="wav", codec="pcm_s16le", sample_rate_hz=16_000, channels=2
+    )
+    assert message.detected_language == transcript_pb2.DetectedLanguage(code="de", confidence=0.5)
+    assert message.outputs[0] == job_pb2.OutputFile(
+        format=storage_pb2.TRANSCRIPT_FORMAT_SRT, uri="file:///out/a.srt", size_bytes=12
+    )
+    assert message.error == state_pb2.JobError(reason="DECODE_FAILED", message="broken")
+    assert message.warning == "a corrupt tail"
+    assert message.create_time.ToDatetime(UTC) == NOW
+    assert message.finish_time.ToDatetime(UTC) == NOW
+
+
+def test_what_is_not_known_of_a_job_is_unset() -> None:
+    message = job_message(Job("j", "file:///a", NOW, NOW))
+    for name in ("audio_duration", "media_info", "detected_language", "error", "start_time", "finish_time"):
+        assert not message.HasField(name), name
+    assert message.batch == ""
+
+
+def test_each_change_gives_another_etag_and_each_resource_its_own() -> None:
+    etags = {
+        job_message(Job(id, "file:///a", NOW, NOW, sequence=sequence)).etag for id in ("a", "b") for sequence in (1, 2)
+    }
+    assert len(etags) == 4
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_has_its_namesake(state: State) -> None:
+    assert state_pb2.State.Name(state_message(state)) == f"STATE_{state.name}"
+
+
+@pytest.mark.parametrize("source", ModelSource)
+def test_every_model_source_has_its_namesake(source: ModelSource) -> None:
+    model = Model("base", source, "", 0, ("en", "de"))
+    message = model_message(model, TranscriberStatus(ready=True, loaded_models=("base",), device="cpu"))
+    assert source.name in str(message)
+    assert (message.name, message.installed, message.loaded, message.translates) == ("models/base", False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "scanned", "stage"),
+    [
+        (State.INITIALIZING, False, state_pb2.STAGE_SCANNING),
+        (State.RUNNING, False, state_pb2.STAGE_SCANNING),
+        (State.QUEUED, True, state_pb2.STAGE_UNSPECIFIED),
+        (State.RUNNING, True, state_pb2.STAGE_TRANSCRIBING),
+        (State.SUCCEEDED, True, state_pb2.STAGE_UNSPECIFIED),
+    ],
+)
+def test_stages_of_a_batch(state: State, scanned: bool, stage: int) -> None:
+    assert batch_message(Batch("b", SingleInput("file:///a"), NOW, NOW, state=state, scanned=scanned)).stage == stage
+
+
+def event(detail: EventDetail) -> Event:
+    return Event("jobs/j", 7, NOW, detail)
+
+
+SEGMENT = Segment(0, 1_000, 2_500, "Hello there.", "en", 0.5, (Word("Hello", 1_000, 1_500, 0.25),))
+
+
+def test_events_of_a_job() -> None:
+    config = RecognitionConfig(word_confidence=True)
+    progress = job_event_message(event(JobProgressed(2_500, 10_000)), config)
+    assert (progress.sequence, progress.event_time.ToDatetime(UTC)) == (7, NOW)
+    assert progress.progress.progress == 0.25
+    assert progress.progress.audio_duration.ToMilliseconds() == 10_000
+    unknown = job_event_message(event(JobProgressed(2_500, 0)), config)
+    assert (unknown.progress.progress, unknown.progress.HasField("audio_duration")) == (0.0, False)
+    segment = job_event_message(event(SegmentHeard(SEGMENT)), config).segment
+    assert (segment.text, segment.start.ToMilliseconds(), segment.confidence) == ("Hello there.", 1_000, 0.5)
+    assert segment.words[0].confidence == 0.25
+    failure = Failure(Reason.NO_AUDIO, "silent")
+    change = job_event_message(event(StateChanged(State.FAILED, 2, failure)), config).state_change
+    assert change == event_pb2.StateChange(state=state_pb2.STATE_FAILED, attempt=2, error=failure_message(failure))
+    snapshot = job_event_message(Snapshot(Job("j", "file:///a", NOW, NOW), 3, NOW), config)
+    assert (snapshot.sequence, snapshot.snapshot.name) == (3, "jobs/j")
+    assert job_event_message(Heartbeat(7, NOW), config).WhichOneof("event") == "heartbeat"
+    with pytest.raises(TypeError):
+        job_event_message(event(BatchProgressed(Counts())), config)
+
+
+def test_events_of_a_batch() -> None:
+    counts = Counts(total=2, succeeded=1, running=1, opened=2, audio_total_ms=4_000, audio_done_ms=1_000)
+    progress = batch_event_message(event(BatchProgressed(counts))).progress
+    assert (progress.progress, progress.counts.total, progress.counts.audio_done.ToMilliseconds()) == (0.25, 2, 1_000)
+    changed = BatchJobChanged("j", "file:///a", State.RUNNING)
+    assert batch_event_message(event(changed)).job_change == event_pb2.BatchJobChange(
+        job="jobs/j", input_uri="file:///a", state=state_pb2.STATE_RUNNING
+    )
+    assert batch_event_message(event(StateChanged(State.SUCCEEDED))).state_change.state == state_pb2.STATE_SUCCEEDED
+    batch = Batch("b", SingleInput("file:///a"), NOW, NOW)
+    assert batch_event_message(Snapshot(batch, 3, NOW)).snapshot.name == "batches/b"
+    assert batch_event_message(Heartbeat(7, NOW)).WhichOneof("event") == "heartbeat"
+    with pytest.raises(TypeError):
+        batch_event_message(event(SegmentHeard(SEGMENT)))
