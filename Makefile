@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slow check proto bench clean
+.PHONY: demo test test-slow check check-wheel proto bench clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -37,6 +37,9 @@ check: $(BIN)/.dev
 	buf format --diff --exit-code protos
 	scripts/check_breaking.sh
 	scripts/check_stubs.sh
+
+check-wheel: $(BIN)/.dev
+	scripts/check_wheel.sh
 
 proto: $(BIN)/.dev
 	buf format --write protos

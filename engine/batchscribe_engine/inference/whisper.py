@@ -19,6 +19,7 @@ from faster_whisper.transcribe import get_suppressed_tokens
 
 from batchscribe_engine.inference.errors import InferenceError, ModelUnavailableError, OutOfMemoryError
 from batchscribe_engine.inference.hypothesis import Hypothesis
+from batchscribe_engine.inference.memory import return_freed_memory
 from batchscribe_engine.inference.prompts import prompt_tokens
 from batchscribe_engine.inference.windows import SAMPLES_PER_FRAME, content_frames
 from batchscribe_engine.inference.words import Alignment
@@ -130,8 +131,10 @@ class Whisper:
                 raise ModelUnavailableError(f"the model in {path} cannot be loaded: {error}") from error
 
     def close(self) -> None:
-        """Give the model's memory back. Nobody may be using it."""
+        """Give the model's memory back. Nobody may be using it, nor use it again."""
         self._model.model.unload_model()
+        del self._model  # the work space of its workers goes with it
+        return_freed_memory()
 
     def tokenizer(self, language: str, task: str) -> Tokenizer:
         """The tokenizer for a language code and "transcribe" or "translate"; English-only models ignore both.

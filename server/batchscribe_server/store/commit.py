@@ -8,14 +8,13 @@ cost little more than one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store.ledger import Ledger, Operation
@@ -54,7 +53,7 @@ class GroupCommit:
 
     async def submit(self, operation: Operation[Result]) -> Result:
         """Run an operation in the next group. What it returns is committed by then; what it raises changed nothing."""
-        if self._closed:
+        if self._closed or self._task.done():
             raise RuntimeError("the store is closed")
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait(_Waiting(operation, answer))
@@ -97,27 +96,18 @@ class GroupCommit:
                 done = []
                 for waiting in group:
                     ledger = Ledger(connection, self._clock())
+                    # In plain SQL: SQLAlchemy would compile its savepoints anew each time.
+                    connection.exec_driver_sql("SAVEPOINT operation")
                     try:
-                        with _savepoint(connection):
-                            result = waiting.operation(ledger)
-                            ledger.flush()
+                        result = waiting.operation(ledger)
+                        ledger.flush()
                     except Exception as error:  # noqa: BLE001 - the operation's own: its caller gets it, no one else
+                        # Fails where the database gave up the whole transaction (a full disk): then all are told.
+                        connection.exec_driver_sql("ROLLBACK TO operation")
                         done.append(_Done(waiting, error=error))
                     else:
                         done.append(_Done(waiting, result, topics=frozenset(ledger.topics)))
+                    connection.exec_driver_sql("RELEASE operation")
         except Exception as error:  # noqa: BLE001 - the transaction's: nothing was committed, and all are told
             return [_Done(waiting, error=error) for waiting in group]
         return done
-
-
-@contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
-    """Undoes what was written within when that raises. In plain SQL: SQLAlchemy would compile it anew each time."""
-    connection.exec_driver_sql("SAVEPOINT operation")
-    try:
-        yield
-    except BaseException:
-        connection.exec_driver_sql("ROLLBACK TO operation")
-        connection.exec_driver_sql("RELEASE operation")
-        raise
-    connection.exec_driver_sql("RELEASE operation")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from batchscribe_server.domain.batch import BatchInput, Counts, ManifestEntry, ManifestInput, PrefixInput, SingleInput
 from batchscribe_server.domain.errors import (
@@ -202,6 +204,24 @@ async def test_many_queued_files_are_cancelled_over_several_transactions(store: 
     assert (cancelled.state, cancelled.counts) == (State.CANCELLED, Counts(total=1201, cancelled=1201))
     page = await store.list_jobs(ListQuery(TENANT, 1, batch_id=batch.id, states=(State.CANCELLED,)))
     assert page.total == 1201
+
+
+async def test_a_cancellation_that_was_cut_off_still_takes_every_queued_file(store: Store, wakeups: Wakeups) -> None:
+    batch, _ = await scanned_batch(store, 700)
+    with wakeups.listening(batch.name) as changed:
+        cancelling = asyncio.create_task(store.cancel_batch(TENANT, batch.id))
+        await asyncio.wait_for(changed.wait(), 30)
+        cancelling.cancel()
+        await asyncio.wait([cancelling])
+    cut_off = await store.get_batch(TENANT, batch.id)
+    assert (cut_off.cancel_requested, cut_off.state.terminal) == (True, False)
+    with wakeups.listening(QUEUE) as queue:
+        while not (await store.get_batch(TENANT, batch.id)).state.terminal:
+            queue.clear()
+            assert await store.claim("one", 100, 30) == []
+            assert queue.is_set()
+    ended = await store.get_batch(TENANT, batch.id)
+    assert (ended.state, ended.counts.cancelled) == (State.CANCELLED, 700)
 
 
 async def test_a_batch_that_fails_as_a_whole_takes_its_files_along(store: Store) -> None:

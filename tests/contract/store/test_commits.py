@@ -69,6 +69,24 @@ async def test_a_failing_write_leaves_those_committed_with_it_alone(sqlite_url: 
             await check_history(store, job.name, job.sequence, job.history_start)
 
 
+async def test_a_commit_that_fails_is_told_to_all_and_changes_nothing(sqlite_url: str) -> None:
+    async with SqlStore.open(sqlite_url, Wakeups()) as store:
+
+        def fail(_: Connection) -> None:
+            if in_writer():
+                raise OSError("the disk is gone")
+
+        event.listen(Engine, "commit", fail)
+        try:
+            answers = await asyncio.gather(*(store.create_job(new_job()) for _ in range(5)), return_exceptions=True)
+        finally:
+            event.remove(Engine, "commit", fail)
+        assert [type(answer) for answer in answers] == [OSError] * 5
+        assert await all_jobs(store) == []
+        kept = await store.create_job(new_job())
+        assert await all_jobs(store) == [kept]
+
+
 async def test_writes_that_wait_are_committed_before_the_store_closes(sqlite_url: str) -> None:
     async with SqlStore.open(sqlite_url, Wakeups()) as store:
         waiting = [asyncio.create_task(store.create_job(new_job())) for _ in range(20)]

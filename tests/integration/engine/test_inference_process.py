@@ -168,12 +168,13 @@ def test_two_models_share_a_budget_that_fits_one(base_folder: Path, tiny_en: Mod
             assert [each.name for each in limited.next(EngineStatus).models] == [model.name]
 
 
-def test_an_idle_model_is_unloaded(tiny_en: ModelSpec) -> None:
-    with engine("--idle-unload-s", "0.5") as forgetful:
+def test_an_idle_model_is_unloaded_and_its_memory_given_back(tiny_en: ModelSpec) -> None:
+    with engine("--idle-unload-s", "2") as forgetful:
         assert isinstance(forgetful.answer(forgetful.batch(1, tiny_en)), BatchDone)
-        while forgetful.next(EngineStatus).models:
-            pass
-        assert isinstance(forgetful.answer(forgetful.batch(2, tiny_en)), BatchDone)
+        loaded = forgetful.next(EngineStatus)
+        while (status := forgetful.next(EngineStatus)).models:
+            loaded = status
+        assert status.resident_bytes < loaded.resident_bytes - 40_000_000
 
 
 @pytest.mark.parametrize("ask", ["SIGTERM", "Shutdown"])
