@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import grpc
+
 from batchscribe.v1 import (
     batch_pb2,
     batch_service_pb2,
@@ -26,7 +27,6 @@ from batchscribe.v1 import (
     state_pb2,
     storage_pb2,
 )
-
 from tests.running_server import running_server
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import grpc
 import psutil
-from batchscribe.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, state_pb2, storage_pb2
 
+from batchscribe.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, state_pb2, storage_pb2
 from tests.running_server import RunningServer, running_server
 from tests.speech import RATE_HZ, read_wav, silence
 

@@ -17,12 +17,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jiwer
-from batchscribe import Client, output_config
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from batchscribe import Client, output_config
+from batchscribe.v1.recognition_pb2 import DecodingConfig, RecognitionConfig
 from tests.running_server import running_server
 
 
@@ -53,21 +55,12 @@ def main() -> None:
     recordings = read_references(options.folder)
     audio_s = sum(map(_duration_s, (recording.path for recording in recordings)))
     print(f"{len(recordings)} recordings, {audio_s:.0f} s, model {options.model}, int8, {os.cpu_count()} cores\n")
-    print(f"{'system':44} {'beam':>4} {'WER':>7} {'× real time':>12}")
+    print(f"{'system':44} {'beam':>4} {'WER':>7} {'x real time':>14}")
     for beam in options.beam:
-        systems: dict[str, Callable[[], Heard]] = {
-            "faster-whisper 1.2.1, file after file": lambda: _faster_whisper(
-                recordings, options.model, beam, batched=False
-            ),
-            "faster-whisper 1.2.1, batched pipeline": lambda: _faster_whisper(
-                recordings, options.model, beam, batched=True
-            ),
-            "batchscribe": lambda: _batchscribe(recordings, options.model, beam),
-        }
-        for name, run in systems.items():
-            heard = run()
+        for name, run in SYSTEMS.items():
+            heard = run(recordings, options.model, beam)
             rate = word_error_rate((recording.text for recording in recordings), heard.texts)
-            print(f"{name:44} {beam:4} {rate:7.2%} {audio_s / heard.took_s:12.1f}", flush=True)
+            print(f"{name:44} {beam:4} {rate:7.2%} {audio_s / heard.took_s:14.1f}", flush=True)
             if options.files:
                 for recording, text in zip(recordings, heard.texts, strict=True):
                     print(f"    {recording.path.name:20} {word_error_rate([recording.text], [text]):7.2%}  {text}")
@@ -122,13 +115,19 @@ def _batchscribe(recordings: list[Recording], model: str, beam: int) -> Heard:
             batch = client.submit_batch(
                 [recording.path.as_uri() for recording in recordings],
                 output=output_config((folder / "out").as_uri() + "/", formats=["txt"]),
-                language="en",
-                beam_size=beam,
+                config=RecognitionConfig(language="en", decoding=DecodingConfig(beam_size=beam)),
             )
             client.wait_for_completion(batch.name)
             took_s = time.perf_counter() - started
             texts = {job.input_uri: client.transcript(job.name) for job in client.list_jobs(batch=batch.name)}
         return Heard([texts[recording.path.as_uri()] for recording in recordings], took_s)
+
+
+SYSTEMS: dict[str, Callable[[list[Recording], str, int], Heard]] = {
+    "faster-whisper 1.2.1, file after file": partial(_faster_whisper, batched=False),
+    "faster-whisper 1.2.1, batched pipeline": partial(_faster_whisper, batched=True),
+    "batchscribe": _batchscribe,
+}
 
 
 def _duration_s(path: Path) -> float:

@@ -27,7 +27,6 @@ from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.store.store import SqlStore
-
 from tests.scripted_engine import ScriptedTranscriber
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+
 from batchscribe.v1 import batch_service_pb2_grpc, job_service_pb2_grpc, model_service_pb2_grpc
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.upload import Upload
@@ -17,7 +18,6 @@ from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import RpcLimits, Services
 from batchscribe_server.storage.uploads import DiskUploadSpool
-
 from tests.in_process_service import InProcessService, OneModel, in_process_service
 
 MAX_UPLOAD_BYTES = 3 << 20

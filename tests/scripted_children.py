@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.transcriber import HeardSegment, Transcription, TranscriptionRequest

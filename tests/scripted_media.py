@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
+
 from batchscribe_engine.arena import Arena
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
 from batchscribe_engine.messages import (

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from batchscribe import AsyncClient, InvalidArgumentError, UploadMismatchError, output_config
 from batchscribe.v1 import job_service_pb2, job_service_pb2_grpc, state_pb2
-
 from tests.many_files import UTTERANCES, words
 from tests.media_files import ENCODINGS, declared_wav, encoded, renamed_text, truncated, video_without_sound
 from tests.running_server import running_server
@@ -88,6 +88,7 @@ async def test_an_upload_that_is_not_what_it_declares_is_refused_and_leaves_noth
                 yield job_service_pb2.UploadMediaRequest(chunk=b"x" * 1024)
 
             import grpc
+
             from batchscribe.errors import error_from_rpc
 
             async with grpc.aio.insecure_channel(server.address) as channel:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from batchscribe import AsyncClient, output_config
 from batchscribe.v1 import state_pb2
 from batchscribe.v1.event_pb2 import BatchEvent
-
 from tests.many_files import make_files, words
 from tests.running_server import RunningServer
 
@@ -60,9 +60,7 @@ async def test_every_file_is_finished_exactly_once(tmp_path: Path, kill: Callabl
     # The watcher that lived through it saw each event once, in order, and each file succeed once.
     sequences = [event.sequence for event in events if event.WhichOneof("event") in ("job_change", "state_change")]
     assert sequences == sorted(set(sequences))
-    succeeded = Counter(
-        event.job_change.job for event in events if event.job_change.state == state_pb2.STATE_SUCCEEDED
-    )
+    succeeded = Counter(event.job_change.job for event in events if event.job_change.state == state_pb2.STATE_SUCCEEDED)
     assert succeeded == Counter(job.name for job in jobs)
 
     # Whoever reads a job's history finds its segments once, without gaps.

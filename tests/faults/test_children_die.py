@@ -9,10 +9,10 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.operations.transcriber import HeardSegment
 from batchscribe_server.transcriber import LocalTranscriber
-
 from tests.scripted_children import (
     QUICK,
     TWO_WORKERS,

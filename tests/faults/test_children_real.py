@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.model import Model
 from batchscribe_server.models.catalog import ModelCatalog
@@ -22,7 +23,6 @@ from batchscribe_server.transcriber import (
     engine_argv,
     media_argv,
 )
-
 from tests.scripted_children import QUICK, children_of_this_process, collect, request, running, texts, until
 from tests.speech import joined, spoken
 

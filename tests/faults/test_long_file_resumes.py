@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+
 from batchscribe import AsyncClient
 from batchscribe.v1 import state_pb2
-
 from tests.many_files import UTTERANCES, words
 from tests.running_server import RunningServer
 from tests.speech import joined, spoken

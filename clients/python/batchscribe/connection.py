@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import stamina
 
-from batchscribe.errors import BatchscribeError, ServerDrainingError, UnavailableError, error_from_rpc
+from batchscribe.errors import BatchscribeError, ServerDrainingError, UnavailableError
+from batchscribe.failed_call import error_from_rpc
 from batchscribe.v1.batch_service_pb2_grpc import BatchServiceStub
 from batchscribe.v1.job_service_pb2_grpc import JobServiceStub
 from batchscribe.v1.model_service_pb2_grpc import ModelServiceStub
@@ -51,7 +52,7 @@ def resolve_address(address: str | None) -> str:
 
 
 class Connection:
-    """One channel, opened when it is first used, in the event loop that uses it.
+    """A channel for calls and one for uploads, opened when they are first used, in the event loop that uses them.
 
     `timeout_s` is the deadline of one call. A call that may be repeated is repeated with growing pauses for `retry_s`;
     a stream that broke is opened again until nothing was heard for `reconnect_s`.
@@ -85,6 +86,18 @@ class Connection:
         return grpc.aio.secure_channel(self.address, self._credentials, options=options)
 
     @cached_property
+    def _upload_channel(self) -> grpc.Channel:
+        options = list(self._options.items())
+        if self._credentials is None:
+            return grpc.insecure_channel(self.address, options=options)
+        return grpc.secure_channel(self.address, self._credentials, options=options)
+
+    @cached_property
+    def uploads(self) -> JobServiceStub:
+        """The calls of JobService that block, for uploads."""
+        return JobServiceStub(self._upload_channel)
+
+    @cached_property
     def jobs(self) -> JobServiceAsyncStub:
         """The calls of JobService."""
         return JobServiceStub(self._channel)
@@ -100,9 +113,11 @@ class Connection:
         return ModelServiceStub(self._channel)
 
     async def close(self) -> None:
-        """Close the channel where it was opened; calls that run are cancelled."""
+        """Close the channels that were opened; calls that run are cancelled."""
         if "_channel" in self.__dict__:
             await self._channel.close()
+        if "_upload_channel" in self.__dict__:
+            self._upload_channel.close()
 
     async def call(
         self,

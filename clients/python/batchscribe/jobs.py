@@ -11,7 +11,8 @@ from typing import Unpack
 import grpc
 
 from batchscribe.connection import Connection
-from batchscribe.errors import WaitTimeoutError, error_from_rpc
+from batchscribe.errors import WaitTimeoutError
+from batchscribe.failed_call import error_from_rpc
 from batchscribe.inputs import is_uri
 from batchscribe.outputs import output_config, transcript_format
 from batchscribe.recognition import RecognitionOptions, recognition_config

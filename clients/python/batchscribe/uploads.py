@@ -1,4 +1,9 @@
-"""Uploads: a file streamed to the server in chunks, with its size and digest declared before."""
+"""Uploads: a file streamed to the server in chunks, with its size and digest declared before.
+
+They use gRPC's blocking interface on threads of its own. Its asyncio interface loses the status of a server that
+answers before it has read everything (https://github.com/grpc/grpc/issues/36066), and that status is what a person
+whose file is too large must see.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,8 @@ import asyncio
 import hashlib
 import io
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +20,7 @@ from typing import BinaryIO
 import grpc
 
 from batchscribe.connection import Connection
-from batchscribe.errors import error_from_rpc
+from batchscribe.failed_call import error_from_rpc
 from batchscribe.v1.job_pb2 import Media
 from batchscribe.v1.job_service_pb2 import UploadHeader, UploadMediaRequest
 
@@ -37,52 +43,88 @@ async def upload_media(
     with ExitStack() as stack:
         if isinstance(source, (str, os.PathLike)):
             path = Path(source)
-            file_name = file_name or path.name
             file: BinaryIO = stack.enter_context(await asyncio.to_thread(path.open, "rb"))
         else:
             file = source
-            file_name = file_name or _name_of(file)
-        header = UploadHeader(file_name=file_name)
-        start = 0
-        if file.seekable():
-            start = file.tell()
-            header.size_bytes, header.sha256 = await asyncio.to_thread(_measure, file)
+        header = UploadHeader(file_name=file_name or _name_of(file))
+        if not file.seekable():
+            return await _send(connection, file, header, on_progress)
+        start = file.tell()
+        header.size_bytes, header.sha256 = await asyncio.to_thread(_measure, file)
 
         async def send_whole() -> Media:
-            if file.seekable():
-                await asyncio.to_thread(file.seek, start)
+            await asyncio.to_thread(file.seek, start)
             return await _send(connection, file, header, on_progress)
 
-        if file.seekable():
-            return await connection.repeat(send_whole, attempts=ATTEMPTS)
-        return await send_whole()
+        return await connection.repeat(send_whole, attempts=ATTEMPTS)
+
+
+class _Requests:
+    """The messages of one attempt, made by the thread that sends them."""
+
+    def __init__(self, file: BinaryIO, header: UploadHeader, on_sent: Callable[[int], None]) -> None:
+        self._file = file
+        self._header = header
+        self._on_sent = on_sent
+        self._sent_bytes = 0
+        self._stopped = False
+        self._reading = threading.Lock()
+        self.failure: OSError | None = None
+
+    def __iter__(self) -> Iterator[UploadMediaRequest]:
+        yield UploadMediaRequest(header=self._header)
+        while chunk := self._next_chunk():
+            yield UploadMediaRequest(chunk=chunk)
+
+    def _next_chunk(self) -> bytes:
+        with self._reading:
+            if self._stopped:
+                return b""
+            if self._sent_bytes:
+                self._on_sent(self._sent_bytes)  # it is asked for the next, so the last one has gone
+            try:
+                chunk = self._file.read(CHUNK_BYTES)
+            except OSError as error:
+                self.failure = error
+                return b""
+            self._sent_bytes += len(chunk)
+            return chunk
+
+    def stop(self) -> None:
+        """Let the file alone from now on; waits for a read that has begun."""
+        with self._reading:
+            self._stopped = True
 
 
 async def _send(
     connection: Connection, file: BinaryIO, header: UploadHeader, on_progress: UploadProgress | None
 ) -> Media:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def on_sent(sent_bytes: int) -> None:
+        if on_progress is not None:
+            loop.call_soon_threadsafe(on_progress, sent_bytes, header.size_bytes)
+
+    def on_done(_: object) -> None:
+        if not loop.is_closed():  # it is when the program ended meanwhile
+            loop.call_soon_threadsafe(ended.set)
+
+    requests = _Requests(file, header, on_sent)
     # No deadline: it would have to know the size and the line. Keepalive ends an upload to a server that is gone.
-    call = connection.jobs.UploadMedia()
-    sent_bytes = 0
+    call = connection.uploads.UploadMedia.future(iter(requests))
+    call.add_done_callback(on_done)
     try:
-        await call.write(UploadMediaRequest(header=header))
-        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
-            await call.write(UploadMediaRequest(chunk=chunk))
-            sent_bytes += len(chunk)
-            if on_progress is not None:
-                on_progress(sent_bytes, header.size_bytes)
-        await call.done_writing()
-        return await call
-    except asyncio.InvalidStateError:
-        # The server answered before it had read all: with an error, as a rule.
-        try:
-            return await call
-        except grpc.aio.AioRpcError as error:
-            raise error_from_rpc(error) from error
-    except grpc.aio.AioRpcError as error:
-        raise error_from_rpc(error) from error
+        await ended.wait()
     finally:
         call.cancel()
+        if file.seekable():  # who reads a pipe may wait for long, and nobody reads it again
+            await asyncio.shield(asyncio.to_thread(requests.stop))
+    if requests.failure is not None:
+        raise requests.failure
+    if call.code() is not grpc.StatusCode.OK:
+        raise error_from_rpc(call)
+    return call.result()
 
 
 def _measure(file: BinaryIO) -> tuple[int, str]:

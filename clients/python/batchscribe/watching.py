@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import grpc
 
-from batchscribe.errors import BatchscribeError, UnavailableError, error_from_rpc
+from batchscribe.errors import BatchscribeError, UnavailableError
+from batchscribe.failed_call import error_from_rpc
 from batchscribe.states import is_terminal
 from batchscribe.v1.event_pb2 import BatchEvent, JobEvent
 

@@ -97,7 +97,13 @@ class EncodedWindow:
                 self._encoded.rows(group), tokenizer, tokens, [content_frames(each) for each in samples]
             )
             for place, its_tokens, alignment, length in zip(places, tokens, alignments, samples, strict=True):
-                texts, split = tokenizer.split_to_word_tokens(list(its_tokens))
+                # A translation is English, whatever language was heard.
+                split_words = (
+                    tokenizer.split_tokens_on_spaces
+                    if self._options.task == "translate"
+                    else tokenizer.split_to_word_tokens
+                )
+                texts, split = split_words(list(its_tokens))
                 quiet = quiet_frames(self.utterances[rows[place]].mel)
                 words[place] = timed_words(texts, split, alignment, quiet, length * 1000 // SAMPLE_RATE_HZ)
         return words

@@ -7,10 +7,10 @@ from contextlib import aclosing
 from typing import Any
 
 import grpc
-from batchscribe.v1 import batch_pb2, batch_service_pb2_grpc, event_pb2
-from batchscribe.v1 import batch_service_pb2 as pb
 from google.protobuf.empty_pb2 import Empty
 
+from batchscribe.v1 import batch_pb2, batch_service_pb2_grpc, event_pb2
+from batchscribe.v1 import batch_service_pb2 as pb
 from batchscribe_server.domain.job import DEFAULT_TENANT
 from batchscribe_server.operations.store import BatchChanges
 from batchscribe_server.rpc.convert_batch import batch_message, new_batch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from batchscribe.v1 import batch_pb2 as pb
 from batchscribe.v1 import state_pb2
-
 from batchscribe_server.domain.batch import Batch, Stage
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.submit import NewBatch

@@ -6,7 +6,6 @@ from typing import assert_never
 
 from batchscribe.v1 import event_pb2 as pb
 from batchscribe.v1 import transcript_pb2
-
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.event import (
     BatchJobChanged,

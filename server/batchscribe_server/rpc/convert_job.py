@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from batchscribe.v1 import job_pb2 as pb
 from batchscribe.v1 import state_pb2, transcript_pb2
-
 from batchscribe_server.domain.job import Job, OutputFile, State
 from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.submit import NewJob

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from batchscribe.v1 import model_service_pb2 as pb
-
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.operations.transcriber import TranscriberStatus
 

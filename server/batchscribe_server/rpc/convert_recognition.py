@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from batchscribe.v1 import recognition_pb2 as pb
-
 from batchscribe_server.domain.recognition import OperatingPoint, RecognitionConfig, Task, VoiceActivity
 from batchscribe_server.rpc.convert_time import duration, duration_ms
 from batchscribe_server.rpc.languages import whisper_language

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from batchscribe.v1 import state_pb2 as pb
-
 from batchscribe_server.domain.batch import Counts
 from batchscribe_server.domain.job import Failure, State
 from batchscribe_server.rpc.convert_time import duration

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
-
 from batchscribe_server.domain.batch import BatchInput, ManifestEntry, ManifestInput, PrefixInput, SingleInput
 from batchscribe_server.domain.recognition import (
     OnConflict,

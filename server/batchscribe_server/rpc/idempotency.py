@@ -7,7 +7,6 @@ import hashlib
 from typing import TypeVar
 
 from batchscribe.v1 import batch_service_pb2, job_service_pb2
-
 from batchscribe_server.operations.store import IdempotencyKey
 
 CreateRequest = TypeVar("CreateRequest", job_service_pb2.CreateJobRequest, batch_service_pb2.CreateBatchRequest)

@@ -8,11 +8,11 @@ from contextlib import aclosing
 from typing import Any
 
 import grpc
-from batchscribe.v1 import event_pb2, job_pb2, job_service_pb2_grpc
-from batchscribe.v1 import job_service_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.empty_pb2 import Empty
 
+from batchscribe.v1 import event_pb2, job_pb2, job_service_pb2_grpc
+from batchscribe.v1 import job_service_pb2 as pb
 from batchscribe_server.domain.job import DEFAULT_TENANT
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.watch import Snapshot

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchscribe.v1 import recognition_pb2 as pb
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from batchscribe.v1 import recognition_pb2 as pb
 from batchscribe_server.rpc.supported_fields import is_contract_message
 
 

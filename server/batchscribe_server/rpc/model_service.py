@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
+
 from batchscribe.v1 import model_service_pb2 as pb
 from batchscribe.v1 import model_service_pb2_grpc
-
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.model import Model
 from batchscribe_server.rpc.convert_model import model_message

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
 from batchscribe.v1 import (
     batch_service_pb2,
     batch_service_pb2_grpc,
@@ -11,9 +14,6 @@ from batchscribe.v1 import (
     model_service_pb2,
     model_service_pb2_grpc,
 )
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-
 from batchscribe_server.rpc.batch_service import BatchService
 from batchscribe_server.rpc.draining import Draining
 from batchscribe_server.rpc.interceptor import RpcInterceptor

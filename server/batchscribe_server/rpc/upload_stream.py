@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from batchscribe.v1 import job_service_pb2 as pb
-
 from batchscribe_server.domain.errors import UploadStalledError, Violations
 from batchscribe_server.rpc.supported_fields import refuse_unsupported
 from batchscribe_server.rpc.validate_text import check_text

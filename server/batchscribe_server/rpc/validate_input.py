@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from batchscribe.v1 import storage_pb2 as pb
 from wcmatch import glob
 from wcmatch._wcparse import PatternLimitException  # documented, but exported nowhere else
 
+from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown

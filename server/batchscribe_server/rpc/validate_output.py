@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from batchscribe.v1 import storage_pb2 as pb
-
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.rpc.validate_input import check_file_uri, is_upload
 

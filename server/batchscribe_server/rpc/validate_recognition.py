@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from batchscribe.v1 import recognition_pb2 as pb
 from google.protobuf.duration_pb2 import Duration
 
+from batchscribe.v1 import recognition_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.rpc.convert_time import duration_ms
 from batchscribe_server.rpc.languages import whisper_language

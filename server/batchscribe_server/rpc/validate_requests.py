@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from google.protobuf.message import Message
+
 from batchscribe.v1 import batch_pb2, job_pb2
 from batchscribe.v1 import batch_service_pb2 as batches
 from batchscribe.v1 import job_service_pb2 as jobs
 from batchscribe.v1 import model_service_pb2 as models
-from google.protobuf.message import Message
-
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.operations.store import ListQuery
 from batchscribe_server.rpc.filters import read_filter, read_order

@@ -75,7 +75,7 @@ def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float) -> Sequence[C
     rows = ledger.connection.execute(queued).mappings().all()
     tokens = {row["id"]: row["token"] + 1 for row in rows}
     jobs = [job_from_row(row) for row in rows]
-    # Locked in order of their ids, as everywhere.
+    # Locked in order of their ids, so that two claims never wait for each other crosswise.
     batches = {batch_id: ledger.batch(batch_id) for batch_id in sorted({job.batch_id for job in jobs if job.batch_id})}
     claims = []
     for job in jobs:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from batchscribe_engine.messages import DecodeOptions, ModelSpec
-
 from batchscribe_server.transcriber.segment import QueuedSegment
 
 BUCKETS_S = (3.0, 5.0, 8.0, 11.0, 15.0, 20.0, 25.0, 30.0)

@@ -8,6 +8,7 @@ import socket
 from typing import Any, Generic, TypeVar
 
 import msgspec
+
 from batchscribe_engine.channel import LENGTH, MAX_FRAME_BYTES, ChannelClosedError, FrameCodec
 from batchscribe_engine.messages import Message
 

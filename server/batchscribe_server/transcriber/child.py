@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import structlog
+
 from batchscribe_engine.channel import ChannelClosedError
 from batchscribe_engine.messages import Shutdown
-
 from batchscribe_server.transcriber.channel import AsyncChannel
 
 log = structlog.get_logger()

@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 
 from batchscribe_engine.messages import EngineReady, FromEngine, FromMediaWorker, WorkerReady
-
 from batchscribe_server.transcriber.child import ChildCommand
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import structlog
+
 from batchscribe_engine.channel import ChannelClosedError
 from batchscribe_engine.messages import (
     SAMPLE_RATE_HZ,
@@ -20,7 +21,6 @@ from batchscribe_engine.messages import (
     InferBatch,
     SegmentTask,
 )
-
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.blame import Batch, Verdict, judge, suspect

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Self
 
 from batchscribe_engine.arena import Arena
-
 from batchscribe_server.domain.errors import DrainingError
 from batchscribe_server.operations.transcriber import TranscriberStatus, Transcription, TranscriptionRequest
 from batchscribe_server.transcriber.backoff import Backoff

@@ -8,6 +8,7 @@ import itertools
 from dataclasses import dataclass
 
 import structlog
+
 from batchscribe_engine.channel import ChannelClosedError
 from batchscribe_engine.messages import (
     CancelTask,
@@ -22,7 +23,6 @@ from batchscribe_engine.messages import (
     TranscodeTask,
     WorkerReady,
 )
-
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError

@@ -14,7 +14,6 @@ from batchscribe_engine.messages import (
     SegmentReady,
     VoiceActivityOptions,
 )
-
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.transcriber.slots import Grant, Holder
 

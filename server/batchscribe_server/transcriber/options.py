@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from batchscribe_engine.messages import DecodeOptions, ModelSpec, VoiceActivityOptions
-
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.recognition import VoiceActivity
 from batchscribe_server.operations.transcriber import TranscriptionRequest

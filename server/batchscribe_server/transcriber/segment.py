@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
-
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.transcriber.slots import Grant
 

@@ -21,7 +21,6 @@ from batchscribe_engine.messages import (
     SegmentReady,
     SegmentResult,
 )
-
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
 from batchscribe_server.operations.transcriber import (

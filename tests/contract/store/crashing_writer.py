@@ -9,7 +9,6 @@ import sys
 from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore
-
 from tests.contract.store.samples import new_job, step
 
 

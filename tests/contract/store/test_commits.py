@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, Engine, event
+
 from batchscribe_server.domain.errors import AlreadyExistsError, LeaseLostError
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import DataDirectoryInUseError, SqlStore, StoreError
-from sqlalchemy import Connection, Engine, event
-
 from tests.contract.store.samples import TENANT, all_jobs, check_history, claim_all, new_job, running_job, step
 
 

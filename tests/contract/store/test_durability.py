@@ -9,7 +9,6 @@ from pathlib import Path
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore
-
 from tests.contract.store.samples import all_jobs, check_history, claim_all, segment
 
 REPOSITORY = Path(__file__).parents[3]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from batchscribe_server.domain.errors import InvalidArgumentError
 from batchscribe_server.operations.store import IdempotencyKey, Store
 from batchscribe_server.operations.wakeups import Wakeups
-
 from tests.contract.store.samples import (
     TENANT,
     Clock,

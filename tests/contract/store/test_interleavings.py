@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import pytest
+
 from batchscribe_server.domain.batch import Counts
 from batchscribe_server.domain.errors import (
     BatchNotFoundError,
@@ -20,7 +21,6 @@ from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, St
 from batchscribe_server.domain.job import Failure, State
 from batchscribe_server.domain.transcript import MediaDescription
 from batchscribe_server.operations.store import Advance, BatchChanges, Claim, ListQuery, Outcome, ScanChunk, Store
-
 from tests.contract.store.samples import (
     TENANT,
     Clock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from batchscribe_server.domain.errors import (
     AlreadyExistsError,
     EtagMismatchError,
@@ -25,7 +26,6 @@ from batchscribe_server.domain.recognition import (
 )
 from batchscribe_server.operations.store import IdempotencyKey, Outcome, Store
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
-
 from tests.contract.store.samples import (
     SOME_TIME,
     TENANT,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from batchscribe_server.domain.errors import InvalidArgumentError
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.store import ListQuery, Store
-
 from tests.contract.store.samples import TENANT, all_jobs, claim_one, new_batch, new_job, scanned_batch
 
 

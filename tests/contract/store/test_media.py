@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
 from batchscribe_server.domain.errors import AlreadyExistsError, MediaNotFoundError
 from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.store import Store
-
 from tests.contract.store.samples import SOME_TIME, TENANT, Clock, claim_one, new_job, succeed
 
 KEPT_S = 3600

@@ -8,7 +8,6 @@ from batchscribe_server.domain.job import State
 from batchscribe_server.operations.store import ScanChunk
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore
-
 from tests.contract.store.samples import (
     TENANT,
     all_jobs,

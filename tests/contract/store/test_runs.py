@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed, SegmentHeard, StateChanged
 from batchscribe_server.domain.job import Failure, OutputFile, State
@@ -12,7 +13,6 @@ from batchscribe_server.domain.recognition import TranscriptFormat
 from batchscribe_server.domain.transcript import DetectedLanguage
 from batchscribe_server.operations.store import Advance, Outcome, Store
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
-
 from tests.contract.store.samples import (
     MEDIA,
     TENANT,

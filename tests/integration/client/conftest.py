@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from batchscribe import AsyncClient
 
+from batchscribe import AsyncClient
 from tests.integration.client.scripted_service import Script, serving
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the methods of a servicer have the names of its RPCs
 """A server that says what a test tells it to: the far end of the client's connection, not a model of the service."""
 
 from __future__ import annotations
@@ -10,6 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import grpc
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
 from batchscribe.times import duration_of
 from batchscribe.v1.batch_pb2 import Batch
 from batchscribe.v1.batch_service_pb2_grpc import BatchServiceServicer, add_BatchServiceServicer_to_server
@@ -21,13 +30,6 @@ from batchscribe.v1.model_service_pb2 import ListModelsResponse, Model
 from batchscribe.v1.model_service_pb2_grpc import ModelServiceServicer, add_ModelServiceServicer_to_server
 from batchscribe.v1.state_pb2 import STATE_CANCELLED, STATE_QUEUED, STATE_RUNNING, STATE_SUCCEEDED
 from batchscribe.v1.transcript_pb2 import DetectedLanguage, Segment
-from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.any_pb2 import Any as Packed
-from google.protobuf.empty_pb2 import Empty
-from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import ErrorInfo
-from google.rpc.status_pb2 import Status
-from grpc_status import rpc_status
 
 TEXT = "Let us begin. There is enough light."
 

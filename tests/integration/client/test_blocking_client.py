@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+
 from batchscribe import Client, JobNotFoundError
 from batchscribe.v1.job_pb2 import Job
 from batchscribe.v1.job_service_pb2 import ListJobsResponse
-
 from tests.integration.client.scripted_service import TEXT, Break, Script, fail
 
 

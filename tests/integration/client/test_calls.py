@@ -10,6 +10,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import BadRequest, RequestInfo, RetryInfo
+
 from batchscribe import (
     AsyncClient,
     DeadlineExceededError,
@@ -29,9 +32,6 @@ from batchscribe.v1.job_service_pb2 import ListJobsResponse
 from batchscribe.v1.recognition_pb2 import TASK_TRANSLATE
 from batchscribe.v1.state_pb2 import STATE_CANCELLED, STATE_FAILED, JobError
 from batchscribe.v1.storage_pb2 import TRANSCRIPT_FORMAT_SRT, ManifestEntry
-from google.protobuf.duration_pb2 import Duration
-from google.rpc.error_details_pb2 import BadRequest, RequestInfo, RetryInfo
-
 from tests.integration.client.scripted_service import TEXT, Script, fail, job_history
 
 

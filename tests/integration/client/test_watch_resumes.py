@@ -7,12 +7,12 @@ import threading
 
 import grpc
 import pytest
+
 from batchscribe import AsyncClient, HistoryPurgedError, JobNotFoundError, UnavailableError, WaitTimeoutError
 from batchscribe.errors import BatchscribeError
 from batchscribe.v1.batch_pb2 import Batch
 from batchscribe.v1.event_pb2 import BatchEvent, BatchJobChange, BatchProgress, JobEvent, StateChange
 from batchscribe.v1.state_pb2 import STATE_FAILED, STATE_RUNNING, STATE_SUCCEEDED
-
 from tests.integration.client.scripted_service import RST, Break, Script, fail, heartbeat, job_history, serving
 
 

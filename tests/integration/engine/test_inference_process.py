@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+
 from batchscribe_engine.arena import Arena
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
 from batchscribe_engine.messages import (
@@ -29,7 +30,6 @@ from batchscribe_engine.messages import (
     SegmentTask,
     Shutdown,
 )
-
 from tests.speech import read_wav, spoken
 
 pytestmark = pytest.mark.timeout(60)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from whisper_normalizer.english import EnglishTextNormalizer
+
 from batchscribe_engine.arena import Arena, StaleSlotError
 from batchscribe_engine.inference.core import transcribe
 from batchscribe_engine.inference.errors import InferenceError, ModelUnavailableError
 from batchscribe_engine.inference.whisper import Device, DeviceUnavailableError, Whisper
 from batchscribe_engine.messages import DecodeOptions, InferBatch, ModelSpec, SegmentResult, SegmentTask
-from whisper_normalizer.english import EnglishTextNormalizer
-
 from tests.speech import read_wav, spoken
 
 if TYPE_CHECKING:
@@ -148,6 +148,14 @@ def test_a_batch_may_mix_languages(base: Whisper) -> None:
     assert not japanese.text.isascii(), "the model was told to hear Japanese"
     assert "".join(word.text for word in japanese.words) == japanese.text
     assert " ".join(word.text for word in english.words) == english.text
+
+
+def test_a_translation_has_english_words_whatever_was_heard(base: Whisper) -> None:
+    text = "The hippopotamus lives in the river near Johannesburg."
+    (result,) = heard(base, speech([text]), DecodeOptions(task="translate", word_times=True), languages=["ja"])
+    assert result.language == "ja"
+    assert normalised([result.text]) == normalised([text])
+    assert " ".join(word.text for word in result.words) == result.text
 
 
 def test_an_english_only_model_speaks_english(tiny_en: Whisper) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pytest
+
 from batchscribe_engine.arena import Arena
 from batchscribe_engine.channel import LENGTH, FrameCodec
 from batchscribe_engine.media.transcode import transcode

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from batchscribe_engine.media.decoder import MediaFile
 
+from batchscribe_engine.media.decoder import MediaFile
 from tests.media_files import ENCODINGS, encoded
 from tests.speech import read_wav, spoken
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
+
 from batchscribe_engine.media.source_file import SourceFile
 from batchscribe_engine.messages import MediaFailed, MediaFinished, SegmentReady
-
 from tests.media_files import (
     ENCODINGS,
     declared_wav,
@@ -151,6 +151,12 @@ def test_a_playlist_renamed_wav_leads_nowhere(
     path = tmp_path / "playlist.wav"
     path.write_text(playlist(secret))
     assert_fails(run_task(path), "UNSUPPORTED_FORMAT", "playlists are not followed")
+
+
+def test_a_format_that_nobody_vouched_for_is_not_opened(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    # Harmless in itself: only the list of formats keeps it, and its like, away from a demuxer.
+    (tmp_path / "raw.mp4").write_bytes(b"YUV4MPEG2 W16 H16 F25:1\n" + (b"FRAME\n" + bytes(384)) * 5)
+    assert_fails(run_task(tmp_path / "raw.mp4"), "UNSUPPORTED_FORMAT")
 
 
 def test_that_playlist_would_lead_there_without_precautions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from batchscribe_engine.media.segment import FRAME_SAMPLES
 from batchscribe_engine.messages import (
     MediaFailed,
@@ -15,7 +16,6 @@ from batchscribe_engine.messages import (
     SlotWanted,
     VoiceActivityOptions,
 )
-
 from tests.media_files import ENCODINGS, encoded
 from tests.speech import RATE_HZ, joined, read_wav, silence, silent, spoken, write_wav
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
 from batchscribe_engine.media.worker import EXIT_SERVER_GONE
 from batchscribe_engine.messages import (
     CancelTask,
@@ -25,7 +26,6 @@ from batchscribe_engine.messages import (
     TranscodeTask,
     VoiceActivityOptions,
 )
-
 from tests.media_files import ENCODINGS, encoded, renamed_text
 from tests.speech import joined, read_wav, silent, spoken
 

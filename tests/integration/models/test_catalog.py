@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from batchscribe_server.domain.errors import JobFailure, ModelNotFoundError, Reason
 from batchscribe_server.domain.model import ModelSource
 from batchscribe_server.models.catalog import ModelCatalog
@@ -24,7 +25,6 @@ from batchscribe_server.models.languages import MULTILINGUAL
 from batchscribe_server.models.packages import installed_folder
 from batchscribe_server.models.whisper_sizes import WHISPER_SIZES
 from batchscribe_server.operations.models import Models
-
 from tests.whisper_folder import write_whisper_folder
 
 NOBODY_LISTENS = "http://127.0.0.1:9"

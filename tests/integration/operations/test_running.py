@@ -11,7 +11,6 @@ from batchscribe_server.domain.job import State
 from batchscribe_server.domain.recognition import OnConflict, OutputConfig, OutputLayout, TranscriptFormat
 from batchscribe_server.operations.submit import NewBatch, NewJob
 from batchscribe_server.operations.transcriber import TranscriptionRequest
-
 from tests.in_process_service import TENANT, in_process_service
 from tests.scripted_engine import Script, ScriptedTranscriber
 

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+
 from batchscribe_server.domain.errors import DrainingError, HistoryPurgedError, JobNotFoundError, SequenceAheadError
 from batchscribe_server.domain.event import Event, SegmentHeard, StateChanged
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.submit import NewJob
 from batchscribe_server.operations.watch import Heartbeat, Snapshot, Watch, WatchLimits, WatchMessage
-
 from tests.in_process_service import PATIENCE_S, TENANT, InProcessService, in_process_service
 from tests.scripted_engine import Script, ScriptedTranscriber
 

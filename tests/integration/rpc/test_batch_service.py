@@ -9,13 +9,13 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from batchscribe.v1 import batch_pb2, model_service_pb2, state_pb2, storage_pb2
 from batchscribe.v1 import batch_service_pb2 as pb
 from batchscribe.v1 import job_service_pb2 as jobs_pb
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.operations.transcriber import TranscriptionRequest
-from google.protobuf.field_mask_pb2 import FieldMask
-
 from tests.rpc_errors import bad_fields, reason_of
 from tests.rpc_server import Served, served
 from tests.scripted_engine import Script

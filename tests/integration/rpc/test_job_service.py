@@ -12,14 +12,14 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2
+
 from batchscribe.v1 import job_pb2, recognition_pb2, state_pb2, storage_pb2
 from batchscribe.v1 import job_service_pb2 as pb
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.operations.transcriber import TranscriptionRequest
 from batchscribe_server.rpc.services import RpcLimits
-from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2
-
 from tests.rpc_errors import bad_fields, detail_of, reason_of
 from tests.rpc_server import MAX_UPLOAD_BYTES, Served, served
 from tests.scripted_engine import Script

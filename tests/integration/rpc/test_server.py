@@ -11,6 +11,11 @@ from typing import Any, cast
 import grpc
 import pytest
 import structlog
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from batchscribe.v1 import job_pb2, model_service_pb2, storage_pb2
 from batchscribe.v1 import job_service_pb2 as pb
 from batchscribe_server.domain.errors import JobFailure, Reason
@@ -18,11 +23,6 @@ from batchscribe_server.domain.model import Model
 from batchscribe_server.operations.watch import Watch, WatchMessage
 from batchscribe_server.rpc.server import SERVICE_NAMES, RpcServer
 from batchscribe_server.rpc.services import RpcLimits, Services
-from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
 from tests.rpc_errors import detail_of, reason_of
 from tests.rpc_server import Served, served
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from batchscribe_server.domain.errors import JobFailure, UploadMismatchError, UploadSpaceError, UploadTooLargeError
 from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.storage import UploadedFile

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import structlog
+
 from batchscribe_engine.arena import Arena
 from batchscribe_engine.messages import FromMediaWorker, MediaProgress, WorkerReady
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
-
 from tests.scripted_children import PATIENCE_S, children_of_this_process
 
 HELLO = """

@@ -11,12 +11,12 @@ from dataclasses import replace
 
 import psutil
 import pytest
+
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
 from batchscribe_server.operations.transcriber import HeardSegment, MediaSummary
 from batchscribe_server.transcriber import LocalTranscriber
-
 from tests.scripted_children import (
     PATIENCE_S,
     QUICK,

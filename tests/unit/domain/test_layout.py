@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from batchscribe_server.domain.layout import notice_uri, output_uri, relative_paths
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
 

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 
 import pytest
+
 from batchscribe_engine.inference.core import in_halves
 from batchscribe_engine.inference.errors import OutOfMemoryError
 

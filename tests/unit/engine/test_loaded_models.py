@@ -2,6 +2,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from batchscribe_engine.inference.errors import ModelUnavailableError
 from batchscribe_engine.inference.models import LoadedModels
 from batchscribe_engine.messages import ModelSpec

@@ -1,4 +1,5 @@
 import pytest
+
 from batchscribe_engine.inference.hypothesis import Hypothesis
 from batchscribe_engine.inference.quality import (
     Fault,

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from batchscribe_engine.inference.windows import portions, stack, token_limit, window_frames
 from hypothesis import given
 from hypothesis import strategies as st
+
+from batchscribe_engine.inference.windows import portions, stack, token_limit, window_frames
 
 RATE_HZ = 16_000
 

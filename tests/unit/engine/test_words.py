@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from batchscribe_engine.inference.words import Alignment, quiet_frames, timed_words, without_pauses
-from batchscribe_engine.messages import Word
 from hypothesis import given
 from hypothesis import strategies as st
+
+from batchscribe_engine.inference.words import Alignment, quiet_frames, timed_words, without_pauses
+from batchscribe_engine.messages import Word
 
 LOUD = np.zeros(3000, dtype=np.bool_)
 

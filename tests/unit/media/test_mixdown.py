@@ -7,6 +7,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+
 from batchscribe_engine.media.mixdown import MOST_PLANES, mono
 
 FORMATS = {

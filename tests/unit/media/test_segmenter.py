@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from batchscribe_engine.media.segment import FRAME_SAMPLES
 from batchscribe_engine.media.segmenter import FRAME_MS, MAX_SEGMENT_FRAMES, SpeechSegmenter, segmenter
 from batchscribe_engine.messages import MAX_SEGMENT_S, SAMPLE_RATE_HZ, VoiceActivityOptions
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,6 +178,20 @@ def test_speech_shorter_than_asked_for_is_dropped() -> None:
     recording = Recording(frames(5, SILENCE) + frames(0.2, SPEECH) + frames(5, SILENCE) + frames(1, SPEECH))
     ((start, _),) = spans(segments_of(recording, VoiceActivityOptions(min_speech_ms=250)))
     assert start > 9 * SAMPLE_RATE_HZ
+
+
+def test_what_a_cut_leaves_over_is_never_too_short_to_keep() -> None:
+    probabilities = [SPEECH] * 914
+    probabilities[908:910] = [BETWEEN, BETWEEN]
+    recording = Recording(probabilities)
+    found = spans(segments_of(recording, VoiceActivityOptions(min_speech_ms=250)))
+    assert found == [(0, 909 * FRAME_SAMPLES), (909 * FRAME_SAMPLES, recording.samples.size)]
+
+
+def test_a_noise_that_is_dropped_does_not_bridge_a_long_pause() -> None:
+    noise = [SILENCE] * 60 + [SPEECH] + [SILENCE] * 5
+    recording = Recording(frames(1, SPEECH) + noise + frames(1, SPEECH))
+    assert len(segments_of(recording, VoiceActivityOptions(min_speech_ms=250, min_silence_ms=160))) == 2
 
 
 def test_endless_speech_is_cut_where_it_is_quietest() -> None:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from batchscribe_engine.media.failure import MediaError
 from batchscribe_engine.media.source_file import MIN_MEDIA_BYTES, SourceFile
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from batchscribe_engine.media.timeline import ALL_GAPS_S, LONGEST_GAP_S, Timeline, clock
 
 

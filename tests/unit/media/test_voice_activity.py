@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
+
 from batchscribe_engine.media.segment import FRAME_SAMPLES
 from batchscribe_engine.media.voice_activity import SileroModel, VoiceActivity
-
 from tests.speech import read_wav, spoken
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from batchscribe_server.models.folder import NotAModelFolderError, read_folder, vocabulary_languages
 
+from batchscribe_server.models.folder import NotAModelFolderError, read_folder, vocabulary_languages
 from tests.whisper_folder import vocabulary, write_whisper_folder
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from batchscribe_server.domain.recognition import SubtitleConfig
 from batchscribe_server.domain.transcript import Segment, Word
 from batchscribe_server.rendering.cues import MAX_PAUSE_MS, MIN_DURATION_MS, Cue, cues_of
-from hypothesis import given
-from hypothesis import strategies as st
 
 words_said = st.text(alphabet="abcdefghij.,?'", min_size=1, max_size=14)
 configs = st.builds(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pysubs2
 import pytest
+
 from batchscribe_server import rendering
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.domain.job import Failure

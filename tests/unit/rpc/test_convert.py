@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from batchscribe.v1 import batch_pb2, event_pb2, job_pb2, recognition_pb2, state_pb2, storage_pb2, transcript_pb2
 from batchscribe_server.domain.batch import (
     Batch,
@@ -50,8 +53,6 @@ from batchscribe_server.rpc.convert_state import failure_message, state_message
 from batchscribe_server.rpc.convert_storage import output_config, output_config_message
 from batchscribe_server.rpc.convert_time import duration, duration_ms
 from batchscribe_server.rpc.languages import WHISPER_LANGUAGES
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 22, 12, 30, 15, 250_000, tzinfo=UTC)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
+
 from batchscribe_server.domain.errors import (
     DomainError,
     DrainingError,
@@ -18,7 +20,6 @@ from batchscribe_server.domain.errors import (
     UploadSpaceError,
 )
 from batchscribe_server.rpc.errors import CODES, answer
-from google.rpc import error_details_pb2
 
 
 def all_errors(error: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:

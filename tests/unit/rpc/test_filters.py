@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import State
 from batchscribe_server.rpc.filters import Filter, read_filter, read_order
-from hypothesis import given
-from hypothesis import strategies as st
 
 ALL_FIELDS = frozenset({"state", "labels", "reference_id", "input_uri"})
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from google.protobuf import text_format
+from hypothesis import given
+from hypothesis import strategies as st
+
 from batchscribe.v1 import batch_service_pb2, job_service_pb2, recognition_pb2
 from batchscribe_server.domain.errors import EtagMismatchError
 from batchscribe_server.rpc.etags import etag, store_etag
 from batchscribe_server.rpc.idempotency import idempotency_key
 from batchscribe_server.rpc.languages import WHISPER_LANGUAGES, whisper_language
 from batchscribe_server.rpc.merge_config import is_config_path, overlay
-from google.protobuf import text_format
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
 from batchscribe.v1 import (
     batch_service_pb2,
     job_pb2,
@@ -22,9 +26,6 @@ from batchscribe_server.rpc.supported_fields import (
     is_output_only,
     refuse_unsupported,
 )
-from google.protobuf import message_factory
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
 
 SERVICES = [
     module.DESCRIPTOR.services_by_name[name]

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from google.protobuf import text_format
+from google.protobuf.message import Message
+
 from batchscribe.v1 import batch_service_pb2 as batches
 from batchscribe.v1 import job_service_pb2 as jobs
 from batchscribe.v1 import model_service_pb2 as models
 from batchscribe.v1 import storage_pb2
 from batchscribe_server.domain.errors import InvalidArgumentError
 from batchscribe_server.rpc import validate_requests as validate
-from google.protobuf import text_format
-from google.protobuf.message import Message
 
 
 def job_request(text: str = "", *, uri: str = "file:///in/a.wav") -> jobs.CreateJobRequest:

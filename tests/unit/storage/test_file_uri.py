@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from batchscribe_server.storage.file_uri import MalformedFileUriError, path_of, shown, uri_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from batchscribe_server.storage.file_uri import MalformedFileUriError, path_of, shown, uri_of
 
 
 @given(st.binary(max_size=60).filter(lambda name: b"\0" not in name))

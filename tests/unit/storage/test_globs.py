@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.storage.globs import Selection
 

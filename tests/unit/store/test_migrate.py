@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy.exc import OperationalError
+
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import DatabaseTooNewError, SqlStore
 from batchscribe_server.store.migrate import upgrade
 from batchscribe_server.store.tables import metadata
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
-from sqlalchemy.exc import OperationalError
 
 
 def schema(connection: Connection) -> dict[str, object]:

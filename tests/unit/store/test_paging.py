@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from batchscribe_server.domain.errors import InvalidArgumentError
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.store import ListQuery
 from batchscribe_server.store.paging import Place, read_token, write_token
-from hypothesis import given
-from hypothesis import strategies as st
 
 moments = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC))
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, Engine, create_engine, event
+
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.store import ListQuery
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore
-from sqlalchemy import Connection, Engine, create_engine, event
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import UTC, datetime
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from batchscribe_server.domain.batch import Counts
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.store.tally import shifted, tally
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

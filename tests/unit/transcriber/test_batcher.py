@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
 from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.transcriber.batcher import AGING_S, BUCKETS_S, Batcher, BatchLimits
 from batchscribe_server.transcriber.segment import QueuedSegment, padded_s
 from batchscribe_server.transcriber.slots import Grant
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 BASE, LARGE = ModelSpec("base", "/base"), ModelSpec("large", "/large")
 GREEDY, BEAM = DecodeOptions(), DecodeOptions(beam_size=5)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from batchscribe_engine.messages import DecodeOptions, ModelSpec
 from batchscribe_server.transcriber.blame import Batch, judge, suspect
 from batchscribe_server.transcriber.segment import QueuedSegment
 from batchscribe_server.transcriber.slots import Grant
-from hypothesis import given
-from hypothesis import strategies as st
 
 MODEL, OPTIONS = ModelSpec("base", "/base"), DecodeOptions()
 

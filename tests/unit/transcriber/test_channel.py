@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
+
 from batchscribe_engine.channel import LENGTH, BlockingChannel, ChannelClosedError, FrameCodec
 from batchscribe_engine.messages import (
     CancelTask,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from batchscribe_server.domain.transcript import DetectedLanguage
-from batchscribe_server.transcriber.language import LanguageFinder
 from hypothesis import given
 from hypothesis import strategies as st
+
+from batchscribe_server.domain.transcript import DetectedLanguage
+from batchscribe_server.transcriber.language import LanguageFinder
 
 
 def finder() -> LanguageFinder:

@@ -10,6 +10,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from batchscribe_engine.messages import (
     DecodeOptions,
     MediaFinished,
@@ -34,9 +37,6 @@ from batchscribe_server.operations.transcriber import (
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 from batchscribe_server.transcriber.session import MAX_UNREAD, Session
 from batchscribe_server.transcriber.slots import SlotAllocator, fewest_slots
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.scripted_children import collect
 
 MODEL = Model("base", ModelSource.PATH, "/base", 1, ("en", "de"))

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 import pytest
+
 from batchscribe_server.transcriber.slots import GUARANTEED, Grant, SlotAllocator, SlotState
 
 

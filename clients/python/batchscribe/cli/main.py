@@ -23,6 +23,8 @@ app = typer.Typer(
 @app.callback()
 def options(context: typer.Context, address: Address = None, json: Json = False, verbose: Verbose = False) -> None:
     """Speech to text, in batches: submit audio, watch it being transcribed, read the transcript."""
+    # A repeated call is not worth a line, least of all on standard output, which is for results.
+    stamina.instrumentation.set_on_retry_hooks(())
     context.obj = Invocation(address, json, verbose)
 
 
@@ -41,6 +43,4 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line and exit with one of ExitCode."""
-    # A repeated call is not worth a line, least of all on standard output, which is for results.
-    stamina.instrumentation.set_on_retry_hooks(())
     app()

@@ -112,7 +112,8 @@ class PlainScreen:
         if label != self._label:
             self._label, self._told_fraction, self._told_s = label, 0.0, now_s
         moved = fraction - self._told_fraction
-        if moved >= _PLAIN_STEP or (moved > 0 and now_s - self._told_s >= _PLAIN_PAUSE_S):
+        due = moved >= _PLAIN_STEP or fraction >= 1 or now_s - self._told_s >= _PLAIN_PAUSE_S
+        if moved > 0 and due:
             self._told_fraction, self._told_s = fraction, now_s
             self.line(f"{label}: {fraction:.0%}  {note}".rstrip())
 

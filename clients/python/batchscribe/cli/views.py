@@ -98,7 +98,8 @@ class BatchView:
         time_s = unix_seconds_of(event.event_time)
         match event.WhichOneof("event"):
             case "snapshot":
-                self._label = event.snapshot.display_name or event.snapshot.name
+                # Its name is as long as half a line, and was printed or typed just before.
+                self._label = event.snapshot.display_name or "batch"
                 if event.snapshot.HasField("start_time"):
                     self._pace.begin(unix_seconds_of(event.snapshot.start_time))
             case "progress":

@@ -1,0 +1,326 @@
+"""The command line against a server: what is printed where, and what the exit code says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from typer.testing import CliRunner, Result
+
+from batchscribe.cli import app
+from batchscribe.v1.batch_pb2 import Batch
+from batchscribe.v1.event_pb2 import BatchEvent, BatchJobChange, BatchProgress, StateChange
+from batchscribe.v1.job_pb2 import Job
+from batchscribe.v1.job_service_pb2 import ListJobsResponse
+from batchscribe.v1.recognition_pb2 import OPERATING_POINT_ENHANCED, TASK_TRANSLATE, VoiceActivityConfig
+from batchscribe.v1.state_pb2 import (
+    STATE_CANCELLED,
+    STATE_FAILED,
+    STATE_QUEUED,
+    STATE_RUNNING,
+    STATE_SUCCEEDED,
+    Counts,
+    JobError,
+)
+from batchscribe.v1.storage_pb2 import OUTPUT_LAYOUT_PREFIX, TRANSCRIPT_FORMAT_SRT, TRANSCRIPT_FORMAT_VTT
+from tests.integration.client.scripted_service import TEXT, Break, Script, fail, job_history
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(address: str) -> Run:
+    def invoke(*arguments: str, input: bytes | None = None) -> Result:
+        return CliRunner().invoke(app, ["--address", address, *arguments], input=input)
+
+    return invoke
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> Path:
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"sound")
+    return path
+
+
+def failed_history(reason: str) -> list:
+    history = job_history(segments=0, end=STATE_FAILED)
+    history[-1].state_change.error.CopyFrom(JobError(reason=reason, message="the file has no audio"))
+    return history
+
+
+def test_transcribe_prints_the_transcript_and_nothing_else_on_stdout(run: Run, audio: Path) -> None:
+    result = run("transcribe", str(audio))
+    assert result.exit_code == 0
+    assert result.stdout == TEXT + "\n"
+    assert "[0:00.00 - 0:00.90]  Let us begin." in result.stderr
+
+
+def test_transcribe_hands_its_options_on(run: Run, script: Script, audio: Path) -> None:
+    run(
+        *("transcribe", str(audio), "--format", "srt", "--language", "de", "--translate", "--enhanced", "--word-times"),
+        *("--hotword", "Ada", "--hotword", "Bea", "--beam-size", "7", "--no-vad", "--max-lines", "1"),
+    )
+    job = script.heard["CreateJob"][0].job
+    assert (job.config.language, job.config.task) == ("de", TASK_TRANSLATE)
+    assert job.config.operating_point == OPERATING_POINT_ENHANCED
+    assert job.config.word_time_offsets
+    assert list(job.config.hotwords) == ["Ada", "Bea"]
+    assert job.config.decoding.beam_size == 7
+    assert job.config.vad.mode == VoiceActivityConfig.MODE_NONE
+    assert job.output.subtitles.max_lines == 1
+    assert script.heard["GetTranscript"][0].format == TRANSCRIPT_FORMAT_SRT
+
+
+def test_several_files_come_one_after_the_other_with_headers_on_stderr(run: Run, audio: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.wav"
+    other.write_bytes(b"more")
+    result = run("transcribe", str(audio), str(other))
+    assert result.stdout == f"{TEXT}\n{TEXT}\n"
+    assert result.stderr.index("call.wav <==") < result.stderr.index("other.wav <==")
+
+
+def test_standard_input_is_a_file(run: Run, script: Script) -> None:
+    result = run("transcribe", "-", input=b"piped sound")
+    assert result.exit_code == 0
+    assert script.heard["bytes"] == [b"piped sound"]
+
+
+def test_output_is_written_to_a_folder(run: Run, audio: Path, tmp_path: Path) -> None:
+    result = run("transcribe", str(audio), "--output", str(tmp_path / "out"), "--format", "vtt")
+    assert result.stdout == ""
+    assert (tmp_path / "out" / "call.wav.vtt").read_text() == TEXT
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["call.wav.vtt"]
+
+
+def test_detach_prints_the_name_and_watches_nothing(run: Run, script: Script, audio: Path) -> None:
+    result = run("transcribe", str(audio), "--detach")
+    assert result.stdout == "jobs/1\n"
+    assert "WatchJob" not in script.heard
+
+
+def test_a_failed_file_is_told_with_its_reason(run: Run, script: Script, audio: Path) -> None:
+    script.history = failed_history("NO_AUDIO")
+    result = run("transcribe", str(audio))
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "call.wav: failed: the file has no audio (NO_AUDIO)" in result.stderr
+
+
+def test_a_refused_file_does_not_keep_the_next_from_being_done(run: Run, script: Script, audio: Path) -> None:
+    script.refuse("UploadMedia", lambda c: fail(c, grpc.StatusCode.INVALID_ARGUMENT, "MEDIA_TOO_LARGE"))
+    result = run("transcribe", str(audio), str(audio))
+    assert result.exit_code == 2
+    assert result.stdout == TEXT + "\n"
+    assert "(MEDIA_TOO_LARGE)" in result.stderr
+
+
+def test_a_file_that_is_not_there_is_told_before_anything_is_sent(run: Run, script: Script, audio: Path) -> None:
+    result = run("transcribe", str(audio), "/nowhere/none.wav")
+    assert result.exit_code == 2
+    assert result.stderr == "error: /nowhere/none.wav: No such file or directory\n"
+    assert script.heard == {}
+
+
+def test_a_broken_watch_is_told_and_resumed(run: Run, script: Script) -> None:
+    script.breaks = [Break(2)]
+    result = run("job", "watch", "1")
+    assert result.exit_code == 0
+    assert "the connection broke (UNAVAILABLE); trying to resume" in result.stderr
+    assert result.stdout.count("Let us begin.") == 1
+    assert script.watched_after() == [None, 2]
+
+
+def test_watched_segments_are_the_output(run: Run) -> None:
+    result = run("job", "watch", "jobs/1")
+    assert result.stdout == "[0:00.00 - 0:00.90]  Let us begin.\n[0:01.00 - 0:01.90]  There is enough light.\n"
+
+
+def test_watch_speaks_json_lines(run: Run) -> None:
+    result = run("job", "watch", "1", "--json")
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [next(key for key in event if key not in ("sequence", "event_time")) for event in events] == [
+        "snapshot",
+        "state_change",
+        "segment",
+        "progress",
+        "segment",
+        "progress",
+        "state_change",
+    ]
+    assert events[-1]["state_change"]["state"] == "STATE_SUCCEEDED"
+    assert events[3]["progress"]["processed_duration"] == "1s"
+
+
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [(STATE_SUCCEEDED, 0), (STATE_FAILED, 1), (STATE_CANCELLED, 5)],
+    ids=["done", "failed", "cancelled"],
+)
+def test_a_watch_ends_with_the_fate_of_the_job(run: Run, script: Script, state: int, code: int) -> None:
+    script.history = job_history(end=state)
+    assert run("job", "watch", "1").exit_code == code
+
+
+def test_a_watch_that_takes_too_long_is_a_timeout(run: Run, script: Script, release: Callable[[], None]) -> None:
+    script.history = job_history()[:2]
+    result = run("job", "watch", "1", "--timeout", "0.2")
+    assert result.exit_code == 6
+    assert "(WAIT_TIMEOUT)" in result.stderr
+
+
+@pytest.fixture
+def release(script: Script) -> Iterator[Callable[[], None]]:
+    event = threading.Event()
+    script.hold_open = lambda: event.wait(10) and None
+    yield event.set
+    event.set()
+
+
+def test_no_server_is_one_line_and_its_own_code() -> None:
+    result = CliRunner().invoke(app, ["job", "list", "--address", "127.0.0.1:1"])
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert result.stderr == (
+        "error: can't reach the server at 127.0.0.1:1; is `batchscribe serve` running there? (UNAVAILABLE)\n"
+    )
+
+
+def test_a_missing_job_has_its_own_code(run: Run, script: Script) -> None:
+    script.refuse("GetJob", lambda context: fail(context, grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND"))
+    result = run("job", "get", "none")
+    assert result.exit_code == 4
+    assert result.stderr == "error: no luck: JOB_NOT_FOUND (JOB_NOT_FOUND)\n"
+
+
+def test_a_listing_is_aligned_and_knows_why_jobs_failed(run: Run, script: Script) -> None:
+    time = Timestamp(seconds=1_700_000_000)
+    script.pages = [
+        ListJobsResponse(
+            jobs=[
+                Job(name="jobs/10", state=STATE_RUNNING, progress=0.42, input_uri="file:///a.wav", create_time=time),
+                Job(name="jobs/9", state=STATE_FAILED, error=JobError(reason="NO_AUDIO"), create_time=time),
+            ]
+        )
+    ]
+    lines = run("job", "list").stdout.splitlines()
+    assert lines[0].split() == ["NAME", "STATE", "AUDIO", "CREATED", "INPUT"]
+    assert "RUNNING 42%" in lines[1]
+    assert "FAILED (NO_AUDIO)" in lines[2]
+    assert len({line.index(word) for line, word in zip(lines, ("STATE", "RUNNING", "FAILED"), strict=True)}) == 1
+
+
+def test_a_list_in_json_has_no_header(run: Run, script: Script) -> None:
+    script.pages = [ListJobsResponse(jobs=[Job(name="jobs/2"), Job(name="jobs/1")])]
+    assert [json.loads(line)["name"] for line in run("job", "list", "--json").stdout.splitlines()] == [
+        "jobs/2",
+        "jobs/1",
+    ]
+
+
+def test_a_limit_stops_the_list(run: Run, script: Script) -> None:
+    script.pages = [ListJobsResponse(jobs=[Job(name="jobs/2"), Job(name="jobs/1")], next_page_token="1")]
+    assert len(run("job", "list", "--limit", "2").stdout.splitlines()) == 3
+
+
+def batch_history(failed: int) -> list[BatchEvent]:
+    counts = Counts(total=2, succeeded=2 - failed, failed=failed)
+    error = JobError(reason="NO_AUDIO", message="it has no audio")
+    events = [
+        BatchEvent(state_change=StateChange(state=STATE_RUNNING)),
+        BatchEvent(job_change=BatchJobChange(job="jobs/1", input_uri="file:///a.wav", state=STATE_SUCCEEDED)),
+        BatchEvent(
+            job_change=BatchJobChange(job="jobs/2", input_uri="file:///b.wav", state=STATE_FAILED, error=error)
+            if failed
+            else BatchJobChange(job="jobs/2", input_uri="file:///b.wav", state=STATE_SUCCEEDED)
+        ),
+        BatchEvent(progress=BatchProgress(progress=1.0, counts=counts)),
+        BatchEvent(state_change=StateChange(state=STATE_SUCCEEDED)),
+    ]
+    for number, event in enumerate(events, start=1):
+        event.sequence = number
+        event.event_time.FromSeconds(1_700_000_000 + number)
+    return events
+
+
+@pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 1)])
+def test_a_batch_is_watched_to_its_end(run: Run, script: Script, tmp_path: Path, failed: int, code: int) -> None:
+    script.batch_history = batch_history(failed)
+    script.batch = Batch(name="batches/1", state=STATE_SUCCEEDED, counts=Counts(total=2, failed=failed))
+    result = run("batch", "submit", str(tmp_path), "--watch")
+    assert result.exit_code == code
+    assert result.stdout == "batches/1\n"
+    assert "done       file:///a.wav" in result.stderr
+    assert ("failed     file:///b.wav: it has no audio (NO_AUDIO)" in result.stderr) == bool(failed)
+
+
+def test_a_folder_becomes_a_prefix(run: Run, script: Script, tmp_path: Path) -> None:
+    run(
+        *("batch", "submit", str(tmp_path), "--include", "**/*.wav", "--exclude", "old/*"),
+        *("--output", str(tmp_path / "out"), "--layout", "prefix", "--format", "srt", "--format", "vtt"),
+        *("--label", "team=a", "--priority", "5"),
+    )
+    batch = script.heard["CreateBatch"][0].batch
+    assert batch.input.prefix.uri == tmp_path.as_uri() + "/"
+    assert list(batch.input.prefix.include_globs) == ["**/*.wav"]
+    assert list(batch.input.prefix.exclude_globs) == ["old/*"]
+    assert batch.output.uri == (tmp_path / "out").as_uri()
+    assert batch.output.layout == OUTPUT_LAYOUT_PREFIX
+    assert list(batch.output.formats) == [TRANSCRIPT_FORMAT_SRT, TRANSCRIPT_FORMAT_VTT]
+    assert dict(batch.labels) == {"team": "a"}
+    assert batch.priority == 5
+
+
+def test_a_manifest_is_sent_along(run: Run, script: Script, tmp_path: Path) -> None:
+    manifest = tmp_path / "files.txt"
+    manifest.write_text("s3://b/1.wav\ns3://b/2.wav\n")
+    assert run("batch", "submit", "--manifest", str(manifest)).exit_code == 0
+    files = script.heard["CreateBatch"][0].batch.input.manifest.files
+    assert [entry.uri for entry in files] == ["s3://b/1.wav", "s3://b/2.wav"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["batch", "submit"],
+        ["batch", "submit", "file:///a/", "--manifest", "x"],
+        ["batch", "submit", "file:///a/", "--label", "team"],
+        ["job", "submit", "file:///a.wav", "--beam-size", "99"],
+        ["transcribe", "/"],
+        ["job", "frobnicate"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_has_its_own_code(run: Run, script: Script, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert script.heard == {}
+
+
+def test_several_jobs_are_cancelled_in_one_command(run: Run, script: Script) -> None:
+    result = run("job", "cancel", "1", "jobs/2")
+    assert [request.name for request in script.heard["CancelJob"]] == ["jobs/1", "jobs/2"]
+    assert result.stdout == "jobs/1 CANCELLED\njobs/2 CANCELLED\n"
+
+
+def test_options_after_the_command_count_before_those_before_it(address: str) -> None:
+    result = CliRunner().invoke(app, ["--address", "127.0.0.1:1", "model", "list", "--address", address])
+    assert result.exit_code == 0
+    assert "base" in result.stdout
+
+
+def test_the_environment_names_the_server(address: str) -> None:
+    result = CliRunner().invoke(app, ["model", "list", "--json"], env={"BATCHSCRIBE_ADDRESS": address})
+    assert json.loads(result.stdout)["name"] == "models/base"
+
+
+def test_a_submitted_job_is_printed_by_name(run: Run, script: Script) -> None:
+    script.job = Job(name="jobs/7", state=STATE_QUEUED)
+    assert run("job", "submit", "s3://b/c.wav", "--id", "call-7").stdout == "jobs/7\n"
+    assert script.heard["CreateJob"][0].job_id == "call-7"

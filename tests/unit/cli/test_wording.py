@@ -1,0 +1,85 @@
+"""How figures read."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchscribe.cli.pace import Pace
+from batchscribe.cli.views import files_note, pace_note
+from batchscribe.cli.wording import aligned, clock, file_name, moment, size, speed
+from batchscribe.v1.state_pb2 import Counts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (723, "12:03"), (3723, "1:02:03"), (-1, "0:00")]
+)
+def test_lengths_are_clocks(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00.00"), (1.2, "0:01.20"), (59.999, "1:00.00"), (3723.456, "1:02:03.46")]
+)
+def test_places_have_hundredths(seconds: float, text: str) -> None:
+    assert moment(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (99_960, "100 kB"),
+        (999_600, "1.0 MB"),
+        (5 << 40, "5.5 TB"),
+    ],
+)
+def test_sizes_have_the_unit_that_suits(size_bytes: int, text: str) -> None:
+    assert size(size_bytes) == text
+
+
+def test_slow_speeds_have_a_digit_more() -> None:
+    assert [speed(52.3), speed(9.94), speed(0.61)] == ["52x real time", "9.9x real time", "0.6x real time"]
+
+
+def test_names_are_the_ends_of_uris() -> None:
+    assert [file_name("file:///a/b.wav"), file_name("s3://b/c/"), file_name("b.wav"), file_name("")] == [
+        "b.wav",
+        "c",
+        "b.wav",
+        "",
+    ]
+
+
+def test_columns_begin_below_each_other() -> None:
+    assert aligned([("NAME", "STATE"), ("jobs/10", "DONE"), ("j", "")]) == ["NAME     STATE", "jobs/10  DONE", "j"]
+
+
+def test_speed_and_rest_come_from_the_servers_times() -> None:
+    pace = Pace()
+    pace.begin(1000.0)
+    assert pace.speed(1010.0, 500.0) == pytest.approx(50.0)
+    assert pace.left_s(1010.0, 0.25) == pytest.approx(30.0)
+
+
+def test_a_new_attempt_is_measured_anew() -> None:
+    pace = Pace()
+    pace.begin(1000.0)
+    pace.begin(2000.0)
+    assert pace.speed(2001.0, 10.0) == pytest.approx(10.0)
+
+
+def test_what_can_not_be_told_is_not_told() -> None:
+    pace = Pace()
+    assert pace_note(pace, 1000.0, 10.0, 0.5) == ""
+    pace.begin(1000.0)
+    assert pace_note(pace, 1000.0, 10.0, 0.5) == ""
+    assert pace_note(pace, 1010.0, 0.0, 0.0) == ""
+    assert pace_note(pace, 1010.0, 100.0, 0.5) == "  10x real time  0:10 left"
+    assert pace_note(pace, 1010.0, 100.0, 1.0) == "  10x real time"
+
+
+def test_counts_name_what_is_not_zero() -> None:
+    assert files_note(Counts(total=40, succeeded=12, failed=1, running=4)) == "12/40 files, 1 failed, 4 running"
+    assert files_note(Counts()) == "0/0 files"
