@@ -6,18 +6,21 @@ import argparse
 import os
 import sys
 
+from batchscribe_engine.inference.memory import return_large_blocks
+
 
 def main() -> int:
     """Attach to the server, say what device there is, and serve until told to stop."""
     arguments = parsed(sys.argv[1:])
     os.nice(arguments.nice)
     limit_threads(arguments.threads)
+    return_large_blocks()
 
     # Only now: the libraries read the environment as they are loaded.
     from batchscribe_engine.arena import Arena
     from batchscribe_engine.channel import BlockingChannel
     from batchscribe_engine.inference.models import LoadedModels
-    from batchscribe_engine.inference.process import InferenceProcess
+    from batchscribe_engine.inference.process import InferenceProcess, exit_now
     from batchscribe_engine.inference.whisper import Device, DeviceUnavailableError, Whisper
     from batchscribe_engine.messages import EngineReady, ModelSpec, ToEngine
 
@@ -42,9 +45,7 @@ def main() -> int:
     )
     channel.send(EngineReady(os.getpid(), device.name, device.compute_type, concurrency))
     process.serve()
-    # Threads may still be inside native code or waiting for the server: nothing is left for them to do.
-    sys.stderr.flush()
-    os._exit(0)
+    return exit_now(0)
 
 
 def parsed(argv: list[str]) -> argparse.Namespace:

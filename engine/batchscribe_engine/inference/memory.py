@@ -1,9 +1,32 @@
-"""Giving freed memory back to the operating system."""
+"""Keeping the allocator from holding on to memory that was freed."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+
+# From malloc.h.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+
+_LARGE_BYTES = 4 * 1024 * 1024
+
+
+def return_large_blocks() -> None:
+    """Have glibc give large blocks back as soon as they are freed; to be called before any thread is started.
+
+    Work space differs in size from batch to batch. Left alone, glibc learns from the first large blocks to keep them in
+    heaps, one for each thread, which then fill with holes: measured on an hour of speech with base, 620 MB instead of
+    450 MB.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _LARGE_BYTES)
 
 
 def return_freed_memory() -> None:

@@ -56,7 +56,7 @@ class Device:
     @property
     def max_full_windows(self) -> int:
         """How many windows of 30 s to encode at once: few on a CPU, which gains nothing from more of them."""
-        return 2 if self.kind == "cpu" else 16
+        return 1 if self.kind == "cpu" else 16
 
     @classmethod
     def choose(cls, wanted: str, compute_type: str) -> Self:
