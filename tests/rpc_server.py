@@ -12,7 +12,6 @@ from pathlib import Path
 import grpc
 
 from batchscribe.v1 import batch_service_pb2_grpc, job_service_pb2_grpc, model_service_pb2_grpc
-from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.upload import Upload
 from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.rpc.server import RpcServer
@@ -57,7 +56,6 @@ async def served(
             watch=service.watch,
             wait=WaitForJob(service.store, service.wakeups),
             read_transcript=service.read_transcript,
-            delete=Delete(service.store),
             upload=Upload(service.store, spool, lambda: f"upload-{next(ids)}", lambda: datetime.now(UTC), keep_s=3_600),
             models=OneModel(),
             transcriber=service.transcriber,

@@ -8,6 +8,8 @@ is a value, which all its samples hold, and its place. A segment or the end of a
     "SIGKILL" (any signal's name)   die of it, instead of giving this segment
     "stall"                         say nothing more
     "babble"                        send what is no message
+    "lie"                           announce more sound than a slot can hold
+    "pause"                         give it once there is a file of the script's name with ".go" behind it
 
 An accident happens `accident_times` times, counted across processes in a file beside the script.
 """
@@ -20,6 +22,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,10 +129,11 @@ class ScriptedMediaWorker:
         if script["failure"]:
             self._channel.send(MediaFailed(task.task_id, *script["failure"]))
             return
-        self._channel.send(MediaOpened(task.task_id, "json", "scripted", RATE_HZ, 1, script["duration_ms"]))
+        container = Path(task.file_name or task.path).suffix.removeprefix(".")
+        self._channel.send(MediaOpened(task.task_id, container, "scripted", RATE_HZ, 1, script["duration_ms"]))
         for index, segment in enumerate(script["segments"]):
             if segment["accident"]:
-                self._accident(task, segment["accident"], script["accident_times"])
+                self._accident(task, index, segment["accident"], script["accident_times"])
             if index < task.first_segment:
                 continue
             self._give(task, index, segment)
@@ -162,7 +166,7 @@ class ScriptedMediaWorker:
                     self._early.append(message)
                     raise TaskCancelledError
 
-    def _accident(self, task: TranscodeTask, accident: str, times: int) -> None:
+    def _accident(self, task: TranscodeTask, index: int, accident: str, times: int) -> None:
         tally = Path(task.path + ".accidents")
         happened = tally.stat().st_size if tally.exists() else 0
         if happened >= times:
@@ -170,6 +174,15 @@ class ScriptedMediaWorker:
         with tally.open("ab") as file:
             file.write(b".")
         if accident == "stall":
+            threading.Event().wait()
+        if accident == "pause":
+            while not Path(task.path + ".go").exists():
+                time.sleep(0.005)
+            return
+        if accident == "lie":
+            self._channel.send(SlotWanted(task.task_id))
+            grant = self._await_slot(task.task_id)
+            self._channel.send(SegmentReady(task.task_id, index, grant.slot, grant.generation, 0, 10**9))
             threading.Event().wait()
         if accident == "babble":
             self._channel.send(TranscodeTask(0, "", task.voice_activity))

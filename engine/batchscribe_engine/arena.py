@@ -65,8 +65,12 @@ class Arena:
         else:
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
-        os.ftruncate(descriptor, slots * SLOT_BYTES)
-        return cls(descriptor, slots)
+        try:
+            os.ftruncate(descriptor, slots * SLOT_BYTES)
+            return cls(descriptor, slots)
+        except BaseException:
+            os.close(descriptor)
+            raise
 
     @classmethod
     def attach(cls, descriptor: int) -> Self:

@@ -17,6 +17,12 @@ SAMPLE_RATE_HZ = 16_000
 MAX_SEGMENT_S = 30
 """The longest speech segment, in seconds: one Whisper window, and the size of one slot."""
 
+MAX_HELD_S = 64
+"""How much of a file a media worker may hold back, in seconds: two segments that are not cut yet and the pause between.
+
+All speech that ended earlier than this before what is decoded was sent.
+"""
+
 
 class Message(msgspec.Struct, frozen=True, tag=True):
     """A message between the server and a child."""
@@ -76,7 +82,8 @@ class TranscodeTask(Message, frozen=True):
     """Decode one local file from its first speech segment on, or from `first_segment` after an interrupted run.
 
     Segmentation depends on nothing but the file and the options, so segment numbers mean the same in every run:
-    segments before `first_segment` are found again but neither ask for a slot nor are sent.
+    segments before `first_segment` are found again but neither ask for a slot nor are sent. `file_name` is what the
+    file is called where it came from, which `path` need not tell: of some formats its suffix is the only sign.
     """
 
     task_id: int
@@ -84,6 +91,7 @@ class TranscodeTask(Message, frozen=True):
     voice_activity: VoiceActivityOptions
     first_segment: int = 0
     max_duration_ms: int = 0  # 0: no limit
+    file_name: str = ""
 
 
 class SlotGranted(Message, frozen=True):
@@ -263,10 +271,10 @@ class LoadedModel(msgspec.Struct, frozen=True):
 
 
 class EngineStatus(Message, frozen=True):
-    """The heartbeat of the inference process, every second, from a thread of its own."""
+    """The heartbeat of the inference process, about every second, from a thread of its own."""
 
     resident_bytes: int
-    loading: str = ""  # the name of a model being loaded, so that its load isn't taken for a hang
+    loading: str = ""  # the name of a model that is being loaded
     models: tuple[LoadedModel, ...] = ()
 
 

@@ -21,7 +21,6 @@ from batchscribe_server import rendering
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.logs import configure_logging
 from batchscribe_server.models.catalog import ModelCatalog
-from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
 from batchscribe_server.operations.read_transcript import ReadTranscript
@@ -37,7 +36,7 @@ from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
-from batchscribe_server.settings import Settings, load_settings
+from batchscribe_server.settings import Settings, SettingsFileError, load_settings
 from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.uploads import DiskUploadSpool
@@ -67,6 +66,9 @@ def serve(options: Mapping[str, Any]) -> int:
         for problem in error.errors():
             print(f"batchscribe: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
         return 2
+    except SettingsFileError as error:
+        print(f"batchscribe: {error}", file=sys.stderr)
+        return 2
     configure_logging(settings.log_level, settings.log_format)
     try:
         asyncio.run(_serve(settings))
@@ -92,12 +94,12 @@ async def _serve(settings: Settings) -> None:
     stopping, hurrying = asyncio.Event(), asyncio.Event()
     _listen_for_signals(stopping, hurrying)
     async with _parts(settings) as parts:
+        await parts.housekeeping.recover()
         try:
             port = await parts.rpc.start(settings.listen)
         except RuntimeError as error:
-            raise StartupError(f"cannot listen on {settings.listen}: {error}") from error
+            raise StartupError(f"cannot listen on {settings.listen}: is another server there?") from error
         log.info("listening", address=f"{settings.listen.rpartition(':')[0]}:{port}", pid=os.getpid())
-        await parts.housekeeping.recover()
         background = [
             asyncio.create_task(work, name=name)
             for name, work in {
@@ -119,6 +121,10 @@ async def _serve(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupError(f"the data directory {settings.data_dir} cannot be made: {error.strerror}") from error
     wakeups = Wakeups()
     models = ModelCatalog(settings.model, settings.data_dir, hub_allowed=settings.hub, declared=settings.models)
     try:
@@ -129,12 +135,13 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
     uploads = DiskUploadSpool(
         settings.data_dir / "media", settings.media.max_upload_bytes, settings.media.max_spool_bytes
     )
-    await uploads.start()
     renderer: Renderer = rendering
     async with (
         SqlStore.open(settings.database_url, wakeups) as store,
         LocalTranscriber(_transcriber_config(settings)) as transcriber,
     ):
+        # Not before the store holds the data directory: what looks half received may be another server's.
+        await uploads.start()
         write_outputs = WriteOutputs(store, storage, renderer)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         run_job = RunJob(store, storage, uploads, models, transcriber, write_outputs, _now, limits)
@@ -152,7 +159,6 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
             watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),
             wait=WaitForJob(store, wakeups),
             read_transcript=ReadTranscript(store, renderer),
-            delete=Delete(store),
             upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s),
             models=models,
             transcriber=transcriber,

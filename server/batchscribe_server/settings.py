@@ -18,6 +18,10 @@ from pydantic_settings import TomlConfigSettingsSource as TomlSource
 GIB = 1024**3
 
 
+class SettingsFileError(Exception):
+    """The settings file cannot be used, in words for the operator."""
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -113,7 +117,7 @@ class Settings(BaseSettings):
         """The command line first, then the environment, then the file that either of them names."""
         file = init_settings().get("config") or os.environ.get("BATCHSCRIBE_CONFIG")
         sources = (init_settings, env_settings)
-        return (*sources, TomlSource(settings_cls, Path(file))) if file else sources
+        return (*sources, _toml_source(settings_cls, Path(file))) if file else sources
 
     @field_validator("file_roots", mode="before")
     @classmethod
@@ -131,6 +135,19 @@ class Settings(BaseSettings):
         return self.model_dump(mode="json")
 
 
+def _toml_source(settings_cls: type[BaseSettings], file: Path) -> TomlSource:
+    # By itself the source takes a file that is not there for an empty one.
+    try:
+        with file.open("rb"):
+            return TomlSource(settings_cls, file)
+    except OSError as error:
+        raise SettingsFileError(
+            f"the settings file {file} cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from error
+    except ValueError as error:
+        raise SettingsFileError(f"the settings file {file} is not TOML: {error}") from error
+
+
 COMMAND_LINE = {
     "file_root": ("file_roots",),
     "device": ("engine", "device"),
@@ -143,7 +160,7 @@ COMMAND_LINE = {
 def load_settings(options: Mapping[str, Any]) -> Settings:
     """Settings with the command line's `options` above everything else.
 
-    Raises pydantic.ValidationError, naming each bad value.
+    Raises pydantic.ValidationError, naming each bad value, and SettingsFileError.
     """
     given: dict[str, Any] = {}
     for name, value in options.items():

@@ -89,7 +89,7 @@ async def test_an_upload_that_is_not_what_it_declares_is_refused_and_leaves_noth
 
             import grpc
 
-            from batchscribe.errors import error_from_rpc
+            from batchscribe.failed_call import error_from_rpc
 
             async with grpc.aio.insecure_channel(server.address) as channel:
                 with pytest.raises(grpc.aio.AioRpcError) as caught:

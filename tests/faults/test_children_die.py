@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
+import time
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -13,6 +15,7 @@ import pytest
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.operations.transcriber import HeardSegment
 from batchscribe_server.transcriber import LocalTranscriber
+from batchscribe_server.transcriber.backoff import Backoff
 from tests.scripted_children import (
     QUICK,
     TWO_WORKERS,
@@ -37,7 +40,7 @@ async def all_free(transcriber: LocalTranscriber) -> None:
 # media workers
 
 
-@pytest.mark.parametrize("accident", ["SIGKILL", "SIGSEGV", "SIGXCPU", "stall", "babble"])
+@pytest.mark.parametrize("accident", ["SIGKILL", "SIGSEGV", "SIGXCPU", "stall", "babble", "lie"])
 async def test_a_file_goes_on_with_another_worker_where_the_first_one_was_lost(tmp_path, accident):
     children = Children(tmp_path)
     file = write_script(tmp_path / "a.json", range(1, 9), accidents={5: accident}, accident_times=2)
@@ -83,6 +86,41 @@ async def test_all_files_end_whole_however_often_all_workers_are_killed(tmp_path
     assert [texts(events) for events in heard] == [
         [f"said {v}" for v in range(100 * n, 100 * n + 40)] for n in range(1, 5)
     ]
+
+
+async def test_children_are_not_blamed_for_a_silence_in_which_the_server_itself_stood_still(tmp_path):
+    file = write_script(tmp_path / "a.json", range(1, 9), accidents={1: "pause"})
+
+    async with running(Children(tmp_path).config(IMPATIENT)) as transcriber:
+        children = children_of_this_process("scripted_")
+        async with aclosing(transcriber.transcribe(request(file))) as events:
+            heard = [await anext(events), await anext(events)]
+            (tmp_path / "a.json.go").touch()
+            time.sleep(1.2)  # longer than either may be silent; as under SIGSTOP, the children go on meanwhile
+            heard += [event async for event in events]
+        assert children_of_this_process("scripted_") == children
+
+    assert texts(heard) == [f"said {v}" for v in range(1, 9)]
+
+
+async def test_workers_that_die_before_any_file_are_replaced_ever_more_slowly(tmp_path):
+    starts = tmp_path / "starts"
+    code = f"""
+import os, sys, time
+from batchscribe_engine.channel import BlockingChannel
+from batchscribe_engine.messages import *
+with open({str(starts)!r}, "a") as file:
+    print(time.monotonic(), file=file)
+BlockingChannel(int(sys.argv[2]), ToMediaWorker).send(WorkerReady(os.getpid()))
+"""
+    config = Children(tmp_path).config(replace(QUICK, backoff=Backoff(first_s=0.3, longest_s=0.6)))
+
+    async with LocalTranscriber(replace(config, media_argv=(sys.executable, "-c", code))):
+        await until(lambda: starts.exists() and len(starts.read_text().splitlines()) >= 3)
+
+    first, second, third = map(float, starts.read_text().splitlines()[:3])
+    assert second - first >= 0.3
+    assert third - second >= 0.6
 
 
 async def test_an_idle_worker_that_is_killed_is_replaced(tmp_path):

@@ -23,6 +23,7 @@ from batchscribe_server.transcriber import (
     engine_argv,
     media_argv,
 )
+from tests.media_files import ENCODINGS, encoded
 from tests.scripted_children import QUICK, children_of_this_process, collect, request, running, texts, until
 from tests.speech import joined, spoken
 
@@ -87,6 +88,17 @@ async def test_the_server_side_loads_none_of_the_heavy_libraries():
     _, said = await process.communicate()
 
     assert (process.returncode, said) == (0, b"")
+
+
+async def test_an_upload_in_a_format_without_a_header_is_heard_by_the_name_it_had(model, tmp_path):
+    spooled = encoded(spoken(SENTENCES[0]), tmp_path, ENCODINGS["g722"]).rename(tmp_path / "0199a-spooled")
+    heard: list[Transcription] = []
+
+    async with running(REAL) as transcriber:
+        asked = request(spooled, model=model, file_name="call.g722")
+        await collect(transcriber.transcribe(asked), heard)
+
+    assert texts(heard) == [SENTENCES[0]]
 
 
 async def test_a_text_file_is_refused_by_the_real_worker_with_a_stable_reason(model, tmp_path):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, TypeVar
 
 import grpc
 
@@ -49,7 +49,7 @@ class _Position:
 
 
 async def watch(
-    open_stream: Callable[[int | None], AsyncIterable[EventT]],
+    open_stream: Callable[[int | None], grpc.aio.UnaryStreamCall[Any, EventT]],
     *,
     after_sequence: int | None,
     connect_s: float,
@@ -67,8 +67,9 @@ async def watch(
     last_heard_s, patience_s = clock(), connect_s
     pause_s = _FIRST_PAUSE_S
     while True:
+        stream = open_stream(position.after_sequence)
         try:
-            async for event in open_stream(position.after_sequence):
+            async for event in stream:
                 last_heard_s, patience_s = clock(), reconnect_s
                 if not event.HasField("snapshot"):
                     pause_s = _FIRST_PAUSE_S  # a server that breaks off after each snapshot is not hammered
@@ -81,6 +82,8 @@ async def watch(
             broken = error_from_rpc(error)
             if not isinstance(broken, UnavailableError):
                 raise broken from error
+        finally:
+            stream.cancel()  # who stops listening leaves no call behind
         pause_s = broken.retry_delay_s or pause_s
         if clock() + pause_s - last_heard_s > patience_s:
             if is_terminal(position.state):

@@ -42,6 +42,7 @@ def main() -> int:
         concurrency=concurrency,
         max_full_windows=device.max_full_windows,
         idle_unload_s=arguments.idle_unload_s,
+        pulse_s=arguments.pulse_s,
     )
     channel.send(EngineReady(os.getpid(), device.name, device.compute_type, concurrency))
     process.serve()
@@ -59,6 +60,7 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="threads for one batch on the CPU")
     parser.add_argument("--memory-budget-bytes", type=int, default=0, help="for all models together; 0: no limit")
     parser.add_argument("--idle-unload-s", type=float, default=0, help="unload a model unused for so long; 0: never")
+    parser.add_argument("--pulse-s", type=float, default=1.0, help="how often to tell that it is alive")
     parser.add_argument("--nice", type=int, default=5, help="how much lower the priority is than the server's")
     return parser.parse_args(argv)
 

@@ -1,7 +1,7 @@
 """The process around the engine's step: its threads, its signals and its ends.
 
     reader ----> queue of batches ----> workers, `concurrency` of them ----> channel
-                                        pulse, every second            ----> channel
+                                        pulse, every `pulse_s`         ----> channel
     main: waits for the word to stop
 
 When the server is gone, the reader or whoever sends next ends the process on the spot, whatever the others do.
@@ -9,6 +9,7 @@ When the server is gone, the reader or whoever sends next ends the process on th
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from batchscribe_engine.inference.models import LoadedModels
     from batchscribe_engine.inference.whisper import Whisper
 
-PULSE_S = 1.0
 QUEUED_BATCHES_PER_WORKER = 4
 """More than that, and the channel fills up: the server decides what waits."""
 
@@ -61,6 +61,7 @@ class InferenceProcess:
         concurrency: int,
         max_full_windows: int,
         idle_unload_s: float,
+        pulse_s: float,
     ) -> None:
         self._channel = channel
         self._arena = arena
@@ -68,6 +69,7 @@ class InferenceProcess:
         self._concurrency = concurrency
         self._max_full_windows = max_full_windows
         self._idle_unload_s = idle_unload_s
+        self._pulse_s = pulse_s
         self._batches: queue.Queue[InferBatch | None] = queue.Queue(concurrency * QUEUED_BATCHES_PER_WORKER)
         # A signal handler may put into a SimpleQueue whatever the main thread is just doing, unlike setting an Event.
         self._stop_wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -106,10 +108,10 @@ class InferenceProcess:
             try:
                 message = self._channel.receive()
             except ChannelClosedError:
-                _exit_now(0)
+                exit_now(0)
             except msgspec.DecodeError:
                 log.exception("message_not_understood")
-                _exit_now(1)
+                exit_now(1)
             match message:
                 case InferBatch():
                     if not self._stopping.is_set():
@@ -143,16 +145,17 @@ class InferenceProcess:
             self._send(EngineStatus(process.memory_info().rss, self._models.loading, self._models.loaded()))
             if self._idle_unload_s > 0:
                 self._models.close_idle(self._idle_unload_s)
-            time.sleep(PULSE_S)
+            time.sleep(self._pulse_s)
 
     def _send(self, message: Message) -> None:
         try:
             self._channel.send(message)
         except ChannelClosedError:
-            _exit_now(0)
+            exit_now(0)
 
 
-def _exit_now(code: int) -> NoReturn:
+def exit_now(code: int) -> NoReturn:
     """End the process at once: other threads may be inside native code that nothing else interrupts."""
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the server that read it may be what is gone
+        sys.stderr.flush()
     os._exit(code)

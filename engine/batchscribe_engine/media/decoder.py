@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,20 +55,20 @@ class MediaFile:
     host all the same is refused. Only the decoder of the sound runs, on one thread.
     """
 
-    def __init__(self, path: str) -> None:
-        """Open the file. Raises MediaError (FETCH_FAILED, MEDIA_TOO_SMALL, UNSUPPORTED_FORMAT, DECODE_FAILED,
-        NO_AUDIO).
+    def __init__(self, path: str, file_name: str = "") -> None:
+        """Open the file at `path`; `file_name` is its own name where the path tells another.
+
+        Raises MediaError (FETCH_FAILED, MEDIA_TOO_SMALL, UNSUPPORTED_FORMAT, DECODE_FAILED, NO_AUDIO), and MemoryError.
         """
-        self._file = SourceFile(path)
-        try:
-            self._container = _open_container(self._file, DEMUXER_OF_SUFFIX.get(Path(path).suffix.lower()))
+        with contextlib.ExitStack() as opened:
+            self._file = opened.enter_context(contextlib.closing(SourceFile(path)))
+            demuxer = DEMUXER_OF_SUFFIX.get(Path(file_name or path).suffix.lower())
+            self._container = opened.enter_context(_open_container(self._file, demuxer))
             self._stream = _sound_of(self._container)
-        except BaseException:
-            self._file.close()
-            raise
-        self.size_bytes = self._file.size_bytes
-        self.info = _info(self._container, self._stream)
-        self._declared_s = _declared_s(self._container, self._stream)
+            self.size_bytes = self._file.size_bytes
+            self.info = _info(self._container, self._stream)
+            self._declared_s = _declared_s(self._container, self._stream)
+            self._opened = opened.pop_all()
         self._position_s = 0.0
         self._lost_at_s: float | None = None
         self._heard_after_loss = False
@@ -77,14 +78,14 @@ class MediaFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._container.close()
-        self._file.close()
+        self._opened.close()
 
     def blocks(self) -> Iterator[npt.NDArray[np.int16]]:
         """The sound from the start of the file, int16 of shape (n,) at 16 kHz, about a second at a time.
 
         What cannot be decoded is left out, or silent where time stamps tell how long it was; see `warning`. Raises
-        MediaError where the file can no longer be read (FETCH_FAILED) or takes too much memory (DECODE_FAILED).
+        MediaError where the file can no longer be read (FETCH_FAILED) or lies about its rate (UNSUPPORTED_FORMAT), and
+        MemoryError where it takes too much memory.
         """
         start_us = self._container.start_time
         timeline = Timeline(None if start_us is None else start_us / 1_000_000)
@@ -134,8 +135,8 @@ class MediaFile:
         for packet in self._packets():
             try:
                 frames = packet.decode()
-            except (MemoryError, av.error.MemoryError):
-                _refuse_appetite()
+            except MemoryError:  # FFmpeg's own is one, too
+                raise
             except (av.error.FFmpegError, OSError):
                 self._note_loss()
                 continue
@@ -154,8 +155,8 @@ class MediaFile:
                     failures = 0
                     self._found_packet = self._found_packet or packet.size > 0
                     yield packet
-            except (MemoryError, av.error.MemoryError):
-                _refuse_appetite()
+            except MemoryError:
+                raise
             except (av.error.FFmpegError, OSError):
                 self._note_loss()
                 failures += 1
@@ -233,8 +234,8 @@ def _open_container(file: SourceFile, demuxer: str | None) -> Any:
             buffer_size=_READ_BYTES,
             io_open=_refuse_other_files,
         )
-    except (MemoryError, av.error.MemoryError):
-        _refuse_appetite()
+    except MemoryError:
+        raise
     except (av.error.FFmpegError, OSError) as error:
         file.raise_failure()
         if file.head[4:8] == b"ftyp":
@@ -330,11 +331,3 @@ def _refuse_odd_rate(rate_hz: int) -> None:
             f"The file declares {rate_hz} samples of sound per second, which is no rate of speech. "
             "It is probably damaged; convert it, for example to FLAC, and send it again.",
         )
-
-
-def _refuse_appetite() -> NoReturn:
-    raise MediaError(
-        "DECODE_FAILED",
-        "Decoding the file takes more memory than a media worker may use. The file is probably damaged; "
-        "convert it, for example to FLAC, and send it again.",
-    )

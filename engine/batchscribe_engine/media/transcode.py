@@ -54,7 +54,7 @@ def transcode(
     """Run `task` to its one last message, MediaFinished or MediaFailed.
 
     `grant_slot` waits for the answer to a SlotWanted that was just sent. `checkpoint` is called with the milliseconds
-    decoded so far, about once for each second of sound. Either may raise TaskCancelledError.
+    decoded so far, first with none and then about once for each second of sound. Either may raise TaskCancelledError.
     """
     try:
         _Transcoding(task, arena=arena, model=model, grant_slot=grant_slot, send=send, checkpoint=checkpoint).run()
@@ -67,7 +67,8 @@ def transcode(
             MediaFailed(
                 task.task_id,
                 "DECODE_FAILED",
-                "Decoding the file takes more memory than a media worker may use. Convert it and send it again.",
+                "Decoding the file takes more memory than a media worker may use. The file is probably damaged; "
+                "convert it, for example to FLAC, and send it again.",
             )
         )
 
@@ -98,7 +99,8 @@ class _Transcoding:
 
     def run(self) -> None:
         task = self._task
-        with MediaFile(task.path) as media:
+        self._checkpoint(0)
+        with MediaFile(task.path, task.file_name) as media:
             info = media.info
             self._refuse_if_too_long(info.duration_ms, believed=_plausible(info.duration_ms, media.size_bytes))
             self._send(

@@ -79,14 +79,17 @@ class Violations:
 
 
 class InvalidArgumentError(DomainError):
-    """The request is wrong whatever the state of the service; every bad field is named."""
+    """The request is wrong whatever the state of the service; every bad field is named, with a reason of its own.
+
+    The reason of the whole is theirs where all have the same, and INVALID_FIELD where they differ: a client that knows
+    how to do without a field that is not supported still has a request to mend.
+    """
 
     reason = "INVALID_FIELD"
 
     def __init__(self, violations: list[FieldViolation]) -> None:
         super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
         self.violations = violations
-        # One reason tells a client most: a field not supported outweighs a malformed one only when it stands alone.
         reasons = {violation.reason for violation in violations}
         self.reason = reasons.pop() if len(reasons) == 1 else "INVALID_FIELD"
 

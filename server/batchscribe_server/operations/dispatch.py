@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -41,7 +41,11 @@ class DispatchLimits:
 
 
 class Dispatch:
-    """The jobs this server runs. Nothing else claims, renews or releases."""
+    """The jobs this server runs. Nothing else claims, renews or releases.
+
+    A server that was suspended for longer than a lease may claim a job again while its own earlier run of it still
+    ends: runs are told apart by the token of their claim.
+    """
 
     def __init__(
         self,
@@ -58,7 +62,8 @@ class Dispatch:
         self._run_job = run_job
         self._owner = owner
         self._limits = limits
-        self._stops: dict[str, asyncio.Future[Stop]] = {}
+        self._stops: dict[tuple[str, int], asyncio.Future[Stop]] = {}
+        self._claiming = asyncio.Lock()
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -78,16 +83,19 @@ class Dispatch:
                     await self._transcriber.wait_ready()
                     woken.clear()
                     self._room.clear()
-                    free = 0 if self._draining else self._limits.max_running - len(self._stops)
-                    claims = await self._store.claim(self._owner, free, self._limits.lease_s) if free > 0 else ()
-                    for claim in claims:
-                        self._start(tasks, claim)
+                    async with self._claiming:
+                        free = 0 if self._draining else self._limits.max_running - len(self._stops)
+                        claims = await self._store.claim(self._owner, free, self._limits.lease_s) if free > 0 else ()
+                        for claim in claims:
+                            self._start(tasks, claim)
                     if not claims:
                         await self._something_to_do(woken)
 
     async def drain(self, grace_s: float) -> None:
         """Claim nothing more, give running jobs `grace_s` to end, then release the rest where they stand."""
         self._draining = True
+        async with self._claiming:
+            pass  # what was being claimed runs now, and is drained with the rest
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._idle.wait()
@@ -97,7 +105,7 @@ class Dispatch:
 
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim) -> None:
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
-        self._stops[claim.job.id] = stop
+        self._stops[claim.job.id, claim.token] = stop
         self._idle.clear()
         tasks.create_task(self._supervise(claim, stop))
 
@@ -110,14 +118,15 @@ class Dispatch:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 run.cancel()
-            with suppress(asyncio.CancelledError):
-                await run
+                await asyncio.wait([run])
             if run.cancelled():
                 await self._end(claim, stop.result())
+            else:
+                run.result()
         except LeaseLostError:
             log.info("lease_lost_while_stopping")
         finally:
-            del self._stops[claim.job.id]
+            del self._stops[claim.job.id, claim.token]
             self._room.set()
             if not self._stops:
                 self._idle.set()
@@ -148,20 +157,20 @@ class Dispatch:
             while True:
                 woken.clear()
                 if self._stops:
-                    report = await self._store.renew(self._owner, self._limits.lease_s, list(self._stops))
-                    for job_id in report.lost:
-                        self._stop(job_id, Stop.LEASE_LOST)
-                    for job_id in report.cancel_requested:
-                        self._stop(job_id, Stop.CANCELLED)
+                    job_ids = [job_id for job_id, _ in self._stops]
+                    report = await self._store.renew(self._owner, self._limits.lease_s, job_ids)
+                    self._stop(report.lost, Stop.LEASE_LOST)
+                    self._stop(report.cancel_requested, Stop.CANCELLED)
                 # Requests to stop wake the queue, as new jobs do: a burst of those must not become a burst of renewals.
                 await asyncio.sleep(self._limits.stop_s)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._limits.lease_s / 3):
                         await woken.wait()
 
-    def _stop(self, job_id: str, why: Stop) -> None:
-        if job_id in self._stops:
-            _resolve(self._stops[job_id], why)
+    def _stop(self, job_ids: Set[str], why: Stop) -> None:
+        for (job_id, _), stop in self._stops.items():
+            if job_id in job_ids:
+                _resolve(stop, why)
 
 
 def _resolve(future: asyncio.Future[Stop], why: Stop) -> None:

@@ -35,7 +35,15 @@ class Housekeeping:
         self._sole_owner = sole_owner
 
     async def recover(self) -> int:
-        """At start: queue again what a stopped server left running. Returns how many jobs that were."""
+        """Before anything is received or run: queue again what a stopped server left running, and drop the uploads
+        whose bytes had come when it was killed but of which no client was told. Returns how many jobs are queued again.
+        """
+        received = await self._uploads.media_ids()
+        strays = set(received) - await self._store.known_media(received)
+        for media_id in strays:
+            await self._uploads.remove(media_id)
+        if strays:
+            log.info("stray_uploads_removed", uploads=len(strays))
         recovered = await self._store.recover(self._policy.max_stalled_attempts, exclusive_owner=self._sole_owner)
         if recovered:
             log.info("jobs_recovered", jobs=recovered)
@@ -52,7 +60,7 @@ class Housekeeping:
         try:
             await self._store.recover(self._policy.max_stalled_attempts, exclusive_owner=False)
             for media in await self._store.unused_media(MEDIA_CHUNK):
-                await self._uploads.remove(media)
+                await self._uploads.remove(media.id)
                 await self._store.delete_media(media.id)
             await self._store.purge_history(self._policy.history_s, PURGE_CHUNK)
         except Exception:  # the boundary: housekeeping must not end because one round failed

@@ -24,6 +24,7 @@ from batchscribe_server.operations.transcriber import (
     HeardSegment,
     MediaSummary,
     Transcriber,
+    TranscriberClosedError,
     TranscriptionRequest,
 )
 from batchscribe_server.operations.write_outputs import WriteOutputs
@@ -45,7 +46,7 @@ class RunJob:
     """One run of one claimed job.
 
     Results are stored in order as they come, so a run that is cut off goes on where it stopped. A failure of the file
-    is the job's outcome; only a lost lease ends the run without one.
+    is the job's outcome; only a lost lease, or a transcriber that is closed, ends the run without one.
     """
 
     def __init__(
@@ -77,6 +78,10 @@ class RunJob:
         except LeaseLostError:
             log.warning("lease_lost", job=claim.job.name)
             return
+        except TranscriberClosedError:
+            # The job stays as it is stored; whoever finds its lease expired goes on with it.
+            log.warning("transcriber_closed", job=claim.job.name)
+            return
         log.info(
             "job_finished",
             job=job.name,
@@ -93,13 +98,19 @@ class RunJob:
             return await self._transcribe(claim)
         except JobFailure as failure:
             error = Failure(failure.reason, failure.message)
-        except LeaseLostError:
+        except (LeaseLostError, TranscriberClosedError):
             raise
         except Exception:  # the boundary: whatever goes wrong with one file reaches no other
             log.exception("job_crashed", job=job.name)
             error = Failure(Reason.INTERNAL, "The service failed on this file for a reason of its own; see its log.")
-        warning = await self._write_outputs.notice(job, error, self._now())
-        return Outcome(State.FAILED, error=error, warning=warning)
+        return Outcome(State.FAILED, error=error, warning=await self._notice(job, error))
+
+    async def _notice(self, job: Job, error: Failure) -> str:
+        try:
+            return await self._write_outputs.notice(job, error, self._now())
+        except Exception:  # the boundary, here as well: the job has failed, with or without a notice of it
+            log.exception("notice_crashed", job=job.name)
+            return "The notice could not be written, for a reason of the service's own."
 
     async def _transcribe(self, claim: Claim) -> Outcome:
         job = claim.job
@@ -107,7 +118,7 @@ class RunJob:
         if first_run and (existing := await self._write_outputs.existing(job)):
             return Outcome(State.SUCCEEDED, outputs=existing, warning="Skipped: the outputs were there already.")
         model = await self._models.resolve(job.config.model)
-        async with self._open(job) as file:
+        async with self._open(job) as (file, file_name):
             if not first_run and job.input_fingerprint != file.fingerprint:
                 raise JobFailure(
                     Reason.INPUT_CHANGED,
@@ -119,23 +130,24 @@ class RunJob:
                     f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
                 )
             run = _Run(self._store, claim, model, file.fingerprint)
-            summary = await run.hear(self._transcriber, self._request(job, model, file))
+            summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
         outputs = await self._write_outputs.transcripts(run.as_heard(), summary)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
 
     @asynccontextmanager
-    async def _open(self, job: Job) -> AsyncIterator[LocalInput]:
+    async def _open(self, job: Job) -> AsyncIterator[tuple[LocalInput, str]]:
+        """The job's file, and what it is called where it came from."""
         if not job.input_uri.startswith(MEDIA_PREFIX):
             async with self._storage.open_input(job.input_uri) as file:
-                yield file
+                yield file, job.input_uri.rpartition("/")[2]
             return
         try:
             media = await self._store.get_media(job.tenant, job.input_uri.removeprefix(MEDIA_PREFIX))
         except MediaNotFoundError as error:
             raise JobFailure(Reason.FETCH_FAILED, "The upload is gone: it had expired. Upload it again.") from error
-        yield await self._uploads.open_input(media)
+        yield await self._uploads.open_input(media), media.file_name
 
-    def _request(self, job: Job, model: Model, file: LocalInput) -> TranscriptionRequest:
+    def _request(self, job: Job, model: Model, file: LocalInput, file_name: str) -> TranscriptionRequest:
         known = job.detected_language
         return TranscriptionRequest(
             job_id=job.id,
@@ -148,6 +160,7 @@ class RunJob:
             fairness_key=job.batch_id or job.id,
             priority=job.priority,
             max_duration_ms=self._limits.max_duration_ms,
+            file_name=file_name,
         )
 
 

@@ -63,8 +63,8 @@ class ScanBatches:
         try:
             async for chunk in self._chunks(batch):
                 batch = await self._store.add_scanned(batch.id, chunk)
-                if batch.state.terminal:
-                    return
+                if batch.state.terminal or batch.cancel_requested:
+                    return  # nothing more of it is stored
             batch = await self._store.finish_scan(batch.id)
             log.info("batch_scanned", batch=batch.name, files=batch.counts.total)
         except JobFailure as failure:

@@ -49,7 +49,7 @@ class Storage(Protocol):
         """Whether the URI's scheme is one of this storage. Looks at the scheme alone."""
         ...
 
-    def check_allowed(self, uri: str) -> None:
+    async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a URI outside what the operator allowed, or one that is malformed."""
         ...
 
@@ -126,6 +126,10 @@ class UploadSpool(Protocol):
         """The upload as an input. Raises JobFailure FETCH_FAILED when its file is gone."""
         ...
 
-    async def remove(self, media: Media) -> None:
+    async def media_ids(self) -> Sequence[str]:
+        """The ids of all finished uploads whose bytes are here."""
+        ...
+
+    async def remove(self, media_id: str) -> None:
         """Drop the bytes of an upload; none there is fine."""
         ...

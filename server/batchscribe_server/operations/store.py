@@ -31,8 +31,8 @@ class ListQuery:
     """What to list. `page_token` is opaque and bound to the other fields: with other ones it is refused.
 
     `states` empty means all. `batch_id` None means jobs of any batch and of none. `labels` must all match.
-    `reference_id` and `uri_prefix` are ignored when empty. `oldest_first` orders by creation; the default is newest
-    first.
+    `reference_id`, `uri` and `uri_prefix` are ignored when empty. `oldest_first` orders by creation; the default is
+    newest first.
     """
 
     tenant: str
@@ -42,6 +42,7 @@ class ListQuery:
     states: tuple[State, ...] = ()
     labels: Mapping[str, str] | None = None
     reference_id: str = ""
+    uri: str = ""
     uri_prefix: str = ""
     oldest_first: bool = False
 
@@ -177,6 +178,10 @@ class JobStore(Protocol):
         """Raises JobNotFoundError."""
         ...
 
+    async def queue_position(self, job: Job) -> int:
+        """The place from 1 at which a QUEUED job will be claimed, if none of higher rank comes; 0 in other states."""
+        ...
+
     async def list_jobs(self, query: ListQuery) -> Page[Job]:
         """A page of jobs."""
         ...
@@ -249,6 +254,10 @@ class MediaStore(Protocol):
 
     async def get_media(self, tenant: str, media_id: str) -> Media:
         """Raises MediaNotFoundError."""
+        ...
+
+    async def known_media(self, media_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these uploads are recorded, whoever's they are."""
         ...
 
     async def unused_media(self, limit: int) -> Sequence[Media]:

@@ -79,7 +79,7 @@ class Submit:
         self._check_config(new.config, "job.config", violations)
         violations.raise_if_any()
         relative_path = await self._check_input(tenant, new.input_uri)
-        self._check_output(new.output)
+        await self._check_output(new.output)
         time = self._now()
         job = Job(
             id=job_id or self._new_id(),
@@ -113,11 +113,11 @@ class Submit:
             case SingleInput(uri):
                 await self._check_input(tenant, uri)
             case PrefixInput(uri):
-                self._storage.check_allowed(uri)
+                await self._storage.check_allowed(uri)
             case ManifestInput():
                 await self._check_manifest(tenant, new.input, new.output, violations)
         violations.raise_if_any()
-        self._check_output(new.output)
+        await self._check_output(new.output)
         time = self._now()
         batch = Batch(
             id=batch_id or self._new_id(),
@@ -151,12 +151,12 @@ class Submit:
         if uri.startswith(MEDIA_PREFIX):
             media = await self._store.get_media(tenant, uri.removeprefix(MEDIA_PREFIX))
             return media.file_name or media.id
-        self._storage.check_allowed(uri)
+        await self._storage.check_allowed(uri)
         return ""
 
-    def _check_output(self, output: OutputConfig) -> None:
+    async def _check_output(self, output: OutputConfig) -> None:
         if output.uri:
-            self._storage.check_allowed(output.uri)
+            await self._storage.check_allowed(output.uri)
 
     def _check_config(self, config: RecognitionConfig, path: str, violations: Violations) -> None:
         model: Model = self._models.get(config.model)

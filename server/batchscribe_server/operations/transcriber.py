@@ -15,7 +15,8 @@ from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescript
 class TranscriptionRequest:
     """One file to transcribe.
 
-    `path` is a local file. `first_segment` is the number of speech segments that an earlier, interrupted run has
+    `path` is a local file, `file_name` what it is called where it came from: of some formats the suffix is the only
+    sign. `first_segment` is the number of speech segments that an earlier, interrupted run has
     stored already; their results are not given again. `language` is empty to have it detected. `word_times` asks for
     word times beyond what `config` says. `fairness_key` groups requests that share one turn at the engine.
     """
@@ -30,6 +31,11 @@ class TranscriptionRequest:
     fairness_key: str = ""
     priority: int = 0
     max_duration_ms: int = 0
+    file_name: str = ""
+
+
+class TranscriberClosedError(Exception):
+    """The transcriber was closed before a file ended, which neither succeeded nor failed: it is to run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +96,8 @@ class Transcriber(Protocol):
         """Transcribe one file: first its MediaDescription, then HeardSegments strictly in order (with
         DecodingProgress between them where long stretches hold no speech), last a MediaSummary.
 
-        Closing the generator gives back all that the file held. Raises JobFailure when the file cannot be done.
+        Closing the generator gives back all that the file held. Raises JobFailure when the file cannot be done, and
+        TranscriberClosedError when the service ends before the file does.
         """
         ...
 

@@ -56,6 +56,6 @@ class Upload:
         try:
             await self._store.create_media(media)
         except BaseException:
-            await self._spool.remove(media)
+            await self._spool.remove(media_id)
             raise
         return media

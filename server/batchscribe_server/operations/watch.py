@@ -64,7 +64,7 @@ class Watch:
         self._wakeups = wakeups
         self._now = now
         self._limits = limits
-        self._feeds: dict[str, _Feed] = {}
+        self._feeds: dict[tuple[str, datetime], _Feed] = {}
         self._draining = asyncio.Event()
 
     def drain(self) -> None:
@@ -92,43 +92,40 @@ class Watch:
     ) -> AsyncGenerator[WatchMessage]:
         resource = await read()
         position = resource.history_start - 1 if after is None else after
-        if position < resource.history_start - 1:
-            raise HistoryPurgedError(
-                f"events of {resource.name} up to {resource.history_start - 1} are no longer kept; "
-                "watch again without after_sequence",
-                resource=resource.name,
-                history_start=str(resource.history_start),
-            )
-        if position > resource.sequence:
-            raise SequenceAheadError(
-                f"{resource.name} has come to {resource.sequence}, not yet to {position}", resource=resource.name
-            )
+        _check_position(resource, position)
         yield Snapshot(resource, position, self._now())
-        if resource.state.terminal and position == resource.sequence:
-            return
-        with self._feed(resource.name) as feed, self._wakeups.listening(resource.name) as woken:
+        with self._feed(resource) as feed, self._wakeups.listening(resource.name) as woken:
             quiet_since = asyncio.get_running_loop().time()
-            while True:
+            stirred = False
+            # A retry may open again what had ended, and an ended batch may still be renamed: only as it stands now does
+            # a resource tell whether there is more to come.
+            while not (resource.state.terminal and position == resource.sequence):
                 self._raise_if_draining()
                 woken.clear()
                 events = await feed.after(position)
-                for event in _newest_progress_only(events):
-                    yield event
-                    # A retry may have opened it again: only the end that still stands ends the watch.
-                    if _ends(event) and event.sequence >= (await read()).sequence:
-                        return
                 now_s = asyncio.get_running_loop().time()
                 if events:
+                    if events[0].sequence != position + 1:
+                        _check_position(await read(), position)
+                    for event in _newest_progress_only(events):
+                        yield event
                     position = events[-1].sequence
-                    quiet_since = now_s
+                    quiet_since, stirred = now_s, False
+                    if resource.state.terminal or any(map(_ends, events)):
+                        resource = await read()
+                        _check_position(resource, position)
                     continue
-                if now_s - quiet_since >= self._limits.heartbeat_s:
-                    await read()  # raises when the resource was deleted
+                due = now_s - quiet_since >= self._limits.heartbeat_s
+                if stirred or due:  # it may have been deleted
+                    resource = await read()
+                    _check_position(resource, position)
+                if due:
                     yield Heartbeat(position, self._now())
                     quiet_since = now_s
-                await self._sleep_until(woken)
+                stirred = await self._sleep_until(woken)
 
-    async def _sleep_until(self, woken: asyncio.Event) -> None:
+    async def _sleep_until(self, woken: asyncio.Event) -> bool:
+        """Wait until woken, or until it is time to look anyway; tells whether it was woken."""
         waits = {asyncio.ensure_future(woken.wait()), asyncio.ensure_future(self._draining.wait())}
         try:
             timeout_s = min(self._limits.poll_s, self._limits.heartbeat_s)
@@ -136,21 +133,24 @@ class Watch:
         finally:
             for wait in waits:
                 wait.cancel()
+        return woken.is_set()
 
     def _raise_if_draining(self) -> None:
         if self._draining.is_set():
             raise DrainingError("this server is shutting down; watch again after the last sequence you saw")
 
     @contextmanager
-    def _feed(self, resource: str) -> Iterator[_Feed]:
-        feed = self._feeds.setdefault(resource, _Feed(self._store, resource, self._limits))
+    def _feed(self, resource: Job | Batch) -> Iterator[_Feed]:
+        # A client may give a new resource the name of one that it deleted.
+        key = (resource.name, resource.create_time)
+        feed = self._feeds.setdefault(key, _Feed(self._store, resource.name, self._limits))
         feed.watchers += 1
         try:
             yield feed
         finally:
             feed.watchers -= 1
             if not feed.watchers:
-                del self._feeds[resource]
+                del self._feeds[key]
 
 
 class _Feed:
@@ -174,15 +174,37 @@ class _Feed:
             if held := self._held(position):
                 return held
             read = await self._store.read_events(self._resource, position, self._page_events)
-            if not self._kept or (read and position == self._kept[-1].sequence):
-                self._kept.extend(read)
+            self._keep(read)
             return read
+
+    def _keep(self, read: Sequence[Event]) -> None:
+        """Keep what was read where it goes on from what is kept, or is newer."""
+        newest = self._kept[-1].sequence if self._kept else 0
+        if read and read[0].sequence > newest:
+            if read[0].sequence > newest + 1:
+                self._kept.clear()
+            self._kept.extend(read)
 
     def _held(self, position: int) -> Sequence[Event]:
         if not self._kept or not self._kept[0].sequence <= position + 1 <= self._kept[-1].sequence:
             return ()
         skip = position + 1 - self._kept[0].sequence
         return [self._kept[k] for k in range(skip, min(skip + self._page_events, len(self._kept)))]
+
+
+def _check_position(resource: Job | Batch, position: int) -> None:
+    """Raises for a position after which events are missing, and for one that the resource has not come to."""
+    if position < resource.history_start - 1:
+        raise HistoryPurgedError(
+            f"events of {resource.name} up to {resource.history_start - 1} are no longer kept; "
+            "watch again without after_sequence",
+            resource=resource.name,
+            history_start=str(resource.history_start),
+        )
+    if position > resource.sequence:
+        raise SequenceAheadError(
+            f"{resource.name} has come to {resource.sequence}, not yet to {position}", resource=resource.name
+        )
 
 
 def _newest_progress_only(events: Sequence[Event]) -> Iterable[Event]:

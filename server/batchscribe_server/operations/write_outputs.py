@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
 from datetime import datetime
 
 import structlog
@@ -65,7 +63,7 @@ class WriteOutputs:
             pieces = self._renderer.render(transcript, format, job.config, job.output.subtitles)
             written = await self._storage.write_output(
                 self._uri(job, format),
-                await asyncio.to_thread(_whole, pieces),
+                pieces,
                 OnConflict.SKIP if skip else OnConflict.OVERWRITE,
             )
             outputs.append(OutputFile(format, written.uri, written.size_bytes))
@@ -93,7 +91,3 @@ class WriteOutputs:
 
     def _uri(self, job: Job, format: TranscriptFormat) -> str:
         return output_uri(job.output, format, job.input_uri, job.relative_path)
-
-
-def _whole(pieces: Iterable[bytes]) -> bytes:
-    return b"".join(pieces)

@@ -88,7 +88,7 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
     async def DeleteBatch(self, request: pb.DeleteBatchRequest, context: Context) -> Empty:  # noqa: N802
         """Remove a batch's record and its jobs'."""
         batch_id = check_named(request, "batches")
-        await self._services.delete.batch(DEFAULT_TENANT, batch_id, etag=store_etag(request.name, request.etag))
+        await self._services.store.delete_batch(DEFAULT_TENANT, batch_id, store_etag(request.name, request.etag))
         return Empty()
 
     async def WatchBatch(  # noqa: N802

@@ -37,6 +37,7 @@ class Filter:
     states: tuple[State, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     reference_id: str = ""
+    uri: str = ""
     uri_prefix: str = ""
 
 
@@ -90,11 +91,13 @@ class _Parser:
             while self._peek().kind != "end":
                 self._expect_word("AND")
                 self._read_term()
+        uri = self._texts.get("input_uri", "")
         return Filter(
             states=self._states,
             labels=self._labels,
             reference_id=self._texts.get("reference_id", ""),
-            uri_prefix=self._texts.get("input_uri", ""),
+            uri="" if uri.endswith("*") else uri,
+            uri_prefix=uri.removesuffix("*") if uri.endswith("*") else "",
         )
 
     def _read_term(self) -> None:
@@ -115,7 +118,7 @@ class _Parser:
             case "input_uri":
                 self._expect_equals()
                 self._once(token, token.text in self._texts)
-                self._texts[token.text] = self._read_prefix()
+                self._texts[token.text] = self._read_uri()
             case name:
                 self._expect_equals()
                 self._once(token, name in self._texts)
@@ -155,14 +158,13 @@ class _Parser:
             key = f"{key}.{self._take().text}"
         return key
 
-    def _read_prefix(self) -> str:
+    def _read_uri(self) -> str:
+        """A whole URI, or the beginning of one with * at its end."""
         token = self._peek()
         value = self._read_value(empty=False)
-        if not value.endswith("*"):
-            raise _at(token, "an input_uri is looked for by its beginning; end it with *")
-        if len(value) == 1:
+        if value == "*":
             raise _at(token, "* alone stands for every URI; leave the term out")
-        return value[:-1]
+        return value
 
     def _read_value(self, *, empty: bool = True) -> str:
         token = self._take()

@@ -13,7 +13,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from batchscribe.v1 import event_pb2, job_pb2, job_service_pb2_grpc
 from batchscribe.v1 import job_service_pb2 as pb
-from batchscribe_server.domain.job import DEFAULT_TENANT
+from batchscribe_server.domain.job import DEFAULT_TENANT, Job
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.watch import Snapshot
 from batchscribe_server.rpc.convert_event import job_event_message
@@ -73,8 +73,8 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         wait_ms = duration_ms(request.wait)
         if wait_ms:
             wait = self._services.wait(DEFAULT_TENANT, job_id, wait_ms / 1_000)
-            return job_message(await self._draining.cut_short(wait))
-        return job_message(await self._services.store.get_job(DEFAULT_TENANT, job_id))
+            return await self._placed(await self._draining.cut_short(wait))
+        return await self._placed(await self._services.store.get_job(DEFAULT_TENANT, job_id))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:  # noqa: N802
         """List jobs, of all or of one batch."""
@@ -101,7 +101,7 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
     async def DeleteJob(self, request: pb.DeleteJobRequest, context: Context) -> Empty:  # noqa: N802
         """Remove a job's record."""
         job_id = check_named(request, "jobs")
-        await self._services.delete.job(DEFAULT_TENANT, job_id, etag=store_etag(request.name, request.etag))
+        await self._services.store.delete_job(DEFAULT_TENANT, job_id, store_etag(request.name, request.etag))
         return Empty()
 
     async def WatchJob(  # noqa: N802
@@ -120,7 +120,10 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
             async for message in messages:
                 if isinstance(message, Snapshot):
                     config = message.resource.config
-                yield job_event_message(message, config)
+                event = job_event_message(message, config)
+                if isinstance(message, Snapshot) and isinstance(message.resource, Job):
+                    event.snapshot.queue_position = await self._services.store.queue_position(message.resource)
+                yield event
 
     async def GetTranscript(  # noqa: N802
         self, request: pb.GetTranscriptRequest, context: Context
@@ -133,6 +136,12 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         yield HttpBody(content_type=format.media_type, data=await asyncio.to_thread(next, chunks, b""))
         while chunk := await asyncio.to_thread(next, chunks, b""):
             yield HttpBody(data=chunk)
+
+    async def _placed(self, job: Job) -> job_pb2.Job:
+        """The job as a message, with its place in the queue; lists, which would count for each, leave it out."""
+        message = job_message(job)
+        message.queue_position = await self._services.store.queue_position(job)
+        return message
 
 
 def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from batchscribe.v1 import (
@@ -16,6 +16,7 @@ from batchscribe.v1 import (
 )
 from batchscribe_server.rpc.batch_service import BatchService
 from batchscribe_server.rpc.draining import Draining
+from batchscribe_server.rpc.health import HEALTH_SERVICE_NAME, Health
 from batchscribe_server.rpc.interceptor import RpcInterceptor
 from batchscribe_server.rpc.job_service import JobService
 from batchscribe_server.rpc.model_service import ModelService
@@ -35,7 +36,7 @@ class RpcServer:
         limits = limits or RpcLimits()
         self._services = services
         self._draining = Draining()
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         self._server = grpc.aio.server(interceptors=[RpcInterceptor(self._draining)], options=_options(limits))
         job_service = JobService(services, self._draining, limits.upload_silence_s)
         job_service_pb2_grpc.add_JobServiceServicer_to_server(job_service, self._server)
@@ -43,7 +44,7 @@ class RpcServer:
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(services), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            (*SERVICE_NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+            (*SERVICE_NAMES, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME), self._server
         )
 
     async def start(self, address: str) -> int:
@@ -71,6 +72,7 @@ class RpcServer:
         """End all watches with a resumable error, let the other calls finish for `grace_s`, and stop."""
         await self.begin_drain()
         self._services.watch.drain()
+        self._health.end_watches()
         await self._server.stop(grace_s)
 
 

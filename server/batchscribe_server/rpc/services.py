@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.store import Store
@@ -24,7 +23,6 @@ class Services:
     watch: Watch
     wait: WaitForJob
     read_transcript: ReadTranscript
-    delete: Delete
     upload: Upload
     models: Models
     transcriber: Transcriber

@@ -183,6 +183,7 @@ def _list_query(
         states=wanted.states,
         labels=wanted.labels or None,
         reference_id=wanted.reference_id,
+        uri=wanted.uri,
         uri_prefix=wanted.uri_prefix,
         oldest_first=oldest_first,
     )

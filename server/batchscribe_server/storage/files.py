@@ -35,9 +35,9 @@ class FileStorage:
         """Whether the scheme is `file`."""
         return is_file_uri(uri)
 
-    def check_allowed(self, uri: str) -> None:
+    async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a URI outside the roots."""
-        self._roots.resolve(uri)
+        await asyncio.to_thread(self._roots.resolve, uri)
 
     @asynccontextmanager
     async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
@@ -65,30 +65,40 @@ class FileStorage:
         self, uri: str, data: bytes | Iterable[bytes], on_conflict: OnConflict = OnConflict.OVERWRITE
     ) -> WrittenFile:
         """Write a file and the folders above it. A reader sees it whole or not at all, and so does a restart."""
-        path = self._resolve(uri, Reason.OUTPUT_FAILED)
-        pieces = [data] if isinstance(data, bytes) else data
-        return await asyncio.to_thread(_write, uri, Path(path), pieces, on_conflict)
+        return await asyncio.to_thread(self._write, uri, [data] if isinstance(data, bytes) else data, on_conflict)
 
     async def same(self, uri: str, other: str) -> bool:
         """Whether both lead to one path, links followed."""
+        return await asyncio.to_thread(self._same, uri, other)
+
+    async def exists(self, uri: str) -> bool:
+        """Whether there is a file of that URI below the roots."""
+        return await asyncio.to_thread(self._exists, uri)
+
+    async def remove(self, uri: str) -> bool:
+        """Remove a file; returns whether there was one."""
+        return await asyncio.to_thread(self._remove, uri)
+
+    def _write(self, uri: str, pieces: Iterable[bytes], on_conflict: OnConflict) -> WrittenFile:
+        return _write(uri, Path(self._resolve(uri, Reason.OUTPUT_FAILED)), pieces, on_conflict)
+
+    def _same(self, uri: str, other: str) -> bool:
         try:
             return self._roots.resolve(uri) == self._roots.resolve(other)
         except PathNotAllowedError:
             return False
 
-    async def exists(self, uri: str) -> bool:
-        """Whether there is a file of that URI below the roots."""
+    def _exists(self, uri: str) -> bool:
         try:
-            path = self._roots.resolve(uri)
+            # Unlike Path.is_file, false also where the server may not look: then the writing says so.
+            return os.path.isfile(self._roots.resolve(uri))  # noqa: PTH113
         except PathNotAllowedError:
             return False
-        return await asyncio.to_thread(Path(path).is_file)
 
-    async def remove(self, uri: str) -> bool:
-        """Remove a file; returns whether there was one."""
-        path = self._resolve(uri, Reason.OUTPUT_FAILED)
+    def _remove(self, uri: str) -> bool:
+        path = Path(self._resolve(uri, Reason.OUTPUT_FAILED))
         try:
-            await asyncio.to_thread(Path(path).unlink)
+            path.unlink()
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -143,7 +153,9 @@ def _write(uri: str, path: Path, pieces: Iterable[bytes], on_conflict: OnConflic
     existing = _existing(uri, path, on_conflict)
     if existing is not None:
         return existing
-    # In the same folder, so that it can be renamed; hidden, so that no listing takes it for a file of its own.
+    # In the same folder, so that it can be renamed; hidden, so that no listing takes it for a file of its own. The name
+    # is new each time, since two who write one output must not share it. So a kill in the middle leaves it behind, and
+    # nobody can tell from outside that its writer is dead: docs/operations.md says how to remove such files.
     unfinished = path.with_name(f".batchscribe-{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Sequence
 from pathlib import Path
 
 from batchscribe_server.domain.errors import (
@@ -71,9 +71,13 @@ class DiskUploadSpool:
             raise JobFailure(Reason.FETCH_FAILED, f"the bytes of {media.name} are gone; upload the file again")
         return LocalInput(media.path, media.size_bytes, media.sha256)
 
-    async def remove(self, media: Media) -> None:
+    async def media_ids(self) -> Sequence[str]:
+        """The names of the finished files."""
+        return await asyncio.to_thread(_finished, self._folder)
+
+    async def remove(self, media_id: str) -> None:
         """Drop the bytes of an upload; none there is fine."""
-        self._total_bytes -= await asyncio.to_thread(_unlink, Path(media.path))
+        self._total_bytes -= await asyncio.to_thread(_unlink, self._folder / media_id)
 
     async def _write_all(
         self, upload: _PartialUpload, chunks: AsyncIterable[bytes], declared_size_bytes: int | None
@@ -168,6 +172,10 @@ def _clean(folder: Path) -> int:
     for partial in folder.glob(f"*{_PARTIAL_SUFFIX}"):
         partial.unlink(missing_ok=True)
     return sum(upload.stat().st_size for upload in folder.iterdir())
+
+
+def _finished(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir() if file.suffix != _PARTIAL_SUFFIX]
 
 
 def _unlink(path: Path) -> int:

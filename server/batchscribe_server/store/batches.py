@@ -129,7 +129,7 @@ def _of_tenant(ledger: Ledger, tenant: str, batch_id: str) -> BatchRecord:
 def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None) -> Batch:
     if key is not None:
         first_id = first_answer(ledger, batch.tenant, "batches", key, batch.id)
-        if first_id != batch.id:
+        if first_id is not None:
             return _get(ledger.connection, batch.tenant, first_id)
     new = replace(
         batch,

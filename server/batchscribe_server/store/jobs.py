@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, tuple_
 
 from batchscribe_server.domain.errors import (
     AlreadyExistsError,
@@ -46,6 +46,10 @@ class SqlJobStore:
         """Read one job."""
         return await self._database.read(partial(_get, tenant=tenant, job_id=job_id))
 
+    async def queue_position(self, job: Job) -> int:
+        """Count the jobs that are claimed before this one."""
+        return await self._database.read(partial(_queue_position, job=job)) if job.state is State.QUEUED else 0
+
     async def list_jobs(self, query: ListQuery) -> Page[Job]:
         """Read a page of jobs."""
         return await self._database.read(lambda connection: list_page(connection, tables.jobs, query, job_from_row))
@@ -81,10 +85,18 @@ def _get(connection: Connection, tenant: str, job_id: str) -> Job:
     return job_from_row(row)
 
 
+def _queue_position(connection: Connection, job: Job) -> int:
+    rank = (_jobs.ordinal, _jobs.create_time, _jobs.id)
+    own = tuple_(job.ordinal, job.create_time, job.id, types=[column.type for column in rank])
+    first = or_(_jobs.priority > job.priority, and_(_jobs.priority == job.priority, tuple_(*rank) < own))
+    before = select(func.count()).select_from(tables.jobs).where(_jobs.state == State.QUEUED, first)
+    return int(connection.execute(before).scalar_one()) + 1
+
+
 def _create(ledger: Ledger, job: Job, key: IdempotencyKey | None) -> Job:
     if key is not None:
         first_id = first_answer(ledger, job.tenant, "jobs", key, job.id)
-        if first_id != job.id:
+        if first_id is not None:
             return _get(ledger.connection, job.tenant, first_id)
     queued = ledger.queued(job)
     if not insert_if_absent(ledger.connection, tables.jobs, job_values(queued) | {"token": 0}):

@@ -17,6 +17,9 @@ from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.rows import media_from_row, media_values
 
+CHUNK_IDS = 500
+"""Ids in one query at most."""
+
 _media = tables.media.c
 _jobs = tables.jobs.c
 
@@ -34,6 +37,14 @@ class SqlMediaStore:
     async def get_media(self, tenant: str, media_id: str) -> Media:
         """Read one upload."""
         return await self._database.read(partial(_get, tenant=tenant, media_id=media_id))
+
+    async def known_media(self, media_ids: Sequence[str]) -> frozenset[str]:
+        """Look up ids, a bounded number in one query."""
+        known: set[str] = set()
+        for start in range(0, len(media_ids), CHUNK_IDS):
+            chunk = media_ids[start : start + CHUNK_IDS]
+            known |= await self._database.read(partial(_known, media_ids=chunk))
+        return frozenset(known)
 
     async def unused_media(self, limit: int) -> Sequence[Media]:
         """Read which uploads may go, those first that expired first."""
@@ -57,6 +68,10 @@ def _get(connection: Connection, tenant: str, media_id: str) -> Media:
     if row is None:
         raise MediaNotFoundError(f"There is no upload {media_id!r}.", media=media_id)
     return media_from_row(row)
+
+
+def _known(connection: Connection, media_ids: Sequence[str]) -> set[str]:
+    return set(connection.execute(select(_media.id).where(_media.id.in_(media_ids))).scalars())
 
 
 def _unused(ledger: Ledger, limit: int) -> Sequence[Media]:

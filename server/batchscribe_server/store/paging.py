@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Table, func, selec
 from batchscribe_server.domain.errors import FieldViolation, InvalidArgumentError
 from batchscribe_server.operations.store import ListQuery, Page
 from batchscribe_server.store.columns import from_microseconds, to_microseconds
+from batchscribe_server.store.dialect import has_label
 
 
 class Listed(Protocol):
@@ -62,7 +63,7 @@ def list_page(
     """One page of jobs or batches. Raises InvalidArgumentError on a token of another query."""
     collection = str(table.name)
     place = read_token(collection, query) if query.page_token else None
-    conditions = _conditions(table, query)
+    conditions = _conditions(connection, table, query)
     # Counting may read a whole index, so a listing is counted once, when it begins.
     total = place.total if place else _count(connection, table, conditions)
     rank = tuple_(table.c.create_time, table.c.id)
@@ -111,6 +112,7 @@ def _digest(collection: str, query: ListQuery) -> bytes:
         sorted(query.states),
         sorted((query.labels or {}).items()),
         query.reference_id,
+        query.uri,
         query.uri_prefix,
         query.oldest_first,
     ]
@@ -122,7 +124,7 @@ def _count(connection: Connection, table: Table, conditions: Sequence[ColumnElem
     return total
 
 
-def _conditions(table: Table, query: ListQuery) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, table: Table, query: ListQuery) -> list[ColumnElement[bool]]:
     columns: Any = table.c
     conditions: list[ColumnElement[bool]] = [columns.tenant == query.tenant]
     if query.states:
@@ -130,9 +132,11 @@ def _conditions(table: Table, query: ListQuery) -> list[ColumnElement[bool]]:
     if query.reference_id:
         conditions.append(columns.reference_id == query.reference_id)
     for key, value in (query.labels or {}).items():
-        conditions.append(columns.labels[key].as_string() == value)
+        conditions.append(has_label(connection, columns.labels, key, value))
     if query.batch_id is not None and "batch_id" in columns:
         conditions.append(columns.batch_id == query.batch_id)
+    if query.uri and "input_uri" in columns:
+        conditions.append(columns.input_uri == query.uri)
     if query.uri_prefix and "input_uri" in columns:
         # Not LIKE, which ignores case on SQLite.
         conditions.append(func.substr(columns.input_uri, 1, len(query.uri_prefix)) == query.uri_prefix)

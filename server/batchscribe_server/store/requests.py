@@ -16,15 +16,15 @@ KEPT = timedelta(hours=24)
 """How long a repeat is recognised."""
 
 
-def first_answer(ledger: Ledger, tenant: str, collection: str, key: IdempotencyKey, resource_id: str) -> str:
-    """The id of what was created under this key: `resource_id`, unless an earlier request created another.
+def first_answer(ledger: Ledger, tenant: str, collection: str, key: IdempotencyKey, resource_id: str) -> str | None:
+    """The id of what an earlier request created under this key; None when this is the first, for `resource_id`.
 
     Raises InvalidArgumentError when the earlier request had another body.
     """
     row = {"tenant": tenant, "collection": collection, "request_id": key.request_id}
     new = row | {"body_digest": key.body_digest, "resource_id": resource_id, "create_time": ledger.now}
     if insert_if_absent(ledger.connection, tables.idempotency, new):
-        return resource_id
+        return None
     columns = tables.idempotency.c
     query = select(columns.body_digest, columns.resource_id).filter_by(**row)
     body_digest, first_id = ledger.connection.execute(query).one()

@@ -66,7 +66,10 @@ class Child(Generic[Incoming]):
 
         Raises ChildStartError when it can't be started, ends, or says nothing in time; no process is left then.
         """
-        own_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            own_end, child_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:
+            raise ChildStartError(f"it gets no channel: {error.strerror}") from error
         with child_end:
             channel: AsyncChannel[Incoming] = await AsyncChannel.over(own_end, command.incoming)
             try:

@@ -136,16 +136,17 @@ class EngineProcess:
                 await self._listen(child)
                 for attendant in attendants:
                     attendant.cancel()
-            ending = await child.describe_death()
+            if self._cause is None:
+                self._cause = Cause(Reason.ENGINE_CRASHED, await child.describe_death())
+            await child.kill()
         finally:
             self.ready.clear()
             self.hello = self.heartbeat = None
             self.reason = "the engine is being restarted"
-            # Ended, not killed: this is also the way out when the service stops. A dead child takes no time here.
+            # This is also the way out when the service stops. A dead child takes no time here.
             await child.end()
-        cause = self._cause or Cause(Reason.ENGINE_CRASHED, ending)
-        log.error("engine_died", pid=child.pid, cause=cause.words, batches_in_flight=len(self._in_flight))
-        self._recover(cause)
+        log.error("engine_died", pid=child.pid, cause=self._cause.words, batches_in_flight=len(self._in_flight))
+        self._recover(self._cause)
 
     async def _listen(self, child: Child[FromEngine]) -> None:
         """Take what the engine says until it is gone."""

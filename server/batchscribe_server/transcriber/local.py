@@ -12,8 +12,12 @@ from types import TracebackType
 from typing import Self
 
 from batchscribe_engine.arena import Arena
-from batchscribe_server.domain.errors import DrainingError
-from batchscribe_server.operations.transcriber import TranscriberStatus, Transcription, TranscriptionRequest
+from batchscribe_server.operations.transcriber import (
+    TranscriberClosedError,
+    TranscriberStatus,
+    Transcription,
+    TranscriptionRequest,
+)
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.batcher import BatchLimits
 from batchscribe_server.transcriber.commands import (
@@ -55,7 +59,8 @@ class TranscriberConfig:
 class LocalTranscriber:
     """A `Transcriber` over child processes; an async context manager, entered and left by one task.
 
-    Leaving it ends the children in good order; files that are still open end with DrainingError.
+    Leaving it ends the children in good order; files that are still open end with TranscriberClosedError, and so does
+    any that comes later.
     """
 
     def __init__(self, config: TranscriberConfig, clock: Callable[[], float] = time.monotonic) -> None:
@@ -85,6 +90,7 @@ class LocalTranscriber:
         self._sessions: set[Session] = set()
         self._group = asyncio.TaskGroup()
         self._supervisors: list[asyncio.Task[None]] = []
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -97,12 +103,15 @@ class LocalTranscriber:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._closed = True
         for session in list(self._sessions):
-            session.fail(DrainingError("The engine is shutting down."))
+            session.fail(TranscriberClosedError())
         for supervisor in self._supervisors:
             supervisor.cancel()
+        # The group gets to see a cancellation, which may be its own; any other error would come out of it wrapped.
+        cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
         try:
-            await self._group.__aexit__(kind, error, traceback)
+            await self._group.__aexit__(*((kind, error, traceback) if cancelled else (None, None, None)))
         finally:
             self._arena.close()
 
@@ -133,6 +142,8 @@ class LocalTranscriber:
 
     async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:
         """Transcribe one file; see the port. The generator must be closed, as `contextlib.aclosing` does."""
+        if self._closed:
+            raise TranscriberClosedError
         session = Session(
             request,
             model_spec(request.model),
@@ -143,6 +154,7 @@ class LocalTranscriber:
         )
         task = MediaTask(
             path=request.path,
+            file_name=request.file_name,
             voice_activity=voice_activity_options(request.config.voice_activity),
             max_duration_ms=request.max_duration_ms,
             priority=request.priority,

@@ -11,6 +11,8 @@ import structlog
 
 from batchscribe_engine.channel import ChannelClosedError
 from batchscribe_engine.messages import (
+    MAX_SEGMENT_S,
+    SAMPLE_RATE_HZ,
     CancelTask,
     FromMediaWorker,
     MediaFailed,
@@ -36,11 +38,13 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
     """`stall_s` is how long a worker may be silent unless it waits for a slot, `max_crashes` how many workers one file
-    may kill, `tasks_per_worker` after how many files a worker is replaced by a fresh one.
+    may kill, `tasks_per_worker` after how many files a worker is replaced by a fresh one. `tick_s` is how often its
+    silence is looked at.
     """
 
     workers: int = 2
     stall_s: float = 60.0
+    tick_s: float = 0.5
     max_crashes: int = 3
     tasks_per_worker: int = 200
 
@@ -76,24 +80,25 @@ class MediaPool:
                 group.create_task(self._keep_worker(), name=f"media-worker-{number}")
 
     async def _keep_worker(self) -> None:
-        failures = 0
+        fruitless = 0  # workers in a row that never came to a file
         while True:
             try:
                 child: Child[FromMediaWorker]
                 child, _ = await Child.spawn(self._command, self._arena_descriptor)
             except ChildStartError as error:
-                failures += 1
-                self.reason = f"the media workers do not start: {error}"
-                log.error("media_worker_start_failed", reason=str(error), failures=failures)  # noqa: TRY400 - its words say all
-                await asyncio.sleep(self._backoff.delay_s(failures))
-                continue
-            failures = 0
-            self._enter()
-            try:
-                await self._employ(child)
-            finally:
-                self._leave()
-                await child.end()
+                fruitless += 1
+                if not self._alive:
+                    self.reason = f"the media workers do not start: {error}"
+                log.error("media_worker_start_failed", reason=str(error), failures=fruitless)  # noqa: TRY400 - its words say all
+            else:
+                self._enter()
+                try:
+                    employed = await self._employ(child)
+                finally:
+                    self._leave()
+                    await child.end()
+                fruitless = 0 if employed else fruitless + 1
+            await asyncio.sleep(self._backoff.delay_s(fruitless))
 
     def _enter(self) -> None:
         self._alive += 1
@@ -106,19 +111,20 @@ class MediaPool:
             self.ready.clear()
             self.reason = "the media workers are being restarted"
 
-    async def _employ(self, child: Child[FromMediaWorker]) -> None:
-        """Give one worker files until it dies of one, or has had its share."""
-        for _ in range(self._limits.tasks_per_worker):
+    async def _employ(self, child: Child[FromMediaWorker]) -> bool:
+        """Give one worker files until it dies, or has had its share; returns whether there was any."""
+        for number in range(self._limits.tasks_per_worker):
             task = await self._queue.take(child.exited)
             if task is None:
                 log.warning("media_worker_died", pid=child.pid, cause=await child.describe_death())
-                return
-            run = MediaRun(next(self._task_ids), task, child, self._slots, self._limits.stall_s)
+                return number > 0
+            run = MediaRun(next(self._task_ids), task, child, self._slots, self._limits)
             try:
                 await run.to_the_end()
             except WorkerLostError as lost:
                 self._on_lost(task, child.pid, str(lost))
-                return
+                return True
+        return True
 
     def _on_lost(self, task: MediaTask, pid: int, cause: str) -> None:
         task.crashes += 1
@@ -140,22 +146,30 @@ class WorkerLostError(Exception):
 
 
 class MediaRun:
-    """One file on one worker. Whatever way it ends, the slots that were granted and not filled are free again."""
+    """One file on one worker. Whatever way it ends, the slots that were granted and not filled are free again.
+
+    A worker is silent for as long as ticks say so, not a clock: a server that was itself stopped for a while blames
+    nobody.
+    """
 
     def __init__(
-        self, task_id: int, task: MediaTask, child: Child[FromMediaWorker], slots: SlotAllocator, stall_s: float
+        self, task_id: int, task: MediaTask, child: Child[FromMediaWorker], slots: SlotAllocator, limits: WorkerLimits
     ) -> None:
         self._task_id = task_id
         self._task = task
         self._child = child
         self._slots = slots
-        self._stall_s = stall_s
+        self._limits = limits
         self._filling: set[Grant] = set()
+        self._waits_for_slot = False
+        self._silent_s = 0.0
+        self._stall = ""
         self._ended = False
 
     async def to_the_end(self) -> None:
         """Run the file until the worker has ended it. Raises WorkerLostError when the worker is lost."""
         self._task.cancelled.add_done_callback(self._pass_cancellation_on)
+        watch = asyncio.create_task(self._watch(), name=f"media-watch-{self._child.pid}")
         try:
             self._child.channel.send(
                 TranscodeTask(
@@ -164,18 +178,18 @@ class MediaRun:
                     voice_activity=self._task.voice_activity,
                     first_segment=self._task.sink.next_index,
                     max_duration_ms=self._task.max_duration_ms,
+                    file_name=self._task.file_name,
                 )
             )
             while not await self._step():
                 pass
         except ChannelClosedError as error:
-            ending = await self._child.describe_death()
-            raise WorkerLostError(str(error) or ending) from error
-        except TimeoutError as error:
+            cause = self._stall or str(error) or await self._child.describe_death()
             await self._child.kill()
-            raise WorkerLostError(f"no sign of life for {self._stall_s:g} s") from error
+            raise WorkerLostError(cause) from error
         finally:
             self._ended = True
+            watch.cancel()
             self._task.cancelled.remove_done_callback(self._pass_cancellation_on)
             if self._filling:
                 # Only a worker that is gone leaves a slot alone for certain.
@@ -188,10 +202,19 @@ class MediaRun:
             with contextlib.suppress(ChannelClosedError):  # the run notices by itself
                 self._child.channel.send(CancelTask(self._task_id))
 
+    async def _watch(self) -> None:
+        """Kill a worker that has fallen silent; its end is then noticed by the run."""
+        while self._silent_s <= self._limits.stall_s:
+            await asyncio.sleep(self._limits.tick_s)
+            if not self._waits_for_slot:
+                self._silent_s += self._limits.tick_s
+        self._stall = f"no sign of life for {self._limits.stall_s:g} s"
+        self._child.strike()
+
     async def _step(self) -> bool:
         """Take one message; True when it was the last one."""
-        async with asyncio.timeout(self._stall_s):
-            message = await self._child.channel.receive()
+        message = await self._child.channel.receive()
+        self._silent_s = 0.0
         if isinstance(message, WorkerReady) or message.task_id != self._task_id:
             raise ChannelClosedError("it spoke out of turn")
         sink = self._task.sink
@@ -220,9 +243,11 @@ class MediaRun:
             return
         request = self._slots.request(self._task.sink)
         watched = (request, self._task.cancelled, self._child.exited)
+        self._waits_for_slot = True
         try:
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._waits_for_slot = False
             if request.done():
                 self._filling.add(request.result())
             request.cancel()
@@ -237,6 +262,8 @@ class MediaRun:
             raise ChannelClosedError("it filled a slot that it wasn't granted")
         if message.index != self._task.sink.next_index:
             raise ChannelClosedError("it left a segment out")
+        if not 0 < message.samples <= MAX_SEGMENT_S * SAMPLE_RATE_HZ:
+            raise ChannelClosedError("a segment of an impossible length")
         self._filling.remove(grant)
         self._slots.filled(grant)
         self._task.sink.segment_ready(message, grant)

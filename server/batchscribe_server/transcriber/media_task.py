@@ -51,11 +51,12 @@ class MediaSink(Holder, Protocol):
 
 @dataclass(slots=True, eq=False)
 class MediaTask:
-    """A file to be decoded. `submitted_s` is when it was asked for; `cancelled` settles when
-    nobody waits for it any more; `crashes` counts the workers that died of it.
+    """A file to be decoded. `submitted_s` is when it was asked for; `cancelled` settles when nobody waits for it any
+    more; `crashes` counts the workers that died of it.
     """
 
     path: str
+    file_name: str
     voice_activity: VoiceActivityOptions
     max_duration_ms: int
     priority: int

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from batchscribe_engine.messages import (
-    MAX_SEGMENT_S,
+    MAX_HELD_S,
     SAMPLE_RATE_HZ,
     DecodeOptions,
     MediaFinished,
@@ -176,8 +176,8 @@ class Session:
             self._find_language()
 
     def progressed(self, message: MediaProgress) -> None:
-        """Tell of silence: so far back nothing can be part of a segment that is still being cut."""
-        silent_ms = message.decoded_ms - 1000 * MAX_SEGMENT_S
+        """Tell of silence: what the worker may still hold back is later than that."""
+        silent_ms = message.decoded_ms - 1000 * MAX_HELD_S
         if self._outstanding or self._early or not self._described or silent_ms <= self._searched_ms:
             return
         self._searched_ms = silent_ms
@@ -271,7 +271,7 @@ class Session:
             for word in result.words
         )
         assert self._language is not None
-        confidence = min(1.0, math.exp(result.avg_log_prob)) if result.text else 0.0
+        confidence = _probability(result.avg_log_prob) if result.text else 0.0
         return HeardSegment(segment.index, start_ms, end_ms, result.text, words, self._language, confidence)
 
     def _end_if_done(self) -> None:
@@ -289,3 +289,8 @@ class Session:
         """Release a segment's slot unless the engine reads it: then it comes back with its result."""
         if self._slots.state(segment.grant) is SlotState.READY:
             self._slots.release(segment.grant)
+
+
+def _probability(log_prob: float) -> float:
+    """A log probability as one from 0 to 1, whatever numbers the model came to: overflowing, it gives not-a-number."""
+    return 0.0 if math.isnan(log_prob) else math.exp(min(0.0, log_prob))

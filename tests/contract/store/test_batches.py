@@ -355,3 +355,9 @@ async def test_a_deleted_file_leaves_the_counts_and_may_end_its_batch(store: Sto
     with pytest.raises(JobNotFoundError):
         await store.get_job(TENANT, jobs[1].id)
     await check_history(store, batch.name, ended.sequence, 1)
+
+
+async def test_a_repeated_request_with_a_chosen_id_gives_the_first_batch(store: Store) -> None:
+    key = IdempotencyKey("11111111-1111-4111-8111-111111111111", "digest")
+    first = await store.create_batch(new_batch("chosen"), key)
+    assert await store.create_batch(new_batch("chosen"), key) == first

@@ -123,8 +123,10 @@ async def test_reads_do_not_wait_for_a_writer(sqlite_url: str) -> None:
         event.listen(Engine, "commit", hold)
         try:
             cancelling = asyncio.create_task(store.cancel_job(TENANT, job.id))
-            await asyncio.wait_for(committing.wait(), 10)
-            assert await asyncio.wait_for(store.get_job(TENANT, job.id), 10) == job
+            async with asyncio.timeout(10):
+                await committing.wait()
+            async with asyncio.timeout(10):
+                assert await store.get_job(TENANT, job.id) == job
             assert not cancelling.done()
         finally:
             may_commit.set()

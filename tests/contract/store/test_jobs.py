@@ -219,3 +219,19 @@ async def test_only_what_failed_or_was_cancelled_is_retried(store: Store) -> Non
     await store.cancel_job(TENANT, cancelled.id)
     retried = await store.retry_job(TENANT, cancelled.id)
     assert (retried.state, retried.cancel_requested) == (State.QUEUED, False)
+
+
+async def test_a_repeated_request_with_a_chosen_id_gives_the_first_job(store: Store) -> None:
+    key = IdempotencyKey("11111111-1111-4111-8111-111111111111", "digest")
+    first = await store.create_job(new_job("chosen"), key)
+    assert await store.create_job(new_job("chosen"), key) == first
+
+
+async def test_a_place_in_the_queue_is_the_place_in_the_order_of_claims(store: Store) -> None:
+    for fields in ({}, {"priority": 5}, {"ordinal": 3}, {"ordinal": 1, "priority": 5}, {"priority": -1}, {}):
+        await store.create_job(new_job(**fields))
+    jobs = await all_jobs(store)
+    places = {job.id: await store.queue_position(job) for job in jobs}
+    claimed = [(await claim_one(store)).job for _ in jobs]
+    assert [places[job.id] for job in claimed] == [1, 2, 3, 4, 5, 6]
+    assert await store.queue_position(claimed[-1]) == 0

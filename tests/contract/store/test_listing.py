@@ -134,3 +134,16 @@ async def test_a_token_of_another_query_is_refused(store: Store) -> None:
         assert [violation.field for violation in refused.value.violations] == ["page_token"]
     with pytest.raises(InvalidArgumentError):
         await store.list_batches(ours)
+
+
+async def test_jobs_are_found_by_their_whole_uri(store: Store) -> None:
+    one, _ = [await store.create_job(new_job(input_uri=uri)) for uri in ("file:///a.wav", "file:///a.wav.wav")]
+    assert await ids_of(store, ListQuery(TENANT, 10, uri="file:///a.wav")) == [one.id]
+    assert await ids_of(store, ListQuery(TENANT, 10, uri="file:///a")) == []
+
+
+@pytest.mark.parametrize("key", ['a"b', "a.b/c", "$x[0]", "it's", "a\\b", "ü"])
+async def test_labels_of_any_key_are_found(store: Store, key: str) -> None:
+    job = await store.create_job(new_job(labels={key: "yes"}))
+    await store.create_job(new_job(labels={key: "no"}))
+    assert await ids_of(store, ListQuery(TENANT, 10, labels={key: "yes"})) == [job.id]

@@ -58,3 +58,11 @@ async def test_a_forgotten_upload_is_gone(store: Store) -> None:
     await store.delete_media("one")
     with pytest.raises(MediaNotFoundError):
         await store.get_media(TENANT, "one")
+
+
+async def test_known_uploads_are_told_from_strays(store: Store) -> None:
+    for number in range(3):
+        await store.create_media(upload(f"known-{number}"))
+    asked = [f"{kind}-{number}" for kind in ("known", "stray") for number in range(700)]
+    assert await store.known_media(asked) == {"known-0", "known-1", "known-2"}
+    assert await store.known_media([]) == frozenset()

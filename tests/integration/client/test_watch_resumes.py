@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from pathlib import Path
 
 import grpc
 import pytest
+import structlog
 
 from batchscribe import AsyncClient, HistoryPurgedError, JobNotFoundError, UnavailableError, WaitTimeoutError
 from batchscribe.errors import BatchscribeError
 from batchscribe.v1.batch_pb2 import Batch
 from batchscribe.v1.event_pb2 import BatchEvent, BatchJobChange, BatchProgress, JobEvent, StateChange
+from batchscribe.v1.job_pb2 import Job
 from batchscribe.v1.state_pb2 import STATE_FAILED, STATE_RUNNING, STATE_SUCCEEDED
+from batchscribe.v1.storage_pb2 import InputConfig
 from tests.integration.client.scripted_service import RST, Break, Script, fail, heartbeat, job_history, serving
+from tests.rpc_server import served
 
 
 async def sequences(client: AsyncClient, after_sequence: int | None = None) -> list[int]:
@@ -194,3 +200,19 @@ async def test_a_watch_can_be_left_at_any_time(client: AsyncClient) -> None:
     first: JobEvent = await anext(events)
     await events.aclose()
     assert first.HasField("snapshot")
+
+
+async def test_a_watch_that_is_left_leaves_no_call_behind(tmp_path: Path) -> None:
+    async with served(tmp_path) as server, AsyncClient(server.address) as client, asyncio.timeout(10):
+        server.service.transcriber.flowing.clear()
+        job = await client.create_job(Job(input=InputConfig(uri=server.service.audio("call.wav"))))
+        gc.disable()
+        try:
+            with structlog.testing.capture_logs() as logs:
+                events = client.watch_job(job.name)
+                assert (await anext(events)).HasField("snapshot")
+                await events.aclose()
+                while not any(str(entry.get("method", "")).endswith("WatchJob") for entry in logs):
+                    await client.get_job(job.name)
+        finally:
+            gc.enable()

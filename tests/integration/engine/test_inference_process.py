@@ -84,6 +84,7 @@ def engine(*arguments: str) -> Iterator[Engine]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "batchscribe_engine.inference", "--device", "cpu", "--concurrency", "1"),
+            *("--threads", "2", "--pulse-s", "0.05"),
             *("--channel-fd", str(theirs.fileno()), "--arena-fd", str(arena.descriptor)),
             *arguments,
         ],
@@ -169,7 +170,7 @@ def test_two_models_share_a_budget_that_fits_one(base_folder: Path, tiny_en: Mod
 
 
 def test_an_idle_model_is_unloaded_and_its_memory_given_back(tiny_en: ModelSpec) -> None:
-    with engine("--idle-unload-s", "2") as forgetful:
+    with engine("--idle-unload-s", "0.5") as forgetful:
         assert isinstance(forgetful.answer(forgetful.batch(1, tiny_en)), BatchDone)
         loaded = forgetful.next(EngineStatus)
         while (status := forgetful.next(EngineStatus)).models:
@@ -209,6 +210,25 @@ def test_it_ends_with_the_server_even_in_the_middle_of_a_batch(tiny_en: ModelSpe
         assert orphan.exit_code() == 0
         assert orphan.process.stderr is not None
         assert orphan.process.stderr.read() == ""
+
+
+def test_it_ends_even_if_nobody_reads_its_last_words() -> None:
+    code = """
+import os, sys
+from batchscribe_engine.inference.process import exit_now
+os.read(0, 1)  # by now the other end of standard error is closed
+try:
+    print("words", file=sys.stderr)
+except BrokenPipeError:
+    exit_now(7)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        assert process.stdin is not None
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        assert process.wait(EXIT_S) == 7
 
 
 def test_a_device_that_is_not_there_is_told_in_plain_words() -> None:

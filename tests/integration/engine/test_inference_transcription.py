@@ -37,14 +37,14 @@ def cpu() -> Device:
 
 @pytest.fixture(scope="module")
 def base(base_folder: Path, cpu: Device) -> Iterator[Whisper]:
-    whisper = Whisper.load(str(base_folder), cpu, workers=1, threads=1)
+    whisper = Whisper.load(str(base_folder), cpu, workers=1, threads=2)
     yield whisper
     whisper.close()
 
 
 @pytest.fixture(scope="module")
 def tiny_en(tiny_en_folder: Path, cpu: Device) -> Iterator[Whisper]:
-    whisper = Whisper.load(str(tiny_en_folder), cpu, workers=1, threads=1)
+    whisper = Whisper.load(str(tiny_en_folder), cpu, workers=1, threads=2)
     yield whisper
     whisper.close()
 

@@ -77,6 +77,16 @@ def test_sound_that_is_missing_is_silence(name: str, tmp_path: Path) -> None:
     assert delay_ms(sound[rest], source[rest]) == pytest.approx(0, abs=10)
 
 
+@pytest.mark.parametrize("file_name", ["call.G722", "a folder/call.g722"])
+def test_a_format_without_a_header_is_known_by_the_name_the_file_had(file_name: str, tmp_path: Path) -> None:
+    source_path = spoken(TEXT)
+    spooled = encoded(source_path, tmp_path, ENCODINGS["g722"]).rename(tmp_path / "0199a-spooled")
+    with MediaFile(str(spooled), file_name) as media:
+        assert media.info.codec == "g722"
+        samples = sum(block.size for block in media.blocks())
+    assert samples == pytest.approx(read_wav(source_path).size, rel=0.01)
+
+
 def test_the_container_says_what_it_is(tmp_path: Path) -> None:
     path = encoded(spoken(TEXT), tmp_path, ENCODINGS["wav-5.1"])
     with MediaFile(str(path)) as media:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import pytest
 
+from batchscribe_engine.media.decoder import MediaFile
+from batchscribe_engine.media.failure import MediaError
 from batchscribe_engine.media.source_file import SourceFile
 from batchscribe_engine.messages import MediaFailed, MediaFinished, SegmentReady
 from tests.media_files import (
@@ -22,7 +25,6 @@ from tests.speech import read_wav, silence, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 TEXT = "In seventeen minutes, the museum opens its doors to everyone who waited outside in the rain."
 
@@ -112,6 +114,17 @@ def test_a_good_header_over_rubbish_fails(name: str, run_task: Callable[..., Any
     content[start:end] = b"\xff" * (end - start)
     path.write_bytes(content)
     assert_fails(run_task(path), "DECODE_FAILED", "damaged")
+
+
+def test_refused_files_leave_no_descriptor_open(tmp_path: Path) -> None:
+    path = video_without_sound(tmp_path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    refusals = []
+    for _ in range(5):
+        with pytest.raises(MediaError) as refused:
+            MediaFile(str(path))
+        refusals.append(refused)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_rate_that_is_no_sound_is_refused(run_task: Callable[..., Any], tmp_path: Path) -> None:

@@ -178,10 +178,10 @@ BURNING = """
 import sys, time
 from batchscribe_engine.media.limits import CpuAllowance, lower_priority
 lower_priority(0)
-allowance = CpuAllowance(0.5, reserve_s=0.5)
+allowance = CpuAllowance(0.2, reserve_s=0.2)
 allowance.begin_task()
 decoded_ms = 0
-while time.process_time() < 2.6:
+while time.process_time() < 1.6:
     for _ in range(100_000):
         pass
     decoded_ms += int(sys.argv[1])

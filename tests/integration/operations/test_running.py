@@ -101,7 +101,8 @@ async def test_cancelling_a_running_job_stops_it_and_closes_its_transcription(tm
     transcriber.flowing.clear()
     async with in_process_service(tmp_path, transcriber) as service:
         job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
-        await asyncio.wait_for(transcriber.started.wait(), 10)
+        async with asyncio.timeout(10):
+            await transcriber.started.wait()
         await service.store.cancel_job(TENANT, job.id)
         job = await service.ended(job)
         assert job.state is State.CANCELLED
@@ -115,7 +116,8 @@ async def test_cancelling_a_batch_spares_the_queued_files(tmp_path: Path) -> Non
         for k in range(5):
             service.audio(f"calls/{k}.wav")
         batch = await service.submit.batch(TENANT, NewBatch(PrefixInput((tmp_path / "calls").as_uri())))
-        await asyncio.wait_for(transcriber.started.wait(), 10)
+        async with asyncio.timeout(10):
+            await transcriber.started.wait()
         await service.store.cancel_batch(TENANT, batch.id)
         batch = await service.batch_ended(batch)
         assert batch.state is State.CANCELLED
@@ -196,3 +198,24 @@ async def test_an_output_never_takes_the_place_of_its_input(tmp_path: Path) -> N
             assert job.error.reason is Reason.OUTPUT_FAILED
         assert (tmp_path / "a.txt").read_bytes() == before
         assert service.transcriber.requests == []
+
+
+async def test_a_job_that_is_claimed_again_while_its_earlier_run_ends_is_run_once_more(tmp_path: Path) -> None:
+    """As after a suspension of the machine: the leases of its own runs have expired."""
+    transcriber = ScriptedTranscriber()
+    transcriber.flowing.clear()
+    async with in_process_service(tmp_path, transcriber, lease_s=600) as service:
+        job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
+        async with asyncio.timeout(10):
+            await transcriber.started.wait()
+            transcriber.started.clear()
+            assert await service.store.recover(5, exclusive_owner=True) == 1
+            await transcriber.started.wait()
+        transcriber.flowing.set()
+        job = await service.ended(job)
+        assert job.state is State.SUCCEEDED
+        assert job.attempt == 2
+        another = await service.ended(await service.submit.job(TENANT, NewJob(service.audio("b.wav"))))
+        assert another.state is State.SUCCEEDED
+        await service.dispatch.drain(grace_s=10)
+        assert service.dispatch.running == 0

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from batchscribe_server.domain.batch import SingleInput
 from batchscribe_server.domain.errors import DrainingError, HistoryPurgedError, JobNotFoundError, SequenceAheadError
 from batchscribe_server.domain.event import Event, SegmentHeard, StateChanged
 from batchscribe_server.domain.job import State
-from batchscribe_server.operations.submit import NewJob
+from batchscribe_server.operations.store import BatchChanges
+from batchscribe_server.operations.submit import NewBatch, NewJob
 from batchscribe_server.operations.watch import Heartbeat, Snapshot, Watch, WatchLimits, WatchMessage
 from tests.in_process_service import PATIENCE_S, TENANT, InProcessService, in_process_service
 from tests.scripted_engine import Script, ScriptedTranscriber
@@ -36,7 +38,8 @@ async def test_live_late_and_resumed_watchers_see_the_same(tmp_path: Path) -> No
     async with in_process_service(tmp_path, transcriber) as service:
         job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
         live = asyncio.create_task(collect(service.watch.job(TENANT, job.id, after=None, include_segments=True)))
-        await asyncio.wait_for(transcriber.started.wait(), 10)
+        async with asyncio.timeout(10):
+            await transcriber.started.wait()
         transcriber.flowing.set()
         seen_live = await live
         late = await collect(service.watch.job(TENANT, job.id, after=None, include_segments=True))
@@ -94,7 +97,8 @@ async def test_a_hundred_watchers_cost_one_read_of_each_event(tmp_path: Path, mo
             asyncio.create_task(collect(service.watch.job(TENANT, job.id, after=None, include_segments=True)))
             for _ in range(100)
         ]
-        await asyncio.wait_for(transcriber.started.wait(), 10)
+        async with asyncio.timeout(10):
+            await transcriber.started.wait()
         transcriber.flowing.set()
         for seen in await asyncio.gather(*crowd):
             assert segment_indexes(seen) == list(range(len(TEXTS)))
@@ -169,3 +173,64 @@ async def test_a_retried_job_is_watched_to_its_new_end(tmp_path: Path) -> None:
         watch = Watch(service.store, service.wakeups, lambda: job.create_time, WatchLimits())
         seen = await collect(watch.job(TENANT, job.id, after=None, include_segments=True))
         assert segment_indexes(seen) == [0, 1, 2]
+
+
+async def test_the_watch_of_a_batch_that_was_renamed_after_its_end_ends(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        batch = await service.submit.batch(TENANT, NewBatch(SingleInput(service.audio("a.wav"))))
+        ended = await service.batch_ended(batch)
+        renamed = await service.store.update_batch(TENANT, batch.id, BatchChanges(display_name="done"))
+        assert renamed.sequence > ended.sequence
+        for after in (None, ended.sequence - 1, ended.sequence, renamed.sequence):
+            seen = await collect(service.watch.batch(TENANT, batch.id, after=after))
+            assert [message.sequence for message in seen][-1] == renamed.sequence
+
+
+async def test_a_deletion_is_told_at_once(tmp_path: Path) -> None:
+    transcriber = ScriptedTranscriber()
+    transcriber.flowing.clear()
+    async with in_process_service(tmp_path, transcriber) as service:
+        job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
+        patient = WatchLimits(heartbeat_s=3_600, poll_s=3_600)
+        watch = Watch(service.store, service.wakeups, lambda: job.create_time, patient)
+        watching = watch.job(TENANT, job.id, after=None, include_segments=True)
+        async with asyncio.timeout(PATIENCE_S):
+            await transcriber.started.wait()
+            running = await service.store.get_job(TENANT, job.id)
+            while (await anext(watching)).sequence < running.sequence:
+                pass
+        rest = asyncio.create_task(collect(watching))
+        await asyncio.sleep(0)
+        await service.store.delete_job(TENANT, job.id)
+        with pytest.raises(JobNotFoundError):
+            await rest
+
+
+async def test_a_watcher_whose_events_went_while_it_lagged_is_told_so(tmp_path: Path) -> None:
+    transcriber = ScriptedTranscriber()
+    transcriber.flowing.clear()
+    async with in_process_service(tmp_path, transcriber) as service:
+        job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
+        lagging = service.watch.job(TENANT, job.id, after=None, include_segments=True)
+        assert isinstance(await anext(lagging), Snapshot)
+        await service.store.cancel_job(TENANT, job.id)
+        assert (await service.ended(job)).state is State.CANCELLED
+        await service.store.retry_job(TENANT, job.id)
+        with pytest.raises(HistoryPurgedError):
+            await collect(lagging)
+
+
+async def test_a_new_job_of_a_deleted_jobs_name_has_its_own_events(tmp_path: Path) -> None:
+    transcriber = ScriptedTranscriber(lambda _: Script(texts=TEXTS))
+    async with in_process_service(tmp_path, transcriber) as service:
+        old = await service.submit.job(TENANT, NewJob(service.audio("a.wav")), job_id="mine")
+        stuck = service.watch.job(TENANT, "mine", after=None, include_segments=True)
+        assert isinstance(await anext(stuck), Snapshot)
+        assert isinstance(await anext(stuck), Event)
+        await service.ended(old)
+        await service.store.delete_job(TENANT, "mine")
+        transcriber.script_for = lambda _: Script(texts=("something else",))
+        new = await service.submit.job(TENANT, NewJob(service.audio("a.wav")), job_id="mine")
+        seen = await collect(service.watch.job(TENANT, new.id, after=None, include_segments=True))
+        assert segment_indexes(seen) == [0]
+        await stuck.aclose()

@@ -12,10 +12,11 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 
-from batchscribe.v1 import job_pb2, recognition_pb2, state_pb2, storage_pb2
+from batchscribe.v1 import job_pb2, job_service_pb2_grpc, recognition_pb2, state_pb2, storage_pb2
 from batchscribe.v1 import job_service_pb2 as pb
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.operations.transcriber import TranscriptionRequest
@@ -341,3 +342,56 @@ async def test_the_long_poll_answers_with_the_job_as_it_is_when_the_time_is_over
     created = await server.jobs.CreateJob(pb.CreateJobRequest(job=job_of(server.service.audio("call.wav"))))
     waited = await server.jobs.GetJob(pb.GetJobRequest(name=created.name, wait=Duration(nanos=50_000_000)))
     assert waited.state in (state_pb2.STATE_QUEUED, state_pb2.STATE_RUNNING)
+
+
+async def test_purged_history_is_out_of_range_and_a_fresh_watch_is_not(server: Served) -> None:
+    created = await server.jobs.CreateJob(pb.CreateJobRequest(job=job_of(server.service.audio("call.wav"))))
+    await ended(server, created.name)
+    await server.service.store.purge_history(older_than_s=0, limit=1_000)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await watched(server, pb.WatchJobRequest(name=created.name, after_sequence=1))
+    assert raised.value.code() is grpc.StatusCode.OUT_OF_RANGE
+    assert reason_of(raised.value) == "HISTORY_PURGED"
+    assert int(detail_of(raised.value, error_details_pb2.ErrorInfo).metadata["history_start"]) > 1
+    (snapshot,) = await watched(server, pb.WatchJobRequest(name=created.name))
+    assert snapshot.snapshot.state == state_pb2.STATE_SUCCEEDED
+
+
+async def test_a_waiting_job_tells_its_place_in_the_queue(server: Served) -> None:
+    server.service.transcriber.flowing.clear()
+    names = [
+        (await server.jobs.CreateJob(pb.CreateJobRequest(job=job_of(server.service.audio(f"{k}.wav"))))).name
+        for k in range(7)
+    ]
+    async with asyncio.timeout(PATIENCE_S):
+        while (await server.jobs.GetJob(pb.GetJobRequest(name=names[3]))).state != state_pb2.STATE_RUNNING:
+            await asyncio.sleep(0)
+    jobs = [await server.jobs.GetJob(pb.GetJobRequest(name=name)) for name in names]
+    assert [job.queue_position for job in jobs] == [0, 0, 0, 0, 1, 2, 3]
+    watch = server.jobs.WatchJob(pb.WatchJobRequest(name=names[-1]))
+    assert (await watch.read()).snapshot.queue_position == 3
+    watch.cancel()
+
+
+async def test_a_client_that_stops_reading_is_waited_for_and_holds_up_nobody(server: Served) -> None:
+    texts = tuple("word " * 4_000 for _ in range(150))
+    server.service.transcriber.script_for = lambda _: Script(texts=texts)
+    created = await server.jobs.CreateJob(pb.CreateJobRequest(job=job_of(server.service.audio("long.wav"))))
+    await ended(server, created.name)
+    request = pb.WatchJobRequest(name=created.name)
+    # Else the connection takes the three megabytes into buffers of its own.
+    small_window = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)]
+    async with grpc.aio.insecure_channel(server.address, options=small_window) as channel, asyncio.timeout(PATIENCE_S):
+        stuck = job_service_pb2_grpc.JobServiceStub(channel).WatchJob(request)
+        assert (await stuck.read()).WhichOneof("event") == "snapshot"
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(2):
+                seen = await watched(server, request)
+                assert sum(event.HasField("segment") for event in seen) == len(texts)
+        finished = [entry for entry in logs if entry["event"] == "rpc_finished"]
+        assert len(finished) == 2  # the stuck one waits in the middle of its stream
+        indexes = []
+        while (event := await stuck.read()) is not grpc.aio.EOF:
+            if event.HasField("segment"):
+                indexes.append(event.segment.index)
+        assert indexes == list(range(len(texts)))

@@ -234,3 +234,13 @@ async def test_an_address_that_is_taken_is_an_error_at_start(tmp_path: Path) -> 
     async with served(tmp_path) as server:
         with pytest.raises(RuntimeError):
             await RpcServer(server.services).start(server.address)
+
+
+async def test_a_held_health_watch_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    async with served(tmp_path) as server, asyncio.timeout(PATIENCE_S):
+        watch = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        await server.server.drain(grace_s=60 * PATIENCE_S)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await watch.read()
+        assert raised.value.code() is grpc.StatusCode.UNAVAILABLE

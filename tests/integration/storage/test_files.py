@@ -115,7 +115,7 @@ def outsiders(root: Path) -> list[str]:
 async def test_nothing_outside_the_roots_is_read_written_or_removed(storage: Storage, root: Path) -> None:
     for outside in outsiders(root):
         with pytest.raises(PathNotAllowedError):
-            storage.check_allowed(outside)
+            await storage.check_allowed(outside)
         with pytest.raises(JobFailure, match="FETCH_FAILED"):
             async with storage.open_input(outside):
                 pass
@@ -134,22 +134,22 @@ async def test_a_refusal_names_the_option_and_tells_nothing_of_what_is_there(sto
     for name in ("there.wav", "not-there.wav"):
         (root.parent / "there.wav").touch()
         with pytest.raises(PathNotAllowedError) as refusal:
-            storage.check_allowed(uri(root.parent / name))
+            await storage.check_allowed(uri(root.parent / name))
         messages.append(refusal.value.message.replace(name, "…"))
     assert messages[0] == messages[1]
     assert "--file-root" in messages[0]
     assert f"{root} " not in messages[0]
 
 
-def test_a_root_may_itself_be_a_link_or_the_whole_disk(tmp_path: Path) -> None:
+async def test_a_root_may_itself_be_a_link_or_the_whole_disk(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     through_link = FileStorage(FileRoots([tmp_path / "link"]))
-    through_link.check_allowed(uri(tmp_path / "link" / "a.wav"))
-    through_link.check_allowed(uri(tmp_path / "real" / "a.wav"))
-    FileStorage(FileRoots(["/"])).check_allowed("file:///etc/hosts")
+    await through_link.check_allowed(uri(tmp_path / "link" / "a.wav"))
+    await through_link.check_allowed(uri(tmp_path / "real" / "a.wav"))
+    await FileStorage(FileRoots(["/"])).check_allowed("file:///etc/hosts")
     with pytest.raises(PathNotAllowedError):
-        FileStorage(FileRoots([])).check_allowed("file:///etc/hosts")
+        await FileStorage(FileRoots([])).check_allowed("file:///etc/hosts")
 
 
 # listing

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -117,6 +119,16 @@ async def test_a_program_that_is_not_there_is_told(arena_descriptor):
 
     with pytest.raises(ChildStartError, match="/nowhere/engine cannot be started"):
         await Child.spawn(missing, arena_descriptor)
+
+
+async def test_a_child_for_which_no_descriptor_is_left_is_not_started(arena_descriptor):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) - 1, before[1]))
+    try:
+        with pytest.raises(ChildStartError, match="Too many open files"):
+            await Child.spawn(command("channel.receive()"), arena_descriptor)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_a_start_that_is_cancelled_leaves_no_process(arena_descriptor):

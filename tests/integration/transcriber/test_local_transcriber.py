@@ -15,7 +15,7 @@ import pytest
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
-from batchscribe_server.operations.transcriber import HeardSegment, MediaSummary
+from batchscribe_server.operations.transcriber import HeardSegment, MediaSummary, TranscriberClosedError
 from batchscribe_server.transcriber import LocalTranscriber
 from tests.scripted_children import (
     PATIENCE_S,
@@ -23,6 +23,7 @@ from tests.scripted_children import (
     TWO_WORKERS,
     Children,
     children_of_this_process,
+    collect,
     hear,
     request,
     running,
@@ -273,6 +274,33 @@ async def test_an_engine_that_does_not_start_is_told_and_work_waits_for_one_that
     assert not status.ready
     assert "exit code 3" in status.reason
     assert "will not start" in status.reason
+
+
+async def test_a_file_that_is_open_when_the_transcriber_is_closed_neither_ends_nor_fails(tmp_path):
+    file = write_script(tmp_path / "a.json", range(1, 200))
+
+    async with running(Children(tmp_path, {"delay_s": 0.02}).config()) as transcriber:
+        events = transcriber.transcribe(request(file))
+        assert isinstance(await anext(events), MediaDescription)
+    with pytest.raises(TranscriberClosedError):
+        await collect(events, [])
+    with pytest.raises(TranscriberClosedError):
+        await hear(transcriber, request(file))
+
+
+async def test_an_error_around_the_transcriber_is_not_wrapped_by_it(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        async with running(Children(tmp_path).config()):
+            raise ZeroDivisionError
+
+
+async def test_the_worker_is_told_what_the_file_was_called(tmp_path):
+    file = write_script(tmp_path / "0199a-spooled", [1])
+
+    async with running(Children(tmp_path).config()) as transcriber:
+        events = await hear(transcriber, request(file, file_name="call.g722"))
+
+    assert events[0].container == "g722"
 
 
 async def test_each_child_has_a_session_of_its_own_so_that_an_interrupt_at_the_terminal_spares_it(tmp_path):

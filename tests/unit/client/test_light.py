@@ -76,7 +76,7 @@ SERVER_ONLY = {
 
 
 def test_it_works_where_the_server_is_not_installed() -> None:
-    done = without(SERVER_ONLY, "version")
+    done = without(SERVER_ONLY, "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchscribe_engine.media.segment import FRAME_SAMPLES
 from batchscribe_engine.media.segmenter import FRAME_MS, MAX_SEGMENT_FRAMES, SpeechSegmenter, segmenter
-from batchscribe_engine.messages import MAX_SEGMENT_S, SAMPLE_RATE_HZ, VoiceActivityOptions
+from batchscribe_engine.messages import MAX_HELD_S, MAX_SEGMENT_S, SAMPLE_RATE_HZ, VoiceActivityOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -228,7 +228,19 @@ def test_an_hour_keeps_no_more_than_a_minute(probability: float, enabled: bool) 
     for _ in range(3516):
         cutter.push(second, np.full(32, probability, dtype=np.float32))
         most = max(most, cutter.held_samples)
-    assert 0 < most <= 62 * SAMPLE_RATE_HZ
+    assert 0 < most <= MAX_HELD_S * SAMPLE_RATE_HZ
+
+
+@pytest.mark.parametrize("pad_ms", [0, 400, 5000])
+def test_no_speech_is_held_back_for_longer_than_said(pad_ms: int) -> None:
+    longest = (937 - 2 * -(-pad_ms // FRAME_MS)) * FRAME_MS / 1000
+    recording = Recording(frames(longest - 0.2, SPEECH) + frames(1.9, SILENCE) + frames(40, SPEECH))
+    cutter = segmenter(VoiceActivityOptions(speech_pad_ms=pad_ms))
+    decoded = held = 0
+    for samples, probabilities in recording.portions([32]):
+        decoded += samples.size
+        held = max([held, *(decoded - segment.start_sample for segment in cutter.push(samples, probabilities))])
+    assert (2 * longest) * SAMPLE_RATE_HZ < held <= MAX_HELD_S * SAMPLE_RATE_HZ
 
 
 def test_a_portion_after_one_that_ended_within_a_frame_is_refused() -> None:

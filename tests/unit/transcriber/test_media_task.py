@@ -21,7 +21,7 @@ class Clock:
 def task(name: str, priority: int = 0, submitted_s: float = 0.0) -> MediaTask:
     cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     sink: Any = None
-    return MediaTask(name, VoiceActivityOptions(), 0, priority, sink, name, submitted_s, cancelled)
+    return MediaTask(name, name, VoiceActivityOptions(), 0, priority, sink, name, submitted_s, cancelled)
 
 
 def alive() -> asyncio.Future[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
 from collections import deque
 from contextlib import aclosing
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchscribe_engine.messages import (
+    MAX_HELD_S,
     DecodeOptions,
     MediaFinished,
     MediaOpened,
@@ -77,14 +79,15 @@ class Desk:
         self.slots.reading(segment.grant)
         return segment
 
-    def answer(self, segment: QueuedSegment, *candidates: tuple[str, float], text: str = "yes") -> None:
+    def answer(
+        self, segment: QueuedSegment, *candidates: tuple[str, float], text: str = "yes", log_prob: float = -0.5
+    ) -> None:
         """The engine is done with it."""
         self.slots.ready(segment.grant)
         language = segment.language or (candidates[0][0] if candidates else "")
         words = (Word(text, 0, 5000, 0.5),)
-        segment.owner.heard(
-            segment, SegmentResult(segment.segment_id, text, words, language, tuple(candidates), avg_log_prob=-0.5)
-        )
+        result = SegmentResult(segment.segment_id, text, words, language, tuple(candidates), avg_log_prob=log_prob)
+        segment.owner.heard(segment, result)
 
 
 def unread(session: Session) -> list[Transcription]:
@@ -135,6 +138,16 @@ async def test_words_stay_within_their_segment_and_count_from_the_start_of_the_f
     assert [(word.start_ms, word.end_ms) for word in heard.words] == [(8000, 9000)]
 
 
+@pytest.mark.parametrize(("log_prob", "confidence"), [(1000.0, 1.0), (math.nan, 0.0), (-math.inf, 0.0), (-1.0, 0.368)])
+async def test_confidence_is_a_probability_whatever_numbers_the_model_came_to(log_prob, confidence):
+    desk = Desk(SlotAllocator(8))
+    session = desk.session()
+    desk.cut(session)
+    desk.answer(desk.take(), log_prob=log_prob)
+
+    assert [event.confidence for event in unread(session)] == [pytest.approx(confidence, abs=1e-3)]
+
+
 async def test_nothing_said_has_no_confidence():
     desk = Desk(SlotAllocator(8))
     session = desk.session()
@@ -164,10 +177,10 @@ async def test_an_empty_file_ends_with_its_summary():
 async def test_silence_is_told_up_to_where_no_segment_can_still_begin_and_only_the_latest_is_kept():
     session = Desk(SlotAllocator(8)).session()
     session.opened(OPENED)
-    for decoded_ms in (20_000, 60_000, 90_000):
+    for decoded_ms in (20_000, 70_000, 90_000):
         session.progressed(MediaProgress(1, decoded_ms))
 
-    assert unread(session)[1:] == [DecodingProgress(60_000)]
+    assert unread(session)[1:] == [DecodingProgress(90_000 - 1000 * MAX_HELD_S)]
 
 
 async def test_silence_is_not_told_while_speech_before_it_is_not_heard():
@@ -180,7 +193,7 @@ async def test_silence_is_not_told_while_speech_before_it_is_not_heard():
 
     desk.answer(desk.take())
     session.progressed(MediaProgress(1, 95_000))
-    assert unread(session)[-1] == DecodingProgress(65_000)
+    assert unread(session)[-1] == DecodingProgress(95_000 - 1000 * MAX_HELD_S)
 
 
 async def test_a_file_whose_results_are_not_read_is_granted_no_more_slots_until_they_are():

@@ -121,6 +121,7 @@ async def test_everyone_who_waits_gets_the_guarantee_in_time_whatever_the_others
     for grant in held[:6]:
         slots.release(grant)
 
-    done = await asyncio.wait_for(asyncio.gather(*requests[0], *requests[1]), 1)
+    async with asyncio.timeout(1):
+        done = await asyncio.gather(*requests[0], *requests[1])
     assert len({grant.slot for grant in done}) == 2 * GUARANTEED
     assert not still_greedy.done()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from typing import Annotated
 
 import stamina.instrumentation
 import typer
@@ -20,8 +21,23 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(importlib.metadata.version("batchscribe"))
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")]
+
+
 @app.callback()
-def options(context: typer.Context, address: Address = None, json: Json = False, verbose: Verbose = False) -> None:
+def options(
+    context: typer.Context,
+    address: Address = None,
+    json: Json = False,
+    verbose: Verbose = False,
+    version: Version = False,
+) -> None:
     """Speech to text, in batches: submit audio, watch it being transcribed, read the transcript."""
     # A repeated call is not worth a line, least of all on standard output, which is for results.
     stamina.instrumentation.set_on_retry_hooks(())
@@ -33,12 +49,6 @@ app.add_typer(transcribe.app)
 app.add_typer(job.app, name="job")
 app.add_typer(batch.app, name="batch")
 app.add_typer(model.app, name="model")
-
-
-@app.command("version")
-def version() -> None:
-    """Print the version."""
-    typer.echo(importlib.metadata.version("batchscribe"))
 
 
 def main() -> None:

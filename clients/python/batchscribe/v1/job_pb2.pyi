@@ -102,7 +102,7 @@ class Job(_message.Message):
     attempt: _builtins.int
     """Which run this is, from 1; a run that a crash cut off counts."""
     queue_position: _builtins.int
-    """Its place in the queue, from 1, while it waits; 0 where it is not known."""
+    """Its place in the queue, from 1, while it waits. GetJob and the snapshot of WatchJob tell it; elsewhere it is 0."""
     warning: _builtins.str
     """What went wrong though a transcript was made (a corrupt tail), in plain words."""
     model: _builtins.str

@@ -1,0 +1,37 @@
+"""The settings file: read where it is named, and never passed over in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from batchscribe_server.app import serve
+from batchscribe_server.settings import SettingsFileError, load_settings
+
+
+def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "batchscribe.toml"
+    file.write_text('model = "tiny.en"\nlisten = "127.0.0.1:1"\n[engine]\nslots = 16\ndevice = "cpu"\n')
+    monkeypatch.setenv("BATCHSCRIBE_CONFIG", str(file))
+    monkeypatch.setenv("BATCHSCRIBE_ENGINE__SLOTS", "32")
+    settings = load_settings({"listen": "127.0.0.1:2"})
+    assert (settings.model, settings.listen) == ("tiny.en", "127.0.0.1:2")
+    assert (settings.engine.slots, settings.engine.device) == (32, "cpu")
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "no such file"), ("model = [", "not TOML")])
+def test_a_file_that_cannot_be_used_is_said_in_one_line(
+    tmp_path: Path, content: str | None, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "batchscribe.toml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(SettingsFileError, match=words):
+        load_settings({"config": file})
+    assert serve({"config": file}) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
