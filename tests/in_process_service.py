@@ -36,21 +36,22 @@ TENANT = "default"
 PATIENCE_S = 20.0
 
 
-class OneModel:
-    """The models of the tests: one, English alone."""
+class AnyModel:
+    """The models of the tests: every name is one, English alone."""
 
-    model = Model("scripted", ModelSource.PATH, "/models/scripted", 1, ("en",), default=True)
+    def __init__(self, default: str) -> None:
+        self.model = Model(default, ModelSource.PATH, "/models/scripted", 1, ("en",), default=True)
 
     def list(self) -> tuple[Model, ...]:
-        """That one."""
+        """The default."""
         return (self.model,)
 
     def get(self, name: str) -> Model:
-        """That one, whatever the name."""
+        """One of that name."""
         return replace(self.model, name=name or self.model.name)
 
     async def resolve(self, name: str) -> Model:
-        """That one, whatever the name."""
+        """One of that name."""
         return self.get(name)
 
 
@@ -91,13 +92,19 @@ class InProcessService:
 
 @asynccontextmanager
 async def in_process_service(
-    folder: Path, transcriber: ScriptedTranscriber | None = None, *, max_running: int = 4, lease_s: float = 30.0
+    folder: Path,
+    transcriber: ScriptedTranscriber | None = None,
+    *,
+    max_running: int = 4,
+    lease_s: float = 30.0,
+    model: str = "scripted",
 ) -> AsyncIterator[InProcessService]:
     """The service over `folder`: its database, and the root of its files."""
     wakeups = Wakeups()
     transcriber = transcriber or ScriptedTranscriber()
     storage = FileStorage(FileRoots([folder]))
     uploads = DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
+    models = AnyModel(model)
     renderer = cast("Renderer", rendering)
     ids = itertools.count(1)
 
@@ -110,7 +117,7 @@ async def in_process_service(
     async with SqlStore.open(f"sqlite:///{folder / 'test.db'}", wakeups) as store:
         write_outputs = WriteOutputs(store, storage, renderer)
         run_job = RunJob(
-            store, storage, uploads, OneModel(), transcriber, write_outputs, now, MediaLimits(max_size_bytes=1 << 20)
+            store, storage, uploads, models, transcriber, write_outputs, now, MediaLimits(max_size_bytes=1 << 20)
         )
         dispatch = Dispatch(
             store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s)
@@ -121,7 +128,7 @@ async def in_process_service(
             store,
             wakeups,
             transcriber,
-            Submit(store, storage, OneModel(), new_id, now),
+            Submit(store, storage, models, new_id, now),
             Watch(store, wakeups, now, WatchLimits(heartbeat_s=0.2)),
             ReadTranscript(store, renderer),
             dispatch,

@@ -17,7 +17,7 @@ from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import RpcLimits, Services
 from batchscribe_server.storage.uploads import DiskUploadSpool
-from tests.in_process_service import InProcessService, OneModel, in_process_service
+from tests.in_process_service import AnyModel, InProcessService, in_process_service
 
 MAX_UPLOAD_BYTES = 3 << 20
 
@@ -57,7 +57,7 @@ async def served(
             wait=WaitForJob(service.store, service.wakeups),
             read_transcript=service.read_transcript,
             upload=Upload(service.store, spool, lambda: f"upload-{next(ids)}", lambda: datetime.now(UTC), keep_s=3_600),
-            models=OneModel(),
+            models=AnyModel("scripted"),
             transcriber=service.transcriber,
         )
         services = adapt(services)

@@ -117,7 +117,8 @@ class RunJob:
         first_run = job.media is None
         if first_run and (existing := await self._write_outputs.existing(job)):
             return Outcome(State.SUCCEEDED, outputs=existing, warning="Skipped: the outputs were there already.")
-        model = await self._models.resolve(job.config.model)
+        # A run that goes on keeps its model, also where the server has another default by now.
+        model = await self._models.resolve(job.model or job.config.model)
         async with self._open(job) as (file, file_name):
             if not first_run and job.input_fingerprint != file.fingerprint:
                 raise JobFailure(

@@ -138,9 +138,10 @@ async def test_a_drained_run_is_released_and_goes_on_after_its_stored_segments(t
         assert released.state is State.QUEUED
         assert 0 < released.media_segments_done < 6
     fresh = ScriptedTranscriber(slow.script_for)
-    async with in_process_service(tmp_path, fresh) as service:
+    async with in_process_service(tmp_path, fresh, model="another-default") as service:
         job = await service.ended(released)
         assert job.state is State.SUCCEEDED
+        assert fresh.requests[0].model.name == job.model == "scripted"
         assert fresh.requests[0].first_segment == released.media_segments_done
         texts = [segment.text async for segment in service.store.read_segments(job.id)]
         assert texts == [f"segment {k}" for k in range(6)]
