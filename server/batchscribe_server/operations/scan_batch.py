@@ -21,7 +21,8 @@ from batchscribe_server.operations.wakeups import SCANS, Wakeups
 
 log = structlog.get_logger()
 
-MANIFEST_CHUNK = 250
+# As large as what a listing gives at once, for the same reason: each chunk is one turn of the only writer.
+MANIFEST_CHUNK = 100
 
 
 class ScanBatches:

@@ -20,7 +20,8 @@ from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.tree import TreeWalk
 
-FOUND_AT_ONCE = 500
+# A chunk is one turn of the only writer: with more, whoever creates a job meanwhile would wait noticeably.
+FOUND_AT_ONCE = 100
 
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
@@ -51,7 +52,7 @@ class FileStorage:
         exclude_globs: Sequence[str] = (),
         after_cursor: str = "",
     ) -> AsyncIterator[Sequence[FoundObject]]:
-        """The files below a folder, depth first in the order of their names, some hundreds at a time.
+        """The files below a folder, depth first in the order of their names, a hundred at a time.
 
         Links are followed as long as they stay below the roots. An unreadable folder ends the listing with
         SCAN_FAILED rather than be left out in silence, unless `exclude_globs` has it with all below (`folder/**`).

@@ -30,7 +30,7 @@ from batchscribe_server.store.paging import list_page
 from batchscribe_server.store.requests import first_answer
 from batchscribe_server.store.rows import batch_from_row, batch_values
 
-CHUNK_JOBS = 500
+CHUNK_JOBS = 100
 """Jobs that one transaction changes at most."""
 
 CHUNK_TRANSCRIPTS = 100

@@ -207,7 +207,7 @@ async def test_many_queued_files_are_cancelled_over_several_transactions(store: 
 
 
 async def test_a_cancellation_that_was_cut_off_still_takes_every_queued_file(store: Store, wakeups: Wakeups) -> None:
-    batch, _ = await scanned_batch(store, 700)
+    batch, _ = await scanned_batch(store, 300)
     with wakeups.listening(batch.name) as changed:
         cancelling = asyncio.create_task(store.cancel_batch(TENANT, batch.id))
         async with asyncio.timeout(30):
@@ -222,7 +222,7 @@ async def test_a_cancellation_that_was_cut_off_still_takes_every_queued_file(sto
             assert await store.claim("one", 100, 30) == []
             assert queue.is_set()
     ended = await store.get_batch(TENANT, batch.id)
-    assert (ended.state, ended.counts.cancelled) == (State.CANCELLED, 700)
+    assert (ended.state, ended.counts.cancelled) == (State.CANCELLED, 300)
 
 
 async def test_a_batch_that_fails_as_a_whole_takes_its_files_along(store: Store) -> None:
