@@ -3,7 +3,7 @@
     python -m benchmarks.latency AUDIO_FILE [--model tiny.en] [--files 400] [--calls 1000]
 
 The audio file is named many times over in one batch; calls are made one after the other by one client, a CreateJob
-after every ten GetJobs, until all calls are made or the batch has ended.
+after every five GetJobs, until all calls are made or the batch has ended.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> None:
                 started = time.perf_counter()
                 jobs.GetJob(job_service_pb2.GetJobRequest(name=probe.name))
                 gets.append(time.perf_counter() - started)
-                if call % 10 == 0:
+                if call % 5 == 0:
                     started = time.perf_counter()
                     jobs.CreateJob(_create_job(calls))
                     creates.append(time.perf_counter() - started)

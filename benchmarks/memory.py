@@ -1,25 +1,28 @@
 """Peak memory of the server, the media workers and the engine: a one-hour file beside a one-minute file.
 
-    python -m benchmarks.memory SPEECH_FILE [--model base] [--minutes 60]
+    python -m benchmarks.memory RECORDING [RECORDING …] [--model base] [--minutes 60]
 
-The long file is the speech repeated with pauses between. Peaks are the kernel's own (VmHWM), each length in a server
-of its own. Linux only.
+The files are made of the recordings, one after the other with pauses between, over and over. Peaks are the kernel's own
+(VmHWM), each length in a server of its own. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 import wave
 from pathlib import Path
 
 import grpc
+import numpy as np
 import psutil
+from faster_whisper import decode_audio
 
 from batchscribe.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc, state_pb2, storage_pb2
 from tests.running_server import RunningServer, running_server
-from tests.speech import RATE_HZ, read_wav, silence
+from tests.speech import RATE_HZ, silence
 
 PAUSE_S = 0.7
 
@@ -27,20 +30,20 @@ PAUSE_S = 0.7
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("speech", type=Path, help="a 16 kHz mono WAV file")
+    parser.add_argument("recordings", type=Path, nargs="+")
     parser.add_argument("--model", default="base")
     parser.add_argument("--minutes", type=float, default=60)
     options = parser.parse_args()
     print(f"{'length':>10} {'took':>8} {'server':>10} {'decoders':>10} {'engine':>10}   peak MB")
-    peaks = [_measure(options.speech, minutes, options.model) for minutes in (1.0, options.minutes)]
+    peaks = [_measure(options.recordings, minutes, options.model) for minutes in (1.0, options.minutes)]
     growth = {name: (peaks[1][name] - peaks[0][name]) / 1e6 for name in peaks[0]}
     print("growth: " + ", ".join(f"{name} {mb:+.0f} MB" for name, mb in growth.items()))
 
 
-def _measure(speech: Path, minutes: float, model: str) -> dict[str, int]:
+def _measure(recordings: list[Path], minutes: float, model: str) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        long = _repeated(speech, minutes, folder / "long.wav")
+        long = _repeated(recordings, minutes, folder / "long.wav")
         with running_server(folder, f"--model={model}") as server, grpc.insecure_channel(server.address) as channel:
             jobs = job_service_pb2_grpc.JobServiceStub(channel)
             started = time.monotonic()
@@ -60,15 +63,16 @@ def _measure(speech: Path, minutes: float, model: str) -> dict[str, int]:
             return peaks
 
 
-def _repeated(speech: Path, minutes: float, destination: Path) -> Path:
-    samples = read_wav(speech)
-    each_s = samples.size / RATE_HZ + PAUSE_S
+def _repeated(recordings: list[Path], minutes: float, destination: Path) -> Path:
+    speech = [(decode_audio(str(path)) * 32767).astype(np.int16) for path in recordings]
     with wave.open(str(destination), "wb") as file:
         file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
-        for _ in range(max(1, round(minutes * 60 / each_s))):
+        for samples in itertools.cycle(speech):
             file.writeframes(samples.tobytes())
             file.writeframes(silence(PAUSE_S).tobytes())
-    return destination
+            if file.getnframes() >= minutes * 60 * RATE_HZ:
+                return destination
+    raise ValueError("no recordings")
 
 
 def _peaks(server: RunningServer) -> dict[str, int]:

@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def transcribe(batch: InferBatch, arena: Arena, whisper: Whisper, max_full_windows: int) -> tuple[SegmentResult, ...]:
+def transcribe(batch: InferBatch, arena: Arena, whisper: Whisper, max_full_windows: float) -> tuple[SegmentResult, ...]:
     """What was heard in each segment of the batch, in the batch's order; `whisper` is the batch's model.
 
     At most `max_full_windows` windows of 30 s, or as much attention in shorter ones, are encoded at once. Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class Decoder:
     """Decodes utterances with one model and one set of options; keeps nothing between calls."""
 
     def __init__(
-        self, whisper: Whisper, options: DecodeOptions, window_margin_s: float | None, max_full_windows: int
+        self, whisper: Whisper, options: DecodeOptions, window_margin_s: float | None, max_full_windows: float
     ) -> None:
         self._whisper = whisper
         self._options = options
@@ -61,8 +62,10 @@ class Decoder:
         remaining = list(doubted)
         for places in portions([FULL_WINDOW_FRAMES] * len(remaining), self._max_full_windows):
             portion = [remaining[place] for place in places]
-            window = self._encode([utterances[index] for index in portion], FULL_WINDOW_FRAMES)
-            full = self._in_full_window(window, [doubted[index] for index in portion])
+            with self._whisper.second_decoding if self._margin_s is not None else nullcontext():
+                window = self._encode([utterances[index] for index in portion], FULL_WINDOW_FRAMES)
+                full = self._in_full_window(window, [doubted[index] for index in portion])
+                del window  # its work space goes before the next one may begin
             results.update(zip(portion, full, strict=True))
         return [results[index] for index in range(len(utterances))]
 

@@ -59,7 +59,7 @@ class InferenceProcess:
         models: LoadedModels[Whisper],
         *,
         concurrency: int,
-        max_full_windows: int,
+        max_full_windows: float,
         idle_unload_s: float,
         pulse_s: float,
     ) -> None:

@@ -63,11 +63,12 @@ def token_limit(samples: int) -> int:
     return min(MAX_NEW_TOKENS, 16 + math.ceil(12 * samples / SAMPLE_RATE_HZ))
 
 
-def portions(frames: Sequence[int], max_full_windows: int) -> list[list[int]]:
+def portions(frames: Sequence[int], max_full_windows: float) -> list[list[int]]:
     """Divide windows, given by their lengths, into portions to be encoded together; returns their indices.
 
     Windows of like length share a portion, and each is padded to its longest. The encoder's attention takes memory
-    with the square of the length: a portion takes no more than `max_full_windows` windows of 30 s would.
+    with the square of the length: a portion takes no more than `max_full_windows` windows of 30 s would, or is one
+    window alone.
     """
     budget = max_full_windows * FULL_WINDOW_FRAMES**2
     divided: list[list[int]] = []
