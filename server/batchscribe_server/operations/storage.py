@@ -45,10 +45,6 @@ class WrittenFile:
 class Storage(Protocol):
     """Files by URI. Inputs are only ever read."""
 
-    def supports(self, uri: str) -> bool:
-        """Whether the URI's scheme is one of this storage. Looks at the scheme alone."""
-        ...
-
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a URI outside what the operator allowed, or one that is malformed."""
         ...

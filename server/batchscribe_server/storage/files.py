@@ -15,7 +15,7 @@ from pathlib import Path
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
-from batchscribe_server.storage.file_uri import is_file_uri, uri_of
+from batchscribe_server.storage.file_uri import uri_of
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.tree import TreeWalk
@@ -31,10 +31,6 @@ class FileStorage:
 
     def __init__(self, roots: FileRoots) -> None:
         self._roots = roots
-
-    def supports(self, uri: str) -> bool:
-        """Whether the scheme is `file`."""
-        return is_file_uri(uri)
 
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a URI outside the roots."""

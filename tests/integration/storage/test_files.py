@@ -319,8 +319,3 @@ async def test_stale_outputs_are_found_and_removed(storage: Storage, root: Path)
     assert await storage.remove(uri(stale))
     assert not await storage.exists(uri(stale))
     assert not await storage.remove(uri(stale))
-
-
-def test_only_file_uris_are_supported(storage: Storage) -> None:
-    assert storage.supports("file:///a")
-    assert not any(storage.supports(uri) for uri in ("s3://b/a", "https://h/a", "media/1", "/a", ""))
