@@ -41,25 +41,32 @@ TWO_WORKERS = replace(QUICK, media=replace(QUICK.media, workers=2))
 
 @dataclass
 class Children:
-    """The scripts of the children of one test and what they leave behind."""
+    """The scripts of the children of one test and what they leave behind.
+
+    There is one engine and as many more as have a script in `more_engines`; all write into one journal.
+    """
 
     folder: Path
     engine_script: dict[str, Any] = field(default_factory=dict)
     concurrency: int = 1
+    more_engines: tuple[dict[str, Any], ...] = ()
 
     def config(self, base: TranscriberConfig = QUICK) -> TranscriberConfig:
         """A config that starts the scripted children."""
         self.write()
-        engine = (sys.executable, str(TESTS / "scripted_engine.py"), "--concurrency", str(self.concurrency))
+        program = (sys.executable, str(TESTS / "scripted_engine.py"), "--concurrency", str(self.concurrency))
         return replace(
             base,
-            engine_argv=(*engine, "--script", str(self._script), "--journal", str(self._journal)),
+            engine_argvs=tuple(
+                (*program, "--script", str(script), "--journal", str(self._journal)) for script in self._scripts
+            ),
             media_argv=(sys.executable, str(TESTS / "scripted_media.py")),
         )
 
     def write(self) -> None:
-        """Let the next engine that starts follow the script as it is now."""
-        self._script.write_text(json.dumps(self.engine_script))
+        """Let the next engines that start follow the scripts as they are now."""
+        for path, script in self._scripts.items():
+            path.write_text(json.dumps(script))
 
     def batches(self) -> list[dict[str, Any]]:
         """The batches that engines started, in order."""
@@ -68,8 +75,9 @@ class Children:
         return [json.loads(line) for line in self._journal.read_text().splitlines()]
 
     @property
-    def _script(self) -> Path:
-        return self.folder / "engine.json"
+    def _scripts(self) -> dict[Path, dict[str, Any]]:
+        scripts = (self.engine_script, *self.more_engines)
+        return {self.folder / f"engine-{number}.json": script for number, script in enumerate(scripts)}
 
     @property
     def _journal(self) -> Path:

@@ -204,16 +204,23 @@ class Shutdown(Message, frozen=True):
 
 
 class EngineReady(Message, frozen=True):
-    """The handshake of the inference process. `concurrency` batches are worked on at once."""
+    """The handshake of the inference process.
+
+    `concurrency` batches are worked on at once and `queue_depth` more should wait in it, so that the device never does.
+    A batch may have so many segments, and so many seconds of audio padded to its longest segment.
+    """
 
     pid: int
     device: str  # "cpu" or "cuda:0"
     compute_type: str
     concurrency: int
+    queue_depth: int = 1
+    max_batch_segments: int = 16
+    max_batch_padded_s: float = 160.0
 
 
 class BatchStarted(Message, frozen=True):
-    """A worker took the batch up: from now on its deadline runs. Sent after the model is loaded."""
+    """The device has begun the batch: its deadline runs. The model is loaded and the slots are read by now."""
 
     batch_id: int
 
@@ -262,6 +269,14 @@ class BatchFailed(Message, frozen=True):
     message: str
 
 
+class BatchSizeLearned(Message, frozen=True):
+    """From now on batches for this model and beam should have no more padded audio than this; see `Appetite`."""
+
+    model_path: str
+    beam_size: int
+    max_padded_s: float
+
+
 class LoadedModel(msgspec.Struct, frozen=True):
     """A model that is in memory, with an estimate of what it takes."""
 
@@ -281,4 +296,4 @@ class EngineStatus(Message, frozen=True):
 ToMediaWorker = TranscodeTask | SlotGranted | CancelTask | Shutdown
 FromMediaWorker = WorkerReady | MediaOpened | SlotWanted | SegmentReady | MediaProgress | MediaFinished | MediaFailed
 ToEngine = InferBatch | Shutdown
-FromEngine = EngineReady | BatchStarted | BatchDone | BatchFailed | EngineStatus
+FromEngine = EngineReady | BatchStarted | BatchDone | BatchFailed | BatchSizeLearned | EngineStatus

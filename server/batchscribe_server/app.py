@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,14 +42,18 @@ from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.store import SqlStore
-from batchscribe_server.transcriber.commands import EngineOptions, MediaOptions, engine_argv, media_argv
+from batchscribe_server.transcriber.commands import EngineOptions, MediaOptions, engine_argvs, media_argv
+from batchscribe_server.transcriber.devices import (
+    default_running_files,
+    default_slots,
+    parsed_devices,
+    resolved_devices,
+)
 from batchscribe_server.transcriber.local import LocalTranscriber, TranscriberConfig
 from batchscribe_server.transcriber.media_pool import WorkerLimits
 
 log = structlog.get_logger()
 
-# Enough short files at once to fill the engine's batches from different files.
-MAX_RUNNING = 32
 HEALTH_INTERVAL_S = 0.25
 CLOSING_GRACE_S = 5.0
 
@@ -136,9 +140,11 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
         settings.data_dir / "media", settings.media.max_upload_bytes, settings.media.max_spool_bytes
     )
     renderer: Renderer = rendering
+    devices = await resolved_devices(parsed_devices(settings.engine.device))
+    slots = settings.engine.slots or default_slots(devices)
     async with (
         SqlStore.open(settings.database_url, wakeups) as store,
-        LocalTranscriber(_transcriber_config(settings)) as transcriber,
+        LocalTranscriber(_transcriber_config(settings, devices, slots)) as transcriber,
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
@@ -151,7 +157,7 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
             wakeups,
             run_job,
             owner=f"{socket.gethostname()}-{os.getpid()}-{_new_id()}",
-            limits=DispatchLimits(settings.jobs.max_running or MAX_RUNNING, settings.jobs.lease_s),
+            limits=DispatchLimits(settings.jobs.max_running or default_running_files(devices), settings.jobs.lease_s),
         )
         services = Services(
             store=store,
@@ -178,23 +184,30 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
         )
 
 
-def _transcriber_config(settings: Settings) -> TranscriberConfig:
+def _transcriber_config(settings: Settings, devices: Sequence[str], slots: int) -> TranscriberConfig:
     engine, media = settings.engine, settings.media
+    cores = _usable_cores()
     return TranscriberConfig(
-        engine_argv=engine_argv(
+        engine_argvs=engine_argvs(
             EngineOptions(
-                device=engine.device,
                 compute_type=engine.compute_type,
                 concurrency=engine.concurrency,
                 memory_budget_bytes=engine.model_memory_bytes,
                 idle_unload_s=engine.model_idle_s,
                 nice=engine.nice,
-            )
+            ),
+            devices,
+            cores,
         ),
         media_argv=media_argv(MediaOptions(memory_limit_bytes=media.memory_limit_bytes, nice=media.nice)),
-        slots=engine.slots,
-        media=WorkerLimits(workers=media.workers or os.cpu_count() or 1),
+        slots=slots,
+        media=WorkerLimits(workers=media.workers or cores),
     )
+
+
+def _usable_cores() -> int:
+    """The cores that this process and its children may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 async def _until_stopped(stopping: asyncio.Event, background: list[asyncio.Task[None]]) -> None:

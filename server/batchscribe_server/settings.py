@@ -15,7 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
+from batchscribe_server.transcriber.devices import parsed_devices
+
 GIB = 1024**3
+FEWEST_SLOTS = 8
 
 
 class SettingsFileError(Exception):
@@ -33,15 +36,28 @@ class DatabaseSettings(_Group):
 
 
 class EngineSettings(_Group):
-    """The inference process. 0 and "auto" are chosen for the machine."""
+    """The inference processes, one for each device. 0 and "auto" are chosen for the machine."""
 
     device: str = "auto"
     compute_type: str = "auto"
     concurrency: Annotated[int, Field(ge=0)] = 0
-    slots: Annotated[int, Field(ge=8, le=4096)] = 64
+    slots: Annotated[int, Field(ge=0, le=4096)] = 0
     model_memory_bytes: Annotated[int, Field(gt=0)] = 4 * GIB
     model_idle_s: Annotated[float, Field(gt=0)] = 900.0
     nice: Annotated[int, Field(ge=0, le=19)] = 5
+
+    @field_validator("device")
+    @classmethod
+    def _known_devices(cls, value: str) -> str:
+        parsed_devices(value)
+        return value
+
+    @field_validator("slots")
+    @classmethod
+    def _enough_slots(cls, value: int) -> int:
+        if 0 < value < FEWEST_SLOTS:
+            raise ValueError(f"at least {FEWEST_SLOTS} are needed, or 0 to let the server choose")
+        return value
 
 
 class MediaSettings(_Group):

@@ -34,7 +34,7 @@ SENTENCES = (
 )
 
 REAL = TranscriberConfig(
-    engine_argv=engine_argv(EngineOptions(device="cpu", concurrency=1)),
+    engine_argvs=(engine_argv(EngineOptions(device="cpu", concurrency=1)),),
     media_argv=media_argv(MediaOptions()),
     slots=16,
     media=WorkerLimits(workers=1),

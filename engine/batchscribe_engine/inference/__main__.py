@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from batchscribe_engine.inference.memory import return_large_blocks
+
+GPU_STREAMS = 2
+"""Batches at once on a GPU: one copies and searches its beams while the other one multiplies matrices."""
+
+GPU_PREPARERS = 4
+"""Threads that compute features for a GPU: one of them keeps up with some 200 s of audio in each second."""
 
 
 def main() -> int:
@@ -19,6 +28,7 @@ def main() -> int:
     # Only now: the libraries read the environment as they are loaded.
     from batchscribe_engine.arena import Arena
     from batchscribe_engine.channel import BlockingChannel
+    from batchscribe_engine.inference.appetite import BATCH_SIZES
     from batchscribe_engine.inference.models import LoadedModels
     from batchscribe_engine.inference.process import InferenceProcess, exit_now
     from batchscribe_engine.inference.whisper import Device, DeviceUnavailableError, Whisper
@@ -29,7 +39,12 @@ def main() -> int:
     except DeviceUnavailableError as error:
         print(error, file=sys.stderr)
         return 2
-    concurrency = arguments.concurrency or (usable_cores() if device.kind == "cpu" else 2)
+    on_cpu = device.kind == "cpu"
+    concurrency = arguments.concurrency or (usable_cores() if on_cpu else GPU_STREAMS)
+    preparers = arguments.preparers
+    if preparers is None:
+        preparers = 0 if on_cpu else min(GPU_PREPARERS, usable_cores())
+    size = BATCH_SIZES[device.kind]
 
     def load(spec: ModelSpec) -> Whisper:
         return Whisper.load(spec.path, device, workers=concurrency, threads=arguments.threads)
@@ -40,13 +55,39 @@ def main() -> int:
         Arena.attach(arguments.arena_fd),
         LoadedModels(load, memory_budget_bytes=arguments.memory_budget_bytes),
         concurrency=concurrency,
+        preparers=preparers,
         max_full_windows=device.max_full_windows,
+        max_padded_s=size.max_padded_s,
         idle_unload_s=arguments.idle_unload_s,
         pulse_s=arguments.pulse_s,
     )
-    channel.send(EngineReady(os.getpid(), device.name, device.compute_type, concurrency))
+    channel.send(
+        EngineReady(
+            os.getpid(),
+            device.name,
+            device.compute_type,
+            concurrency,
+            queue_depth=1 + preparers,
+            max_batch_segments=size.max_segments,
+            max_batch_padded_s=size.max_padded_s,
+        )
+    )
     process.serve()
     return exit_now(0)
+
+
+class ListDevices(argparse.Action):
+    """`--list-devices`: one line on standard output, such as {"cuda": 2}; nothing else is needed or done."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **settings: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **settings)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print and exit."""
+        from batchscribe_engine.inference.gpus import count_cuda_devices
+
+        print(json.dumps({"cuda": count_cuda_devices()}))
+        parser.exit()
 
 
 def parsed(argv: list[str]) -> argparse.Namespace:
@@ -57,6 +98,10 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--compute-type", default="auto", help="auto, or one of CTranslate2's: int8, float16, ...")
     parser.add_argument("--concurrency", type=int, default=0, help="batches at once; 0: the cores, or 2 on a GPU")
+    parser.add_argument("--preparers", type=int, help="threads that compute features ahead; usually none on the CPU")
+    parser.add_argument(
+        "--list-devices", action=ListDevices, help="print a line of JSON that says what there is, and exit"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads for one batch on the CPU")
     parser.add_argument("--memory-budget-bytes", type=int, default=0, help="for all models together; 0: no limit")
     parser.add_argument("--idle-unload-s", type=float, default=0, help="unload a model unused for so long; 0: never")

@@ -1,10 +1,15 @@
 """The process around the engine's step: its threads, its signals and its ends.
 
-    reader ----> queue of batches ----> workers, `concurrency` of them ----> channel
-                                        pulse, every `pulse_s`         ----> channel
-    main: waits for the word to stop
+On the CPU a worker does all of a batch, for nothing is gained by giving its parts to different threads:
 
-When the server is gone, the reader or whoever sends next ends the process on the spot, whatever the others do.
+    reader ----> batches ----> workers, `concurrency` of them: features, then decoding ----> channel
+
+A GPU would wait while features are computed, so other threads do that for the batches next in line:
+
+    reader ----> batches ----> preparers: features ----> prepared ----> workers: decoding ----> channel
+
+Beside them a pulse beats, every `pulse_s`, and the main thread waits for the word to stop. When the server is gone, the
+reader or whoever sends next ends the process on the spot, whatever the others do.
 """
 
 from __future__ import annotations
@@ -17,21 +22,26 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import msgspec
 import psutil
 
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
-from batchscribe_engine.inference.core import transcribe
-from batchscribe_engine.inference.errors import InferenceError
+from batchscribe_engine.inference.appetite import Appetite
+from batchscribe_engine.inference.core import Prepared, decode, prepare
+from batchscribe_engine.inference.errors import InferenceError, device_is_broken
 from batchscribe_engine.messages import (
     BatchDone,
     BatchFailed,
+    BatchSizeLearned,
     BatchStarted,
     EngineStatus,
     InferBatch,
     Message,
+    SegmentResult,
     Shutdown,
     ToEngine,
 )
@@ -46,7 +56,21 @@ if TYPE_CHECKING:
 QUEUED_BATCHES_PER_WORKER = 4
 """More than that, and the channel fills up: the server decides what waits."""
 
+DEVICE_BROKEN_EXIT_CODE = 3
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A batch that the device may begin. Its model stays lent until `lease` is closed."""
+
+    prepared: Prepared
+    whisper: Whisper
+    lease: contextlib.ExitStack
 
 
 class InferenceProcess:
@@ -59,7 +83,9 @@ class InferenceProcess:
         models: LoadedModels[Whisper],
         *,
         concurrency: int,
+        preparers: int,
         max_full_windows: float,
+        max_padded_s: float,
         idle_unload_s: float,
         pulse_s: float,
     ) -> None:
@@ -67,10 +93,14 @@ class InferenceProcess:
         self._arena = arena
         self._models = models
         self._concurrency = concurrency
+        self._preparers = preparers
         self._max_full_windows = max_full_windows
+        self._max_padded_s = max_padded_s
+        self._appetites: dict[tuple[str, int], Appetite] = {}  # by path of the model and beam size
         self._idle_unload_s = idle_unload_s
         self._pulse_s = pulse_s
         self._batches: queue.Queue[InferBatch | None] = queue.Queue(concurrency * QUEUED_BATCHES_PER_WORKER)
+        self._prepared: queue.Queue[_Ready | None] = queue.Queue(concurrency)
         # A signal handler may put into a SimpleQueue whatever the main thread is just doing, unlike setting an Event.
         self._stop_wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -79,12 +109,14 @@ class InferenceProcess:
         """Work until SIGTERM or `Shutdown`, then finish what runs. Does not return when the server is gone."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt at the terminal is for the server
         signal.signal(signal.SIGTERM, self._on_terminate)
+        work = self._decode_prepared if self._preparers else self._do_all
         workers = [
-            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True)
-            for number in range(self._concurrency)
+            threading.Thread(target=work, name=f"worker-{number}", daemon=True) for number in range(self._concurrency)
         ]
         for worker in workers:
             worker.start()
+        for number in range(self._preparers):
+            threading.Thread(target=self._prepare_ahead, name=f"preparer-{number}", daemon=True).start()
         threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
         threading.Thread(target=self._read, name="reader", daemon=True).start()
         self._stop_wanted.get()
@@ -98,10 +130,11 @@ class InferenceProcess:
 
     def _wake_idle_workers(self) -> None:
         for _ in range(self._concurrency):
-            try:
+            # Where one is full there is a batch for each worker to wake up on, which it will leave alone.
+            with contextlib.suppress(queue.Full):
                 self._batches.put_nowait(None)
-            except queue.Full:
-                return  # then there is a batch for each worker to wake up on, which it will leave alone
+            with contextlib.suppress(queue.Full):
+                self._prepared.put_nowait(None)
 
     def _read(self) -> None:
         while True:
@@ -119,25 +152,65 @@ class InferenceProcess:
                 case Shutdown():
                     self._stop_wanted.put("shutdown")
 
-    def _work(self) -> None:
-        while True:
-            batch = self._batches.get()
-            if batch is None or self._stopping.is_set():
-                return
-            self._send(self._answer(batch))
+    def _do_all(self) -> None:
+        self._prepare_each(self._answer)
 
-    def _answer(self, batch: InferBatch) -> BatchDone | BatchFailed:
+    def _prepare_ahead(self) -> None:
+        self._prepare_each(self._prepared.put)
+
+    def _decode_prepared(self) -> None:
+        while (ready := self._prepared.get()) is not None and not self._stopping.is_set():
+            self._answer(ready)
+
+    def _prepare_each(self, hand_on: Callable[[_Ready], None]) -> None:
+        while (batch := self._batches.get()) is not None and not self._stopping.is_set():
+            self._prepare_one(batch, hand_on)  # whose features are gone while the next one is waited for
+
+    def _prepare_one(self, batch: InferBatch, hand_on: Callable[[_Ready], None]) -> None:
+        outcome = self._attempt(self._prepare, batch, batch)
+        if isinstance(outcome, BatchFailed):
+            self._send(outcome)
+        else:
+            hand_on(outcome)
+
+    def _answer(self, ready: _Ready) -> None:
+        self._send(self._attempt(self._decode, ready, ready.prepared.batch))
+
+    def _attempt(self, step: Callable[[Item], Outcome], item: Item, batch: InferBatch) -> Outcome | BatchFailed:
         try:
-            with self._models.lent(batch.model) as whisper:
-                self._send(BatchStarted(batch.batch_id))
-                start_s = time.perf_counter()
-                results = transcribe(batch, self._arena, whisper, self._max_full_windows)
-                return BatchDone(batch.batch_id, results, time.perf_counter() - start_s)
-        except InferenceError as error:
-            return BatchFailed(batch.batch_id, error.reason, str(error))
+            return step(item)
         except Exception as error:  # the engine's boundary: one bad batch must not end the others
+            if device_is_broken(error):
+                log.exception("device_broken")
+                exit_now(DEVICE_BROKEN_EXIT_CODE)
+            if isinstance(error, InferenceError):
+                return BatchFailed(batch.batch_id, error.reason, str(error))
             log.exception("batch_failed")
             return BatchFailed(batch.batch_id, InferenceError.reason, f"{type(error).__name__}: {error}")
+
+    def _prepare(self, batch: InferBatch) -> _Ready:
+        with contextlib.ExitStack() as lease:
+            whisper = lease.enter_context(self._models.lent(batch.model))
+            return _Ready(prepare(batch, self._arena, whisper), whisper, lease.pop_all())
+
+    def _decode(self, ready: _Ready) -> BatchDone:
+        batch = ready.prepared.batch
+        with ready.lease:
+            self._send(BatchStarted(batch.batch_id))
+            start_s = time.perf_counter()
+            results = self._decode_within_limit(ready)
+            return BatchDone(batch.batch_id, results, time.perf_counter() - start_s)
+
+    def _decode_within_limit(self, ready: _Ready) -> tuple[SegmentResult, ...]:
+        batch = ready.prepared.batch
+        kind = batch.model.path, batch.options.beam_size
+        appetite = self._appetites.setdefault(kind, Appetite(self._max_padded_s))
+        limit_s = appetite.limit_s
+        try:
+            return decode(ready.prepared, ready.whisper, self._max_full_windows, appetite)
+        finally:
+            if appetite.limit_s != limit_s:
+                self._send(BatchSizeLearned(*kind, appetite.limit_s))
 
     def _pulse(self) -> None:
         process = psutil.Process()

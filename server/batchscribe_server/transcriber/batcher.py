@@ -25,10 +25,10 @@ AGING_S = 30.0
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
     """How large a batch may be, and how long (`max_wait_s`) one that isn't full waits for company while the engine
-    is busy anyway.
+    is busy anyway. The defaults suit a CPU.
     """
 
-    max_segments: int = 8
+    max_segments: int = 16
     max_padded_s: float = 160.0
     max_wait_s: float = 0.2
 
@@ -39,6 +39,9 @@ class _Waiting:
     order: int
     since_s: float
 
+
+LimitsFor = Callable[[QueuedSegment], BatchLimits]
+"""The limits of a batch that this segment begins, in the engine that will get it."""
 
 Turns = dict[tuple[str, Hashable], int]
 
@@ -72,11 +75,11 @@ class Batcher:
         self._remove(dropped)
         return dropped
 
-    def take(self, now_s: float, *, idle: bool) -> tuple[QueuedSegment, ...]:
+    def take(self, now_s: float, *, idle: bool, limits_for: LimitsFor | None = None) -> tuple[QueuedSegment, ...]:
         """The next batch, or nothing where none is due. With `idle` one is due as soon as one segment waits."""
         if not self._waiting:
             return ()
-        batch, full = self._next_batch(now_s)
+        batch, full = self._next_batch(now_s, limits_for or (lambda _: self._limits))
         if not idle and not full and now_s < self._due_at_s():
             return ()
         for segment in batch:
@@ -92,26 +95,28 @@ class Batcher:
     def _due_at_s(self) -> float:
         return min(waiting.since_s for waiting in self._waiting.values()) + self._limits.max_wait_s
 
-    def _next_batch(self, now_s: float) -> tuple[list[QueuedSegment], bool]:
+    def _next_batch(self, now_s: float, limits_for: LimitsFor) -> tuple[list[QueuedSegment], bool]:
         """The segment whose turn it is with its companions in fair order, and whether nothing more would fit."""
         turns = dict(self._turns)
         next_turn = itertools.count(max(turns.values()) + 1)
         candidates = list(self._waiting.values())
         batch: list[QueuedSegment] = []
         longest_s = 0.0
-        while candidates and len(batch) < self._limits.max_segments:
+        limits = self._limits
+        while candidates and len(batch) < limits.max_segments:
             best = min(candidates, key=lambda waiting: _rank(waiting, now_s, turns))
             longest_s = max(longest_s, best.segment.length_s)
-            if batch and longest_s * (len(batch) + 1) > self._limits.max_padded_s:
+            if batch and longest_s * (len(batch) + 1) > limits.max_padded_s:
                 return batch, True
             if not batch:
+                limits = limits_for(best.segment)
                 kind = _kind(best.segment)
                 candidates = [waiting for waiting in candidates if _kind(waiting.segment) == kind]
             candidates.remove(best)
             batch.append(best.segment)
             for party in _parties(best.segment):
                 turns[party] = next(next_turn)
-        return batch, len(batch) == self._limits.max_segments
+        return batch, len(batch) == limits.max_segments
 
     def _remove(self, segments: Iterable[QueuedSegment]) -> None:
         for segment in segments:

@@ -18,13 +18,15 @@ class Batch:
     """Segments that go to the engine together; `solo` ones share it with no other batch.
 
     `deaths` counts how often it died (or failed) for certain of its one segment; `early_deaths` how often it died
-    while this was the next batch to start: loading the model kills, too.
+    while this was the next batch to start: loading the model kills, too. `failed_in` is the engine in which it last did
+    either: another one is to try it next, for it may be the device that is broken.
     """
 
     segments: tuple[QueuedSegment, ...]
     solo: bool = False
     deaths: int = 0
     early_deaths: int = 0
+    failed_in: int | None = None
 
     def keeping(self, which: Callable[[QueuedSegment], bool]) -> Batch:
         """The batch without the segments of which `which` is false; it may be empty."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from batchscribe_engine.messages import EngineReady, FromEngine, FromMediaWorker, WorkerReady
 from batchscribe_server.transcriber.child import ChildCommand
@@ -43,6 +44,17 @@ def engine_argv(options: EngineOptions) -> tuple[str, ...]:
         *("--idle-unload-s", f"{options.idle_unload_s:g}"),
         *("--nice", str(options.nice)),
     )
+
+
+def engine_argvs(options: EngineOptions, devices: Sequence[str], cores: int) -> tuple[tuple[str, ...], ...]:
+    """The command lines of an inference process for each device. Several on the CPU divide its cores among them."""
+    sharing = devices.count("cpu")
+    shares = iter(max(1, (cores + place) // sharing) for place in range(sharing))
+    argvs = []
+    for device in devices:
+        share = next(shares) if device == "cpu" and sharing > 1 else 0
+        argvs.append(engine_argv(replace(options, device=device, concurrency=options.concurrency or share)))
+    return tuple(argvs)
 
 
 def media_argv(options: MediaOptions) -> tuple[str, ...]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -14,6 +12,7 @@ from batchscribe_engine.messages import (
     SAMPLE_RATE_HZ,
     BatchDone,
     BatchFailed,
+    BatchSizeLearned,
     BatchStarted,
     EngineReady,
     EngineStatus,
@@ -22,13 +21,14 @@ from batchscribe_engine.messages import (
     SegmentTask,
 )
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.backoff import Backoff
+from batchscribe_server.transcriber.batcher import BatchLimits
 from batchscribe_server.transcriber.blame import Batch, Verdict, judge, suspect
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
 from batchscribe_server.transcriber.deadlines import Watchdog, WatchdogLimits
-from batchscribe_server.transcriber.pool import SegmentPool
 from batchscribe_server.transcriber.reasons import known_reason
-from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner, padded_s
+from batchscribe_server.transcriber.segment import QueuedSegment, padded_s
 from batchscribe_server.transcriber.slots import SlotAllocator
 
 log = structlog.get_logger()
@@ -56,11 +56,12 @@ class _InFlight:
 
 
 class EngineProcess:
-    """One inference process at a time, and what it has been given.
+    """One inference process at a time, on one device, and what it has been given.
 
     A batch is in flight from when it is sent until it is answered or its engine is gone for certain; its slots are
-    READING exactly then. `concurrency` batches run at once and one more waits in the engine, so that no worker of its
-    runs dry. Batches to be tried again come before the pool's, and solo ones run alone.
+    READING exactly then. `concurrency` batches run at once and `queue_depth` more wait in the engine, so that no worker
+    of its runs dry; an engine that replaces a dead one gets a single batch until it has answered one. Batches to be
+    tried again come before the pool's, and solo ones run alone.
     """
 
     def __init__(
@@ -68,43 +69,31 @@ class EngineProcess:
         command: ChildCommand,
         arena_descriptor: int,
         slots: SlotAllocator,
-        pool: SegmentPool,
+        backlog: Backlog,
         *,
+        number: int,
+        batches: BatchLimits,
         limits: WatchdogLimits,
         backoff: Backoff,
         max_deaths: int = 3,
     ) -> None:
+        self.number = number
         self._command = command
         self._arena_descriptor = arena_descriptor
         self._slots = slots
-        self._pool = pool
+        self._backlog = backlog
+        self._pool = backlog.pool
+        self._batches = batches
         self._watchdog = Watchdog(limits)
         self._backoff = backoff
         self._max_deaths = max_deaths
-        self._batch_ids = itertools.count(1)
         self._in_flight: dict[int, _InFlight] = {}
-        self._again: deque[Batch] = deque()
+        self._learned_padded_s: dict[tuple[str, int], float] = {}
         self._cause: Cause | None = None
-        self._fruitless = 0  # engines in a row that answered nothing
-        self.ready = asyncio.Event()
+        self._fruitless = 0  # engines in a row that ended, since the last answer
         self.hello: EngineReady | None = None
         self.heartbeat: EngineStatus | None = None
         self.reason = "the engine is starting"
-
-    @property
-    def waiting_segments(self) -> int:
-        """Segments that are not in the engine yet."""
-        return len(self._pool) + sum(len(batch.segments) for batch in self._again)
-
-    def add(self, segment: QueuedSegment) -> None:
-        """Queue one segment, whose slot is READY."""
-        self._pool.add(segment)
-
-    def drop(self, owner: SegmentOwner) -> None:
-        """Forget the segments of a file that are not in the engine. Those that are will still be answered."""
-        self._pool.drop(owner)
-        kept = (batch.keeping(lambda segment: segment.owner is not owner) for batch in self._again)
-        self._again = deque(batch for batch in kept if batch.segments)
 
     async def run(self) -> None:
         """Keep an engine running until cancelled, then end it in good order."""
@@ -114,7 +103,9 @@ class EngineProcess:
                 child, hello = await Child.spawn(self._command, self._arena_descriptor)
             except ChildStartError as error:
                 self.reason = f"the engine does not start: {error}"
-                log.error("engine_start_failed", reason=str(error), failures=self._fruitless + 1)  # noqa: TRY400 - its words say all
+                log.error(  # noqa: TRY400 - its words say all
+                    "engine_start_failed", engine=self.number, reason=str(error), failures=self._fruitless + 1
+                )
             else:
                 assert isinstance(hello, EngineReady)
                 await self._employ(child, hello)
@@ -125,8 +116,9 @@ class EngineProcess:
         """Work with one engine until it is gone, then send what it had again."""
         self._cause = None
         self._watchdog.reset()
+        self._learned_padded_s.clear()
         self.hello, self.reason = hello, ""
-        self.ready.set()
+        self._backlog.began(self.number)
         try:
             async with asyncio.TaskGroup() as group:
                 attendants = [
@@ -140,12 +132,19 @@ class EngineProcess:
                 self._cause = Cause(Reason.ENGINE_CRASHED, await child.describe_death())
             await child.kill()
         finally:
-            self.ready.clear()
+            self._backlog.ended(self.number)
             self.hello = self.heartbeat = None
             self.reason = "the engine is being restarted"
             # This is also the way out when the service stops. A dead child takes no time here.
             await child.end()
-        log.error("engine_died", pid=child.pid, cause=self._cause.words, batches_in_flight=len(self._in_flight))
+        log.error(
+            "engine_died",
+            engine=self.number,
+            device=hello.device,
+            pid=child.pid,
+            cause=self._cause.words,
+            batches_in_flight=len(self._in_flight),
+        )
         self._recover(self._cause)
 
     async def _listen(self, child: Child[FromEngine]) -> None:
@@ -163,6 +162,8 @@ class EngineProcess:
                         self._on_done(message)
                     case BatchFailed():
                         self._on_failed(message)
+                    case BatchSizeLearned():
+                        self._on_learned(message)
                     case EngineReady():
                         self._cause = Cause(Reason.ENGINE_CRASHED, "it said hello twice")
                         return
@@ -178,7 +179,7 @@ class EngineProcess:
                     self._send(child, batch)
             except ChannelClosedError:
                 return  # what was in flight is recovered once the engine is gone
-            await self._pool.wait(until_due=self._room > 0 and not self._again)
+            await self._pool.wait(until_due=self._room > 0 and self._backlog.retry_for(self.number) is None)
 
     @property
     def _room(self) -> int:
@@ -186,22 +187,33 @@ class EngineProcess:
         assert self.hello is not None
         if any(flight.batch.solo for flight in self._in_flight.values()):
             return 0
-        return self.hello.concurrency + 1 - len(self._in_flight)
+        most = 1 if self._fruitless else self.hello.concurrency + self.hello.queue_depth
+        return most - len(self._in_flight)
 
     def _next_batch(self) -> Batch | None:
         assert self.hello is not None
-        if self._again:
-            solo = self._again[0].solo
-            if self._in_flight if solo else self._room <= 0:
+        if (batch := self._backlog.retry_for(self.number)) is not None:
+            if self._in_flight if batch.solo else self._room <= 0:
                 return None
-            return self._again.popleft()
+            self._backlog.take_retry(batch)
+            return batch
         if self._room <= 0:
             return None
-        segments = self._pool.take(idle=len(self._in_flight) < self.hello.concurrency)
+        idle = len(self._in_flight) < self.hello.concurrency
+        segments = self._pool.take(idle=idle, limits_for=self._limits_for)
         return Batch(segments) if segments else None
 
+    def _limits_for(self, segment: QueuedSegment) -> BatchLimits:
+        assert self.hello is not None
+        learned_s = self._learned_padded_s.get(_kind(segment), self.hello.max_batch_padded_s)
+        return replace(
+            self._batches,
+            max_segments=min(self._batches.max_segments, self.hello.max_batch_segments),
+            max_padded_s=min(self._batches.max_padded_s, learned_s),
+        )
+
     def _send(self, child: Child[FromEngine], batch: Batch) -> None:
-        batch_id = next(self._batch_ids)
+        batch_id = self._backlog.next_batch_id()
         self._in_flight[batch_id] = _InFlight(batch)
         for segment in batch.segments:
             self._slots.reading(segment.grant)
@@ -214,17 +226,21 @@ class EngineProcess:
     def _on_started(self, message: BatchStarted) -> None:
         flight = self._flight(message.batch_id)
         flight.started = True
-        self._watchdog.started(message.batch_id, _pace_key(flight.batch), padded_s(flight.batch.segments))
+        self._watchdog.started(message.batch_id, _kind(flight.batch.segments[0]), padded_s(flight.batch.segments))
 
     def _on_done(self, message: BatchDone) -> None:
         segments = self._flight(message.batch_id).batch.segments
         if [result.segment_id for result in message.results] != [segment.segment_id for segment in segments]:
             raise ChannelClosedError("an answer for other segments than it was given")
-        batch = self._answered(message.batch_id)
+        self._answered(message.batch_id)
         self._fruitless = 0
-        self._watchdog.learn(_pace_key(batch), padded_s(segments), message.elapsed_s)
+        self._watchdog.learn(_kind(segments[0]), padded_s(segments), message.elapsed_s)
         for segment, result in zip(segments, message.results, strict=True):
             segment.owner.heard(segment, result)
+
+    def _on_learned(self, message: BatchSizeLearned) -> None:
+        self._learned_padded_s[message.model_path, message.beam_size] = message.max_padded_s
+        log.info("batch_size_learned", engine=self.number, max_padded_s=round(message.max_padded_s, 1))
 
     def _on_failed(self, message: BatchFailed) -> None:
         self._flight(message.batch_id)
@@ -289,7 +305,7 @@ class EngineProcess:
     def _execute(self, verdict: Verdict, cause: Cause) -> None:
         for batch in verdict.retried:
             if (wanted := self._wanted(batch)).segments:
-                self._again.append(wanted)
+                self._backlog.retry(replace(wanted, failed_in=self.number) if wanted.solo else wanted)
         self._pool.ring()
         for segment in verdict.condemned:
             at_s = segment.start_sample / SAMPLE_RATE_HZ
@@ -308,6 +324,6 @@ class EngineProcess:
         return batch.keeping(lambda segment: segment.owner.wanted)
 
 
-def _pace_key(batch: Batch) -> tuple[str, int]:
-    first = batch.segments[0]
-    return first.model.path, first.options.beam_size
+def _kind(segment: QueuedSegment) -> tuple[str, int]:
+    """What decides how long a second of audio takes, and how much memory."""
+    return segment.model.path, segment.options.beam_size

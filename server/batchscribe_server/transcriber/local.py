@@ -1,4 +1,4 @@
-"""The transcriber of this machine: the arena, the media workers and the engine, behind the port."""
+"""The transcriber of this machine: the arena, the media workers and the engines, behind the port."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from batchscribe_server.operations.transcriber import (
     Transcription,
     TranscriptionRequest,
 )
+from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.batcher import BatchLimits
 from batchscribe_server.transcriber.commands import (
@@ -29,7 +30,7 @@ from batchscribe_server.transcriber.commands import (
     media_command,
 )
 from batchscribe_server.transcriber.deadlines import WatchdogLimits
-from batchscribe_server.transcriber.engine_process import EngineProcess
+from batchscribe_server.transcriber.engines import Engines
 from batchscribe_server.transcriber.media_pool import MediaPool, WorkerLimits
 from batchscribe_server.transcriber.media_task import MediaQueue, MediaTask
 from batchscribe_server.transcriber.options import decode_options, model_spec, voice_activity_options
@@ -40,14 +41,17 @@ from batchscribe_server.transcriber.slots import SlotAllocator, fewest_slots
 
 @dataclass(frozen=True, slots=True)
 class TranscriberConfig:
-    """The measures of a transcriber. Its audio takes at most `slots` MB of memory; `max_deaths` is how many engines
-    one segment may kill before its file is failed. More slots are made where the media workers could block each other.
+    """The measures of a transcriber, with an engine for each of `engine_argvs`.
+
+    Its audio takes at most `slots` MB of memory; more slots are made where the media workers could block each other.
+    `batches` is the most that any engine gets at once: each says itself what suits its device. `max_deaths` is how many
+    engines one segment may kill before its file is failed.
     """
 
-    engine_argv: tuple[str, ...] = field(default_factory=lambda: engine_argv(EngineOptions()))
+    engine_argvs: tuple[tuple[str, ...], ...] = field(default_factory=lambda: (engine_argv(EngineOptions()),))
     media_argv: tuple[str, ...] = field(default_factory=lambda: media_argv(MediaOptions()))
     slots: int = 32
-    batches: BatchLimits = field(default_factory=BatchLimits)
+    batches: BatchLimits = field(default_factory=lambda: BatchLimits(max_segments=64, max_padded_s=480.0))
     media: WorkerLimits = field(default_factory=WorkerLimits)
     watchdog: WatchdogLimits = field(default_factory=WatchdogLimits)
     backoff: Backoff = field(default_factory=Backoff)
@@ -68,12 +72,14 @@ class LocalTranscriber:
         slots = max(config.slots, fewest_slots(config.media.workers))
         self._arena = Arena.create(slots)
         self._slots = SlotAllocator(slots)
-        self._engine = EngineProcess(
-            engine_command(config.engine_argv, config.handshake_timeout_s, config.grace_s),
+        self._backlog = Backlog(SegmentPool(config.batches, clock))
+        self._engines = Engines(
+            [engine_command(argv, config.handshake_timeout_s, config.grace_s) for argv in config.engine_argvs],
             self._arena.descriptor,
             self._slots,
-            SegmentPool(config.batches, clock),
-            limits=config.watchdog,
+            self._backlog,
+            batches=config.batches,
+            watchdog=config.watchdog,
             backoff=config.backoff,
             max_deaths=config.max_deaths,
         )
@@ -95,7 +101,7 @@ class LocalTranscriber:
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
         self._supervisors = [
-            self._group.create_task(self._engine.run(), name="engine-supervisor"),
+            self._group.create_task(self._engines.run(), name="engines-supervisor"),
             self._group.create_task(self._media.run(), name="media-supervisor"),
         ]
         return self
@@ -117,27 +123,26 @@ class LocalTranscriber:
 
     @property
     def ready(self) -> bool:
-        """True while the engine and a media worker can take work."""
-        return self._engine.ready.is_set() and self._media.ready.is_set()
+        """True while an engine and a media worker can take work."""
+        return self._engines.ready and self._media.ready.is_set()
 
     async def wait_ready(self) -> None:
-        """Wait until the engine and a media worker can take work."""
+        """Wait until an engine and a media worker can take work."""
         while not self.ready:
-            await self._engine.ready.wait()
+            await self._backlog.staffed.wait()
             await self._media.ready.wait()
 
     def status(self) -> TranscriberStatus:
-        """What the engine is doing now."""
-        hello, heartbeat = self._engine.hello, self._engine.heartbeat
+        """What the engines are doing now. `reason` tells of one that is missing, even where others do its work."""
         return TranscriberStatus(
             ready=self.ready,
-            reason="; ".join(reason for reason in (self._engine.reason, self._media.reason) if reason),
-            device=hello.device if hello else "",
-            compute_type=hello.compute_type if hello else "",
-            loaded_models=tuple(model.name for model in heartbeat.models) if heartbeat else (),
+            reason="; ".join(reason for reason in (self._engines.reason, self._media.reason) if reason),
+            device=self._engines.device,
+            compute_type=self._engines.compute_type,
+            loaded_models=self._engines.loaded_models,
             slots=self._slots.slots,
             free_slots=self._slots.free,
-            waiting_segments=self._engine.waiting_segments,
+            waiting_segments=self._backlog.waiting_segments,
         )
 
     async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:
@@ -149,7 +154,7 @@ class LocalTranscriber:
             model_spec(request.model),
             decode_options(request),
             self._slots,
-            self._engine,
+            self._backlog,
             self._segment_ids,
         )
         task = MediaTask(

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from batchscribe_server.transcriber.batcher import Batcher, BatchLimits
+from batchscribe_server.transcriber.batcher import Batcher, BatchLimits, LimitsFor
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 
 
 class SegmentPool:
-    """A `Batcher` with a clock and a bell. One dispatcher takes from it."""
+    """A `Batcher` with a clock and a bell. Each engine has a dispatcher that takes from it; the bell wakes them all."""
 
     def __init__(self, limits: BatchLimits, clock: Callable[[], float]) -> None:
         self._batcher = Batcher(limits)
@@ -30,12 +30,12 @@ class SegmentPool:
         """Forget the segments of a file."""
         self._batcher.drop(lambda segment: segment.owner is owner)
 
-    def take(self, *, idle: bool) -> tuple[QueuedSegment, ...]:
-        """The next batch if one is due."""
-        return self._batcher.take(self._clock(), idle=idle)
+    def take(self, *, idle: bool, limits_for: LimitsFor | None = None) -> tuple[QueuedSegment, ...]:
+        """The next batch if one is due for an engine, which is `idle` or not and has limits of its own."""
+        return self._batcher.take(self._clock(), idle=idle, limits_for=limits_for)
 
     def ring(self) -> None:
-        """Wake the dispatcher: the engine can take more."""
+        """Wake the dispatchers: an engine may take more than before."""
         self._bell.set()
 
     async def wait(self, *, until_due: bool) -> None:

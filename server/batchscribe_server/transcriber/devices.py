@@ -1,0 +1,98 @@
+"""Which devices get an inference process: what the operator wrote, completed with what the machine has."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+log = structlog.get_logger()
+
+DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+LISTING_ARGV = (sys.executable, "-m", "batchscribe_engine.inference", "--list-devices")
+LISTING_TIMEOUT_S = 60.0
+
+SLOTS_ON_CPU = 64
+SLOTS_PER_GPU = 256
+"""Several batches of up to 64 segments are in a GPU's engine, and as many must be able to wait for it."""
+
+
+class DeviceListingError(Exception):
+    """It could not be found out which devices there are; the message says why."""
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    cuda: int
+
+
+def parsed_devices(setting: str) -> tuple[str, ...]:
+    """The devices that a setting such as "auto", "cuda" or "cuda:0,cuda:1" names. Raises ValueError for any other."""
+    devices = tuple(device.strip() for device in setting.split(","))
+    if devices == ("auto",):
+        return devices
+    for device in devices:
+        if not DEVICE.fullmatch(device):
+            raise ValueError(f'"{device}" is no device: use "auto", or a list of "cpu", "cuda" and "cuda:0" and so on')
+    gpus = [device for device in devices if device != "cpu"]
+    if len(set(gpus)) < len(gpus) or ("cuda" in gpus and len(gpus) > 1):
+        raise ValueError(f'"{setting}" names a GPU twice')
+    return devices
+
+
+async def resolved_devices(devices: Sequence[str], listing_argv: Sequence[str] = LISTING_ARGV) -> tuple[str, ...]:
+    """The same with "auto" and "cuda" replaced by what there is: all GPUs, or for "auto" without any the CPU.
+
+    A child is asked only if need be. Where it fails, or finds no GPU where some are wanted, the names are left as they
+    are: the engine itself will choose, or say in plain words what is missing.
+    """
+    if not {"auto", "cuda"} & set(devices):
+        return tuple(devices)
+    try:
+        count = await count_cuda_devices(listing_argv)
+    except DeviceListingError as error:
+        log.warning("devices_not_listed", reason=str(error))
+        return tuple(devices)
+    gpus = [f"cuda:{index}" for index in range(count)]
+    found = {"auto": gpus or ["cpu"], "cuda": gpus or ["cuda"]}
+    return tuple(name for device in devices for name in found.get(device, [device]))
+
+
+async def count_cuda_devices(argv: Sequence[str]) -> int:
+    """How many GPUs a short-lived child finds. Raises DeviceListingError."""
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(LISTING_TIMEOUT_S):
+            output, errors = await process.communicate()
+    except TimeoutError as error:
+        raise DeviceListingError(f"the child that lists them took more than {LISTING_TIMEOUT_S:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        last_line = errors.decode(errors="replace").strip().rpartition("\n")[2]
+        raise DeviceListingError(f"the child that lists them ended with {process.returncode}: {last_line}")
+    try:
+        return msgspec.json.decode(output, type=_Listing).cuda
+    except msgspec.DecodeError as error:
+        raise DeviceListingError(f"the child that lists them said {output[:200]!r}") from error
+
+
+def default_slots(devices: Sequence[str]) -> int:
+    """How many slots keep these devices supplied."""
+    return max(SLOTS_ON_CPU, SLOTS_PER_GPU * sum(device.startswith("cuda") for device in devices))
+
+
+def default_running_files(devices: Sequence[str]) -> int:
+    """How many files open at once fill the batches of these devices, even if each is a single segment long."""
+    return default_slots(devices) // 2
