@@ -11,6 +11,8 @@ What it hears in a segment is `said <v>`, where v is the segment's first sample.
     "crash": [v, ...]             SIGSEGV when a batch holds such a segment
     "hang": [v, ...]              never answer such a batch, while the heartbeat goes on
     "fail": {"v": "REASON"}       answer such a batch with BatchFailed
+    "memory_s": 0.0               run out of memory with more padded audio, and learn from it as the real one does
+    "most_s": 160.0               how much padded audio a batch may have, until less was learned
     "too_many": 0                 answer batches of more segments with INFERENCE_OUT_OF_MEMORY, unless it is 0
     "languages": {"v": [["en", 0.9], ["de", 0.05]]}   what detection finds, [["en", 0.95]] otherwise
     "delay_s": 0.0                for each batch
@@ -18,8 +20,8 @@ What it hears in a segment is `said <v>`, where v is the segment's first sample.
     "exit_at_start": 0            exit with this code instead of saying hello, unless it is 0
     "heartbeat_s": 0.1
 
-The script is read again at each start. The journal gets one JSON line for each batch started: pid, batch, values and
-languages.
+The script is read again at each start. The journal gets one JSON line for each batch started: pid, the script's name,
+batch, values, languages, and the limit that the engine had learned by then.
 """
 
 from __future__ import annotations
@@ -32,16 +34,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from batchscribe_engine.arena import Arena
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
+from batchscribe_engine.inference.appetite import Appetite
+from batchscribe_engine.inference.core import in_halves
+from batchscribe_engine.inference.errors import OutOfMemoryError
 from batchscribe_engine.messages import (
     BatchDone,
     BatchFailed,
+    BatchSizeLearned,
     BatchStarted,
     EngineReady,
     EngineStatus,
@@ -161,11 +167,14 @@ class ScriptedEngine:
         self._threads: list[threading.Thread] = []
         self._slots = concurrency
         self._models: dict[str, LoadedModel] = {}
+        self._most_s = float(script.get("most_s", 160.0))
+        self._appetite = Appetite(self._most_s)
+        self.name = ""
         self.journal: Path | None = None
 
     def run(self) -> None:
         """Serve until told to stop or the server is gone."""
-        self._channel.send(EngineReady(os.getpid(), "cpu", "scripted", self._slots))
+        self._channel.send(EngineReady(os.getpid(), "cpu", "scripted", self._slots, max_batch_padded_s=self._most_s))
         threading.Thread(target=self._beat, daemon=True).start()
         while True:
             message = self._channel.receive()
@@ -216,8 +225,19 @@ class ScriptedEngine:
             self._channel.send(BatchFailed(batch.batch_id, failures[0], "as scripted"))
             return
         time.sleep(self._script.get("delay_s", 0.0))
-        results = tuple(self._hear(*pair) for pair in zip(batch.segments, values, strict=True))
+        limit_s = self._appetite.limit_s
+        results = tuple(
+            in_halves(self._hear_all, list(zip(batch.segments, values, strict=True)), _padded_s, self._appetite)
+        )
+        if self._appetite.limit_s != limit_s:
+            size = self._appetite.limit_s
+            self._channel.send(BatchSizeLearned(batch.model.path, batch.options.beam_size, size))
         self._channel.send(BatchDone(batch.batch_id, results, max(1e-6, time.monotonic() - began_s)))
+
+    def _hear_all(self, segments: Sequence[tuple[SegmentTask, int]]) -> list[SegmentResult]:
+        if 0 < self._script.get("memory_s", 0.0) < _padded_s(segments):
+            raise OutOfMemoryError("as scripted")
+        return [self._hear(segment, value) for segment, value in segments]
 
     def _value(self, segment: SegmentTask) -> int:
         samples = self._arena.read(segment.slot, segment.generation)
@@ -230,10 +250,12 @@ class ScriptedEngine:
             return
         line = {
             "pid": os.getpid(),
+            "engine": self.name,
             "batch": batch.batch_id,
             "model": batch.model.name,
             "values": values,
             "languages": [segment.language for segment in batch.segments],
+            "limit_s": self._appetite.limit_s,
             "samples": [segment.samples for segment in batch.segments],
         }
         with self.journal.open("a") as file:
@@ -253,6 +275,10 @@ class ScriptedEngine:
             language_candidates=candidates,
             avg_log_prob=-0.1,
         )
+
+
+def _padded_s(segments: Sequence[tuple[SegmentTask, int]]) -> float:
+    return max(segment.samples for segment, _ in segments) * len(segments) / 16_000
 
 
 def _die_of(number: signal.Signals) -> NoReturn:
@@ -279,6 +305,7 @@ def main() -> int:
     channel: BlockingChannel[Any] = BlockingChannel(options.channel_fd, ToEngine)
     engine = ScriptedEngine(channel, Arena.attach(options.arena_fd), options.concurrency, script)
     engine.journal = options.journal
+    engine.name = options.script.stem if options.script else ""
     try:
         engine.run()
     except ChannelClosedError:

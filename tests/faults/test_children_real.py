@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from batchscribe_server.transcriber import (
     TranscriberConfig,
     WorkerLimits,
     engine_argv,
+    engine_argvs,
     media_argv,
 )
 from tests.media_files import ENCODINGS, encoded
@@ -79,6 +81,26 @@ async def test_the_real_children_hear_a_file_through_although_both_are_killed(mo
     starts_ms = [segment.start_ms for segment in segments]
     assert starts_ms == sorted(starts_ms)
     assert (status.device, status.ready) == ("cpu", True)
+
+
+async def test_two_real_engines_hear_files_through_although_one_is_killed(model, tmp_path):
+    recording = joined([spoken(sentence) for sentence in SENTENCES], 20.0, tmp_path / "short.wav")
+    engines = engine_argvs(EngineOptions(), ("cpu", "cpu"), cores=2)
+    heard: list[list[Transcription]] = [[], []]
+
+    async with running(replace(REAL, engine_argvs=engines)) as transcriber:
+        await until(lambda: transcriber.status().device == "cpu, cpu")
+        asked = request(recording, model=model, language="en")
+        hearing = asyncio.gather(*(collect(transcriber.transcribe(asked), each) for each in heard))
+        await until(lambda: all(len(texts(each)) >= 1 for each in heard) or hearing.done())
+        os.kill(min(children_of_this_process("batchscribe_engine.inference")), signal.SIGKILL)
+        await hearing
+        await until(lambda: transcriber.status().free_slots == 16)
+
+    for events in heard:
+        said = " ".join(re.sub(r"[^a-z ]", "", text.lower()).strip() for text in texts(events))
+        assert said.count("good morning everyone and welcome to the meeting") == 1
+        assert said.count("please send the report before the end of the week") == 1
 
 
 async def test_the_server_side_loads_none_of_the_heavy_libraries():

@@ -54,6 +54,20 @@ def test_a_lone_segment_goes_at_once_when_the_engine_is_idle():
     assert ids(waiting.take(10.0, idle=True)) == [1]
 
 
+def test_each_engine_gets_batches_of_its_own_size_by_what_the_first_segment_needs():
+    waiting, file = batcher(max_segments=8), File()
+    for number in range(1, 9):
+        waiting.add(segment(number, file, model=LARGE if number > 5 else BASE), now_s=10.0)
+    small, large = BatchLimits(max_segments=2), BatchLimits(max_padded_s=12.0)
+
+    def limits_for(first: QueuedSegment) -> BatchLimits:
+        return large if first.model == LARGE else small
+
+    taken = [waiting.take(10.0, idle=True, limits_for=limits_for) for _ in range(4)]
+
+    assert [ids(batch) for batch in taken] == [[1, 2], [3, 4], [5], [6, 7, 8]]
+
+
 def test_a_lone_segment_waits_a_moment_for_company_while_the_engine_is_busy():
     waiting, file = batcher(max_wait_s=0.2), File()
     waiting.add(segment(1, file), now_s=10.0)
