@@ -130,7 +130,7 @@ class InferenceProcess:
 
     def _wake_idle_workers(self) -> None:
         for _ in range(self._concurrency):
-            # Where one is full there is a batch for each worker to wake up on, which it will leave alone.
+            # A queue that is full has a batch for each worker to wake up on, which it will leave alone.
             with contextlib.suppress(queue.Full):
                 self._batches.put_nowait(None)
             with contextlib.suppress(queue.Full):

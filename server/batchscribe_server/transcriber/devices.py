@@ -17,8 +17,8 @@ LISTING_ARGV = (sys.executable, "-m", "batchscribe_engine.inference", "--list-de
 LISTING_TIMEOUT_S = 60.0
 
 SLOTS_ON_CPU = 64
-SLOTS_PER_GPU = 256
-"""Several batches of up to 64 segments are in a GPU's engine, and as many must be able to wait for it."""
+SLOTS_PER_GPU = 512
+"""Five batches of up to 64 segments are in a GPU's engine, and others must be able to wait for it meanwhile."""
 
 
 class DeviceListingError(Exception):

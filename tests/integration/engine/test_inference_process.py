@@ -130,6 +130,15 @@ def test_a_batch_is_started_and_done(running: Engine, tiny_en: ModelSpec) -> Non
     assert 0 < done.elapsed_s < 30
 
 
+def test_a_batch_whose_features_are_computed_ahead_is_heard_as_well(tiny_en: ModelSpec) -> None:
+    with engine("--preparers", "1") as ahead:
+        assert ahead.ready.queue_depth == 2
+        for batch_id in range(3):
+            done = ahead.answer(ahead.batch(batch_id, tiny_en))
+            assert isinstance(done, BatchDone)
+            assert (done.batch_id, [result.text for result in done.results]) == (batch_id, [TEXT])
+
+
 def test_its_heartbeat_tells_of_its_models(running: Engine, tiny_en: ModelSpec) -> None:
     running.answer(running.batch(6, tiny_en))
     statuses = [running.next(EngineStatus) for _ in range(2)]

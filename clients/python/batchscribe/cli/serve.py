@@ -26,7 +26,7 @@ def serve(
     model: Annotated[
         str | None, typer.Option(help="The default model: a name, a folder, a Hugging Face id.", show_default="base")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, …", show_default="auto")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, or a list: cuda:0,cuda:1", show_default="auto")] = None,
     compute_type: Annotated[str | None, typer.Option(help="int8, float16, …", show_default="auto")] = None,
     media_workers: Annotated[int | None, typer.Option(min=1, help="Processes that decode audio.")] = None,
     drain_timeout: Annotated[
