@@ -231,7 +231,8 @@ class SegmentResult(msgspec.Struct, frozen=True):
     """What was heard in one segment; `text` is empty where nothing was said.
 
     `language_candidates` holds the likeliest languages when detection was asked for, best first. `decoding` tells
-    which attempt gave the result: "short", "full" (the 30 s window) or "fallback" (a higher temperature).
+    which attempt gave the result: "short", "long" (a longer window), "full" (30 s) or "fallback" (a higher
+    temperature).
     """
 
     segment_id: int

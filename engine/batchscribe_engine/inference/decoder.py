@@ -1,8 +1,11 @@
-"""How a segment gets its text: a short window, a full one where the result looks wrong, then higher temperatures."""
+"""How a segment gets its text: a short window, longer ones where the result looks wrong, then higher temperatures.
+
+A full window costs as much as five short ones, so a somewhat longer one is tried before it: it settles most doubts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,10 +25,13 @@ if TYPE_CHECKING:
     from batchscribe_engine.inference.hypothesis import Hypothesis
     from batchscribe_engine.inference.whisper import Whisper
 
+LONGER_S = 4.0
+"""How much longer the second window is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A hypothesis and how it came about: "short", "full" or "fallback" (see `SegmentResult.decoding`)."""
+    """A hypothesis and how it came about: "short", "long", "full" or "fallback" (see `SegmentResult.decoding`)."""
 
     hypothesis: Hypothesis
     language: Language
@@ -35,67 +41,93 @@ class Attempt:
 class Decoder:
     """Decodes utterances with one model and one set of options; keeps nothing between calls."""
 
-    def __init__(
-        self, whisper: Whisper, options: DecodeOptions, window_margin_s: float | None, max_full_windows: float
-    ) -> None:
+    def __init__(self, whisper: Whisper, options: DecodeOptions, window_margin_s: float | None) -> None:
         self._whisper = whisper
         self._options = options
         self._margin_s = window_margin_s
-        self._max_full_windows = max_full_windows
 
     def transcribe(self, utterances: Sequence[Utterance]) -> list[SegmentResult]:
         """A result for each utterance, in their order. Raises OutOfMemoryError."""
-        frames = [window_frames(utterance.task.samples, self._margin_s) for utterance in utterances]
         results: dict[int, SegmentResult] = {}
-        doubted: dict[int, Attempt | None] = {}
-        for portion in portions(frames, self._max_full_windows):
-            longest = frames[portion[0]]
-            if longest == FULL_WINDOW_FRAMES:
-                doubted.update(dict.fromkeys(portion))
-                continue
-            window = self._encode([utterances[index] for index in portion], longest)
-            for index, outcome in zip(portion, self._in_short_window(window), strict=True):
-                if isinstance(outcome, SegmentResult):
-                    results[index] = outcome
-                else:
-                    doubted[index] = outcome
-        remaining = list(doubted)
-        for places in portions([FULL_WINDOW_FRAMES] * len(remaining), self._max_full_windows):
-            portion = [remaining[place] for place in places]
+        doubted: dict[int, list[Attempt]] = {index: [] for index in range(len(utterances))}
+        for decoding, margin_s in self._shorter_windows():
+            for portion, frames in self._portions(utterances, doubted, margin_s):
+                window = self._encode(utterances, portion, frames)
+                earlier = [doubted[index] for index in portion]
+                for index, outcome in zip(portion, self._in_shorter_window(window, decoding, earlier), strict=True):
+                    if isinstance(outcome, SegmentResult):
+                        results[index] = outcome
+                        del doubted[index]
+                    else:
+                        doubted[index].append(outcome)
+        for portion, frames in self._portions(utterances, doubted, None):
             with self._whisper.second_decoding if self._margin_s is not None else nullcontext():
-                window = self._encode([utterances[index] for index in portion], FULL_WINDOW_FRAMES)
+                window = self._encode(utterances, portion, frames)
                 full = self._in_full_window(window, [doubted[index] for index in portion])
                 del window  # its work space goes before the next one may begin
             results.update(zip(portion, full, strict=True))
         return [results[index] for index in range(len(utterances))]
 
-    def _encode(self, utterances: Sequence[Utterance], frames: int) -> EncodedWindow:
-        return EncodedWindow(self._whisper, self._options, utterances, frames)
+    def _shorter_windows(self) -> tuple[tuple[str, float], ...]:
+        if self._margin_s is None:
+            return ()
+        return ("short", self._margin_s), ("long", self._margin_s + LONGER_S)
 
-    def _in_short_window(self, window: EncodedWindow) -> list[SegmentResult | Attempt]:
-        """A result for each row, or the attempt whose outcome looks wrong."""
-        limits = [token_limit(utterance.task.samples) for utterance in window.utterances]
-        attempts = self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), "short")
+    def _portions(
+        self, utterances: Sequence[Utterance], indices: Iterable[int], margin_s: float | None
+    ) -> Iterator[tuple[list[int], int]]:
+        """Divide utterances into portions to be decoded together, each with its window's length in frames.
+
+        Those that need a full window at this margin are left out, unless full windows are asked for.
+        """
+        frames = {index: window_frames(utterances[index].task.samples, margin_s) for index in indices}
+        if margin_s is not None:
+            frames = {index: length for index, length in frames.items() if length < FULL_WINDOW_FRAMES}
+        wanted = list(frames)
+        for portion in portions([frames[index] for index in wanted], self._whisper.work_space.decoder_frames):
+            yield [wanted[place] for place in portion], frames[wanted[portion[0]]]
+
+    def _encode(self, utterances: Sequence[Utterance], portion: Sequence[int], frames: int) -> EncodedWindow:
+        return EncodedWindow(self._whisper, self._options, [utterances[index] for index in portion], frames)
+
+    def _in_shorter_window(
+        self, window: EncodedWindow, decoding: str, earlier: Sequence[Sequence[Attempt]]
+    ) -> list[SegmentResult | Attempt]:
+        """A result for each row, or the attempt whose outcome looks wrong; `earlier` are those in shorter windows."""
+        limits = [
+            token_limit(utterance.task.samples, language.code)
+            for utterance, language in zip(window.utterances, window.languages, strict=True)
+        ]
+        attempts = self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), decoding)
         good = [
             row
-            for row, attempt in enumerate(attempts)
-            if not faults_in_short_window(
-                attempt.hypothesis,
-                self._options,
-                length_s=window.utterances[row].length_s,
-                token_limit=limits[row],
-                language_prob=attempt.language.probability,
-            )
+            for row, (attempt, before) in enumerate(zip(attempts, earlier, strict=True))
+            if not self._doubts(attempt, window.utterances[row].length_s, limits[row])
+            or self._confirms(attempt, before)
         ]
         outcomes: list[SegmentResult | Attempt] = list(attempts)
         for row, result in zip(good, self._results(window, good, [attempts[row] for row in good]), strict=True):
             outcomes[row] = result
         return outcomes
 
-    def _in_full_window(self, window: EncodedWindow, earlier: Sequence[Attempt | None]) -> list[SegmentResult]:
-        """A result for each row; `earlier` are the doubted attempts with a short window, where there were any."""
+    def _doubts(self, attempt: Attempt, length_s: float, limit: int) -> frozenset[Fault]:
+        return faults_in_short_window(
+            attempt.hypothesis,
+            self._options,
+            length_s=length_s,
+            token_limit=limit,
+            language_prob=attempt.language.probability,
+        )
+
+    def _confirms(self, attempt: Attempt, earlier: Sequence[Attempt]) -> bool:
+        """Whether a longer window made no difference: then it is not the window that makes the result look wrong."""
+        same = any(before.hypothesis.text == attempt.hypothesis.text for before in earlier)
+        return same and not self._faults(attempt)
+
+    def _in_full_window(self, window: EncodedWindow, earlier: Sequence[Sequence[Attempt]]) -> list[SegmentResult]:
+        """A result for each row; `earlier` are the doubted attempts in shorter windows, where there were any."""
         rows = list(range(len(window.utterances)))
-        attempts = [[attempt] if attempt else [] for attempt in earlier]
+        attempts = [list(before) for before in earlier]
         settled: dict[int, Attempt] = {}
         for number, temperature in enumerate(self._options.temperatures):
             decoding = "fallback" if number else "full"

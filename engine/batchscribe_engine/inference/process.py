@@ -59,7 +59,6 @@ class InferenceProcess:
         models: LoadedModels[Whisper],
         *,
         concurrency: int,
-        max_full_windows: float,
         idle_unload_s: float,
         pulse_s: float,
     ) -> None:
@@ -67,7 +66,6 @@ class InferenceProcess:
         self._arena = arena
         self._models = models
         self._concurrency = concurrency
-        self._max_full_windows = max_full_windows
         self._idle_unload_s = idle_unload_s
         self._pulse_s = pulse_s
         self._batches: queue.Queue[InferBatch | None] = queue.Queue(concurrency * QUEUED_BATCHES_PER_WORKER)
@@ -131,7 +129,7 @@ class InferenceProcess:
             with self._models.lent(batch.model) as whisper:
                 self._send(BatchStarted(batch.batch_id))
                 start_s = time.perf_counter()
-                results = transcribe(batch, self._arena, whisper, self._max_full_windows)
+                results = transcribe(batch, self._arena, whisper)
                 return BatchDone(batch.batch_id, results, time.perf_counter() - start_s)
         except InferenceError as error:
             return BatchFailed(batch.batch_id, error.reason, str(error))
