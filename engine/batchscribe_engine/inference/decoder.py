@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchscribe_engine.inference.encoded_window import EncodedWindow, Language, Utterance
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A hypothesis and how it came about: "short", "full" or "fallback" (see `SegmentResult.decoding`)."""
+    """A hypothesis, how it came about ("short", "full" or "fallback": see `SegmentResult.decoding`), and what the
+    checks found wrong with it.
+    """
 
     hypothesis: Hypothesis
     language: Language
     decoding: str
+    faults: frozenset[Fault] = frozenset()
 
 
 class Decoder:
@@ -75,20 +78,25 @@ class Decoder:
     def _in_short_window(self, window: EncodedWindow) -> list[SegmentResult | Attempt]:
         """A result for each row, or the attempt whose outcome looks wrong."""
         limits = [token_limit(utterance.task.samples) for utterance in window.utterances]
-        attempts = self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), "short")
-        good = [
-            row
-            for row, attempt in enumerate(attempts)
-            if not faults_in_short_window(
-                attempt.hypothesis,
-                self._options,
-                length_s=window.utterances[row].length_s,
-                token_limit=limits[row],
-                language_prob=attempt.language.probability,
+        attempts = [
+            replace(
+                attempt,
+                faults=faults_in_short_window(
+                    attempt.hypothesis,
+                    self._options,
+                    length_s=window.utterances[row].length_s,
+                    token_limit=limits[row],
+                    language_prob=attempt.language.probability,
+                ),
+            )
+            for row, attempt in enumerate(
+                self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), "short")
             )
         ]
+        good = [row for row, attempt in enumerate(attempts) if not attempt.faults]
+        chosen = [attempts[row] for row in good]
         outcomes: list[SegmentResult | Attempt] = list(attempts)
-        for row, result in zip(good, self._results(window, good, [attempts[row] for row in good]), strict=True):
+        for row, result in zip(good, self._results(window, good, chosen, [[one] for one in chosen]), strict=True):
             outcomes[row] = result
         return outcomes
 
@@ -101,14 +109,15 @@ class Decoder:
             decoding = "fallback" if number else "full"
             latest = self._attempts(window, rows, temperature, MAX_NEW_TOKENS, decoding)
             for row, attempt in zip(rows, latest, strict=True):
-                attempts[row].append(attempt)
-                if self._is_silence(window, row, attempt) or not self._faults(attempt):
-                    settled[row] = attempt
+                checked = replace(attempt, faults=self._faults(attempt))
+                attempts[row].append(checked)
+                if self._is_silence(window, row, checked) or not checked.faults:
+                    settled[row] = checked
             rows = [row for row in rows if row not in settled]
             if not rows:
                 break
         chosen = [settled.get(row) or max(tried, key=self._merit) for row, tried in enumerate(attempts)]
-        return self._results(window, range(len(chosen)), chosen)
+        return self._results(window, range(len(chosen)), chosen, attempts)
 
     def _attempts(
         self, window: EncodedWindow, rows: Sequence[int], temperature: float, max_new_tokens: int, decoding: str
@@ -130,7 +139,14 @@ class Decoder:
         looping = self._faults(attempt) & {Fault.REPETITIVE, Fault.TOO_LONG}
         return not looping, attempt.hypothesis.avg_log_prob
 
-    def _results(self, window: EncodedWindow, rows: Sequence[int], attempts: Sequence[Attempt]) -> list[SegmentResult]:
+    def _results(
+        self,
+        window: EncodedWindow,
+        rows: Sequence[int],
+        attempts: Sequence[Attempt],
+        tried: Sequence[Sequence[Attempt]],
+    ) -> list[SegmentResult]:
+        """The results of these rows: each from its attempt, with the doubts of all that were `tried` for it."""
         silent = [self._is_silence(window, row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
         words: list[tuple[Word, ...]] = [()] * len(rows)
         spoken = [place for place, is_silent in enumerate(silent) if not is_silent]
@@ -154,6 +170,16 @@ class Decoder:
                 compression_ratio=attempts[place].hypothesis.compression_ratio,
                 temperature=attempts[place].hypothesis.temperature,
                 decoding=attempts[place].decoding,
+                doubts=_doubts(tried[place], attempts[place] if silent[place] else None),
             )
             for place, row in enumerate(rows)
         ]
+
+
+def _doubts(tried: Sequence[Attempt], dropped: Attempt | None) -> tuple[tuple[str, str], ...]:
+    """See `SegmentResult.doubts`. `dropped` is the one of the attempts whose text is dropped for silence."""
+    return tuple(
+        (attempt.decoding, fault.value)
+        for attempt in tried
+        for fault in sorted(attempt.faults | ({Fault.SILENCE} if attempt is dropped else set()))
+    )
