@@ -15,6 +15,7 @@ What it hears in a segment is `said <v>`, where v is the segment's first sample.
     "languages": {"v": [["en", 0.9], ["de", 0.05]]}   what detection finds, [["en", 0.95]] otherwise
     "delay_s": 0.0                for each batch
     "die_on_load": false          die before the first batch is started
+    "hang_on_load": ["name", ...] never load such a model, while batches of others go on
     "exit_at_start": 0            exit with this code instead of saying hello, unless it is 0
     "heartbeat_s": 0.1
 
@@ -161,6 +162,7 @@ class ScriptedEngine:
         self._threads: list[threading.Thread] = []
         self._slots = concurrency
         self._models: dict[str, LoadedModel] = {}
+        self._loading = ""
         self.journal: Path | None = None
 
     def run(self) -> None:
@@ -184,7 +186,7 @@ class ScriptedEngine:
     def _beat(self) -> None:
         while True:
             try:
-                self._channel.send(EngineStatus(resident_bytes=1 << 20, models=tuple(self._models.values())))
+                self._channel.send(EngineStatus(1 << 20, self._loading, tuple(self._models.values())))
             except ChannelClosedError:
                 os._exit(0)
             time.sleep(self._script.get("heartbeat_s", 0.1))
@@ -201,6 +203,9 @@ class ScriptedEngine:
         began_s = time.monotonic()
         if self._script.get("die_on_load"):
             _die_of(signal.SIGKILL)
+        if batch.model.name in self._script.get("hang_on_load", ()):
+            self._loading = batch.model.name
+            threading.Event().wait()
         self._models[batch.model.path] = LoadedModel(batch.model.name, batch.model.path, 1 << 20)
         self._channel.send(BatchStarted(batch.batch_id))
         values = [self._value(segment) for segment in batch.segments]

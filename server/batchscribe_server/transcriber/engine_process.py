@@ -157,6 +157,7 @@ class EngineProcess:
                 match message:
                     case EngineStatus():
                         self.heartbeat = message
+                        self._watchdog.loading(message.loading)
                     case BatchStarted():
                         self._on_started(message)
                     case BatchDone():
@@ -271,11 +272,22 @@ class EngineProcess:
             for batch_id, flight in self._in_flight.items():
                 flight.started = batch_id in overdue
             return Cause(Reason.INFERENCE_TIMEOUT, "a batch took many times as long as expected")
+        if model := self._watchdog.hung_load:
+            self._suspect_those_waiting_for(model)
+            return Cause(Reason.INFERENCE_TIMEOUT, f"model {model} was not loaded within {limits.start_s:g} s")
         if self._watchdog.silent:
             return Cause(Reason.INFERENCE_TIMEOUT, f"no heartbeat for {limits.heartbeat_s:g} s")
         if self._watchdog.stuck:
             return Cause(Reason.INFERENCE_TIMEOUT, f"no batch was started for {limits.start_s:g} s")
         return None
+
+    def _suspect_those_waiting_for(self, model: str) -> None:
+        """Put the batches for a model first among those to blame: what runs with other models is above suspicion."""
+        self._in_flight = dict(
+            sorted(self._in_flight.items(), key=lambda item: item[1].batch.segments[0].model.name != model)
+        )
+        for flight in self._in_flight.values():
+            flight.started = False
 
     def _recover(self, cause: Cause) -> None:
         """The engine is gone for certain: its slots are nobody's but ours again."""
