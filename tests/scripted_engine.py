@@ -14,6 +14,7 @@ What it hears in a segment is `said <v>`, where v is the segment's first sample.
     "too_many": 0                 answer batches of more segments with INFERENCE_OUT_OF_MEMORY, unless it is 0
     "languages": {"v": [["en", 0.9], ["de", 0.05]]}   what detection finds, [["en", 0.95]] otherwise
     "delay_s": 0.0                for each batch
+    "doubted": {"v": [["short", "too_short"]]}   the doubts of such a segment's result, whose decoding is "full" then
     "die_on_load": false          die before the first batch is started
     "hang_on_load": ["name", ...] never load such a model, while batches of others go on
     "exit_at_start": 0            exit with this code instead of saying hello, unless it is 0
@@ -250,6 +251,7 @@ class ScriptedEngine:
             found = self._script.get("languages", {}).get(str(value), [["en", 0.95]])
             candidates = tuple((language, probability) for language, probability in found)
         length_ms = segment.samples * 1000 // 16_000
+        doubts = tuple((attempt, fault) for attempt, fault in self._script.get("doubted", {}).get(str(value), ()))
         return SegmentResult(
             segment_id=segment.segment_id,
             text=f"said {value}",
@@ -257,6 +259,8 @@ class ScriptedEngine:
             language=segment.language or (candidates[0][0] if candidates else ""),
             language_candidates=candidates,
             avg_log_prob=-0.1,
+            decoding="full" if doubts else "short",
+            doubts=doubts,
         )
 
 
