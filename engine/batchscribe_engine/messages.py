@@ -232,7 +232,10 @@ class SegmentResult(msgspec.Struct, frozen=True):
 
     `language_candidates` holds the likeliest languages when detection was asked for, best first. `decoding` tells
     which attempt gave the result: "short", "long" (a longer window), "full" (30 s) or "fallback" (a higher
-    temperature).
+    temperature); "none" for digital silence, which no model is asked about. `doubts` are the checks that fired, as
+    pairs of the attempt and the check ("repetitive", "improbable", "too_long", "too_short", "language_unsure";
+    "silence" where the attempt's text was dropped for it), in the order of the attempts; each higher temperature is a
+    "fallback" of its own.
     """
 
     segment_id: int
@@ -245,6 +248,7 @@ class SegmentResult(msgspec.Struct, frozen=True):
     compression_ratio: float = 0.0
     temperature: float = 0.0
     decoding: str = "short"
+    doubts: tuple[tuple[str, str], ...] = ()
 
 
 class BatchDone(Message, frozen=True):

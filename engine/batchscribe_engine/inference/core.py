@@ -36,7 +36,9 @@ def transcribe(batch: InferBatch, arena: Arena, whisper: Whisper) -> tuple[Segme
     for task in batch.segments:
         mel = heard_features(task, arena, whisper)
         if mel is None:
-            results[task.segment_id] = SegmentResult(task.segment_id, "", language=task.language, no_speech_prob=1.0)
+            results[task.segment_id] = SegmentResult(
+                task.segment_id, "", language=task.language, no_speech_prob=1.0, decoding="none"
+            )
         else:
             utterances.append(Utterance(task, mel))
     if utterances:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchscribe_engine.inference.encoded_window import EncodedWindow, Language, Utterance
@@ -31,11 +31,14 @@ LONGER_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A hypothesis and how it came about: "short", "long", "full" or "fallback" (see `SegmentResult.decoding`)."""
+    """A hypothesis, how it came about ("short", "long", "full" or "fallback": see `SegmentResult.decoding`), and what
+    the checks found wrong with it.
+    """
 
     hypothesis: Hypothesis
     language: Language
     decoding: str
+    faults: frozenset[Fault] = frozenset()
 
 
 class Decoder:
@@ -98,15 +101,17 @@ class Decoder:
             token_limit(utterance.task.samples, language.code)
             for utterance, language in zip(window.utterances, window.languages, strict=True)
         ]
-        attempts = self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), decoding)
-        good = [
-            row
-            for row, (attempt, before) in enumerate(zip(attempts, earlier, strict=True))
-            if not self._doubts(attempt, window.utterances[row].length_s, limits[row])
-            or self._confirms(attempt, before)
+        attempts = [
+            replace(attempt, faults=self._doubts(attempt, window.utterances[row].length_s, limits[row]))
+            for row, attempt in enumerate(
+                self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), decoding)
+            )
         ]
+        good = [row for row, each in enumerate(attempts) if not each.faults or self._confirms(each, earlier[row])]
+        chosen = [attempts[row] for row in good]
+        tried = [[*earlier[row], attempts[row]] for row in good]
         outcomes: list[SegmentResult | Attempt] = list(attempts)
-        for row, result in zip(good, self._results(window, good, [attempts[row] for row in good]), strict=True):
+        for row, result in zip(good, self._results(window, good, chosen, tried), strict=True):
             outcomes[row] = result
         return outcomes
 
@@ -122,7 +127,8 @@ class Decoder:
     def _confirms(self, attempt: Attempt, earlier: Sequence[Attempt]) -> bool:
         """Whether a longer window made no difference: then it is not the window that makes the result look wrong."""
         same = any(before.hypothesis.text == attempt.hypothesis.text for before in earlier)
-        return same and not self._faults(attempt)
+        # What was cut off at the limit of tokens is not whole, however often.
+        return same and Fault.TOO_LONG not in attempt.faults and not self._faults(attempt)
 
     def _in_full_window(self, window: EncodedWindow, earlier: Sequence[Sequence[Attempt]]) -> list[SegmentResult]:
         """A result for each row; `earlier` are the doubted attempts in shorter windows, where there were any."""
@@ -133,14 +139,15 @@ class Decoder:
             decoding = "fallback" if number else "full"
             latest = self._attempts(window, rows, temperature, MAX_NEW_TOKENS, decoding)
             for row, attempt in zip(rows, latest, strict=True):
-                attempts[row].append(attempt)
-                if self._is_silence(window, row, attempt) or not self._faults(attempt):
-                    settled[row] = attempt
+                checked = replace(attempt, faults=self._faults(attempt))
+                attempts[row].append(checked)
+                if self._is_silence(window, row, checked) or not checked.faults:
+                    settled[row] = checked
             rows = [row for row in rows if row not in settled]
             if not rows:
                 break
         chosen = [settled.get(row) or max(tried, key=self._merit) for row, tried in enumerate(attempts)]
-        return self._results(window, range(len(chosen)), chosen)
+        return self._results(window, range(len(chosen)), chosen, attempts)
 
     def _attempts(
         self, window: EncodedWindow, rows: Sequence[int], temperature: float, max_new_tokens: int, decoding: str
@@ -162,7 +169,14 @@ class Decoder:
         looping = self._faults(attempt) & {Fault.REPETITIVE, Fault.TOO_LONG}
         return not looping, attempt.hypothesis.avg_log_prob
 
-    def _results(self, window: EncodedWindow, rows: Sequence[int], attempts: Sequence[Attempt]) -> list[SegmentResult]:
+    def _results(
+        self,
+        window: EncodedWindow,
+        rows: Sequence[int],
+        attempts: Sequence[Attempt],
+        tried: Sequence[Sequence[Attempt]],
+    ) -> list[SegmentResult]:
+        """The results of these rows: each from its attempt, with the doubts of all that were `tried` for it."""
         silent = [self._is_silence(window, row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
         words: list[tuple[Word, ...]] = [()] * len(rows)
         spoken = [place for place, is_silent in enumerate(silent) if not is_silent]
@@ -186,6 +200,16 @@ class Decoder:
                 compression_ratio=attempts[place].hypothesis.compression_ratio,
                 temperature=attempts[place].hypothesis.temperature,
                 decoding=attempts[place].decoding,
+                doubts=_doubts(tried[place], attempts[place] if silent[place] else None),
             )
             for place, row in enumerate(rows)
         ]
+
+
+def _doubts(tried: Sequence[Attempt], dropped: Attempt | None) -> tuple[tuple[str, str], ...]:
+    """See `SegmentResult.doubts`. `dropped` is the one of the attempts whose text is dropped for silence."""
+    return tuple(
+        (attempt.decoding, fault.value)
+        for attempt in tried
+        for fault in sorted(attempt.faults | ({Fault.SILENCE} if attempt is dropped else set()))
+    )
