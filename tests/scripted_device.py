@@ -27,7 +27,7 @@ from batchscribe_engine.inference.hypothesis import Hypothesis
 from batchscribe_engine.inference.models import LoadedModels
 from batchscribe_engine.inference.process import InferenceProcess, exit_now
 from batchscribe_engine.inference.whisper import Whisper
-from batchscribe_engine.inference.windows import content_frames
+from batchscribe_engine.inference.windows import WorkSpace, content_frames
 from batchscribe_engine.messages import EngineReady, ModelSpec, ToEngine
 
 SAID = "Good morning."
@@ -51,6 +51,7 @@ class ScriptedWhisper:
 
     def __init__(self, gate_fd: int, journal: Path, room: int, *, broken: bool) -> None:
         self.second_decoding = threading.Lock()
+        self.work_space = WorkSpace(encoder_frames=room, decoder_frames=1_000_000)
         self._gate_fd = gate_fd
         self._journal = journal
         self._room = room
@@ -111,7 +112,6 @@ def main() -> None:
         LoadedModels(load),
         concurrency=options.concurrency,
         preparers=options.preparers,
-        max_full_windows=16,
         max_padded_s=480.0,
         idle_unload_s=0,
         pulse_s=1.0,

@@ -56,7 +56,6 @@ def main() -> int:
         LoadedModels(load, memory_budget_bytes=arguments.memory_budget_bytes),
         concurrency=concurrency,
         preparers=preparers,
-        max_full_windows=device.max_full_windows,
         max_padded_s=size.max_padded_s,
         idle_unload_s=arguments.idle_unload_s,
         pulse_s=arguments.pulse_s,

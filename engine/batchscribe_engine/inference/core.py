@@ -45,26 +45,23 @@ def prepare(batch: InferBatch, arena: Arena, whisper: Whisper) -> Prepared:
     return Prepared(batch, tuple(Utterance(task, mel) for task, mel in mels if mel is not None))
 
 
-def decode(
-    prepared: Prepared, whisper: Whisper, max_full_windows: float, appetite: Appetite
-) -> tuple[SegmentResult, ...]:
+def decode(prepared: Prepared, whisper: Whisper, appetite: Appetite) -> tuple[SegmentResult, ...]:
     """What was heard in each segment of the batch, in the batch's order; `whisper` is the batch's model.
 
-    At most `max_full_windows` windows of 30 s, or as much attention in shorter ones, are encoded at once. Raises
-    OutOfMemoryError when not even one segment fits, InferenceError for a language that the model does not know.
+    Raises OutOfMemoryError when not even one segment fits, InferenceError for a language that the model does not know.
     """
     batch = prepared.batch
     results = {task.segment_id: _silence(task) for task in batch.segments}
     if prepared.utterances:
-        decoder = Decoder(whisper, batch.options, batch.model.window_margin_s, max_full_windows)
+        decoder = Decoder(whisper, batch.options, batch.model.window_margin_s)
         heard = in_halves(decoder.transcribe, prepared.utterances, _padded_s, appetite)
         results.update((result.segment_id, result) for result in heard)
     return tuple(results[task.segment_id] for task in batch.segments)
 
 
-def transcribe(batch: InferBatch, arena: Arena, whisper: Whisper, max_full_windows: float) -> tuple[SegmentResult, ...]:
+def transcribe(batch: InferBatch, arena: Arena, whisper: Whisper) -> tuple[SegmentResult, ...]:
     """Both parts one after the other, for a batch of any size. Raises what they raise."""
-    return decode(prepare(batch, arena, whisper), whisper, max_full_windows, Appetite(math.inf))
+    return decode(prepare(batch, arena, whisper), whisper, Appetite(math.inf))
 
 
 def heard_features(task: SegmentTask, arena: Arena, whisper: Whisper) -> Mel | None:
@@ -111,7 +108,7 @@ def in_halves(
 
 
 def _silence(task: SegmentTask) -> SegmentResult:
-    return SegmentResult(task.segment_id, "", language=task.language, no_speech_prob=1.0)
+    return SegmentResult(task.segment_id, "", language=task.language, no_speech_prob=1.0, decoding="none")
 
 
 def _padded_s(utterances: Sequence[Utterance]) -> float:

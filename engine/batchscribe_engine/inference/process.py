@@ -84,7 +84,6 @@ class InferenceProcess:
         *,
         concurrency: int,
         preparers: int,
-        max_full_windows: float,
         max_padded_s: float,
         idle_unload_s: float,
         pulse_s: float,
@@ -94,7 +93,6 @@ class InferenceProcess:
         self._models = models
         self._concurrency = concurrency
         self._preparers = preparers
-        self._max_full_windows = max_full_windows
         self._max_padded_s = max_padded_s
         self._appetites: dict[tuple[str, int], Appetite] = {}  # by path of the model and beam size
         self._idle_unload_s = idle_unload_s
@@ -207,7 +205,7 @@ class InferenceProcess:
         appetite = self._appetites.setdefault(kind, Appetite(self._max_padded_s))
         limit_s = appetite.limit_s
         try:
-            return decode(ready.prepared, ready.whisper, self._max_full_windows, appetite)
+            return decode(ready.prepared, ready.whisper, appetite)
         finally:
             if appetite.limit_s != limit_s:
                 self._send(BatchSizeLearned(*kind, appetite.limit_s))

@@ -21,6 +21,7 @@ from batchscribe_engine.messages import (
     SegmentTask,
 )
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.batcher import BatchLimits
@@ -28,7 +29,7 @@ from batchscribe_server.transcriber.blame import Batch, Verdict, judge, suspect
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
 from batchscribe_server.transcriber.deadlines import Watchdog, WatchdogLimits
 from batchscribe_server.transcriber.reasons import known_reason
-from batchscribe_server.transcriber.segment import QueuedSegment, padded_s
+from batchscribe_server.transcriber.segment import QueuedSegment, decoded, padded_s
 from batchscribe_server.transcriber.slots import SlotAllocator
 
 log = structlog.get_logger()
@@ -76,6 +77,7 @@ class EngineProcess:
         limits: WatchdogLimits,
         backoff: Backoff,
         max_deaths: int = 3,
+        observer: EngineObserver,
     ) -> None:
         self.number = number
         self._command = command
@@ -87,6 +89,7 @@ class EngineProcess:
         self._watchdog = Watchdog(limits)
         self._backoff = backoff
         self._max_deaths = max_deaths
+        self._observer = observer
         self._in_flight: dict[int, _InFlight] = {}
         self._learned_padded_s: dict[tuple[str, int], float] = {}
         self._cause: Cause | None = None
@@ -103,6 +106,7 @@ class EngineProcess:
                 child, hello = await Child.spawn(self._command, self._arena_descriptor)
             except ChildStartError as error:
                 self.reason = f"the engine does not start: {error}"
+                self._observer.engine_not_started()
                 log.error(  # noqa: TRY400 - its words say all
                     "engine_start_failed", engine=self.number, reason=str(error), failures=self._fruitless + 1
                 )
@@ -145,6 +149,7 @@ class EngineProcess:
             cause=self._cause.words,
             batches_in_flight=len(self._in_flight),
         )
+        self._observer.engine_died(self._cause.reason)
         self._recover(self._cause)
 
     async def _listen(self, child: Child[FromEngine]) -> None:
@@ -156,6 +161,7 @@ class EngineProcess:
                 match message:
                     case EngineStatus():
                         self.heartbeat = message
+                        self._watchdog.loading(message.loading)
                     case BatchStarted():
                         self._on_started(message)
                     case BatchDone():
@@ -235,6 +241,7 @@ class EngineProcess:
         self._answered(message.batch_id)
         self._fruitless = 0
         self._watchdog.learn(_kind(segments[0]), padded_s(segments), message.elapsed_s)
+        self._observer.batch_decoded(decoded(segments, message))
         for segment, result in zip(segments, message.results, strict=True):
             segment.owner.heard(segment, result)
 
@@ -246,6 +253,7 @@ class EngineProcess:
         self._flight(message.batch_id)
         batch = self._answered(message.batch_id)
         reason = known_reason(message.reason, Reason.INFERENCE_FAILED)
+        self._observer.batch_failed(batch.segments[0].model.name, reason)
         log.warning("batch_failed", reason=reason, message=message.message, segments=len(batch.segments))
         if reason is Reason.MODEL_UNAVAILABLE:
             for segment in batch.segments:
@@ -287,11 +295,22 @@ class EngineProcess:
             for batch_id, flight in self._in_flight.items():
                 flight.started = batch_id in overdue
             return Cause(Reason.INFERENCE_TIMEOUT, "a batch took many times as long as expected")
+        if model := self._watchdog.hung_load:
+            self._suspect_those_waiting_for(model)
+            return Cause(Reason.INFERENCE_TIMEOUT, f"model {model} was not loaded within {limits.start_s:g} s")
         if self._watchdog.silent:
             return Cause(Reason.INFERENCE_TIMEOUT, f"no heartbeat for {limits.heartbeat_s:g} s")
         if self._watchdog.stuck:
             return Cause(Reason.INFERENCE_TIMEOUT, f"no batch was started for {limits.start_s:g} s")
         return None
+
+    def _suspect_those_waiting_for(self, model: str) -> None:
+        """Put the batches for a model first among those to blame: what runs with other models is above suspicion."""
+        self._in_flight = dict(
+            sorted(self._in_flight.items(), key=lambda item: item[1].batch.segments[0].model.name != model)
+        )
+        for flight in self._in_flight.values():
+            flight.started = False
 
     def _recover(self, cause: Cause) -> None:
         """The engine is gone for certain: its slots are nobody's but ours again."""
@@ -306,6 +325,7 @@ class EngineProcess:
         for batch in verdict.retried:
             if (wanted := self._wanted(batch)).segments:
                 self._backlog.retry(replace(wanted, failed_in=self.number) if wanted.solo else wanted)
+                self._observer.segments_retried(len(wanted.segments))
         self._pool.ring()
         for segment in verdict.condemned:
             at_s = segment.start_sample / SAMPLE_RATE_HZ
@@ -313,6 +333,7 @@ class EngineProcess:
                 f"The speech at {at_s:.1f} s could not be transcribed in {self._max_deaths} attempts "
                 f"({cause.words}). {REMEDY.get(cause.reason, 'Retry the file.')}"
             )
+            self._observer.segment_condemned(cause.reason)
             log.error("segment_condemned", reason=cause.reason, at_s=at_s, cause=cause.words)
             segment.owner.failed(segment, cause.reason, message)
 

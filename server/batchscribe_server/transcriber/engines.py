@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from batchscribe_engine.messages import EngineStatus
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.batcher import BatchLimits
@@ -28,6 +30,7 @@ class Engines:
         watchdog: WatchdogLimits,
         backoff: Backoff,
         max_deaths: int,
+        observer: EngineObserver,
     ) -> None:
         self._backlog = backlog
         self._processes = [
@@ -41,6 +44,7 @@ class Engines:
                 limits=watchdog,
                 backoff=backoff,
                 max_deaths=max_deaths,
+                observer=observer,
             )
             for number, command in enumerate(commands, start=1)
         ]
@@ -80,8 +84,21 @@ class Engines:
     @property
     def loaded_models(self) -> tuple[str, ...]:
         """The names of the models that are in the memory of any of them."""
-        beats = (process.heartbeat for process in self._processes if process.heartbeat)
-        return tuple(_distinct(model.name for beat in beats for model in beat.models))
+        return tuple(_distinct(model.name for beat in self._heartbeats for model in beat.models))
+
+    @property
+    def loading_model(self) -> str:
+        """The name of a model that is being loaded by one of them, or nothing."""
+        return next((beat.loading for beat in self._heartbeats if beat.loading), "")
+
+    @property
+    def resident_bytes(self) -> int:
+        """The memory of all of them together."""
+        return sum(beat.resident_bytes for beat in self._heartbeats)
+
+    @property
+    def _heartbeats(self) -> list[EngineStatus]:
+        return [process.heartbeat for process in self._processes if process.heartbeat]
 
 
 def _distinct(words: Iterable[str]) -> Iterable[str]:

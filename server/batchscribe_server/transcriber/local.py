@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from batchscribe_engine.arena import Arena
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.operations.transcriber import (
     TranscriberClosedError,
     TranscriberStatus,
@@ -67,12 +68,18 @@ class LocalTranscriber:
     any that comes later.
     """
 
-    def __init__(self, config: TranscriberConfig, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        config: TranscriberConfig,
+        clock: Callable[[], float] = time.monotonic,
+        observer: EngineObserver | None = None,
+    ) -> None:
         self._clock = clock
+        observer = observer or EngineObserver()
         slots = max(config.slots, fewest_slots(config.media.workers))
         self._arena = Arena.create(slots)
         self._slots = SlotAllocator(slots)
-        self._backlog = Backlog(SegmentPool(config.batches, clock))
+        self._backlog = Backlog(SegmentPool(config.batches, clock, observer))
         self._engines = Engines(
             [engine_command(argv, config.handshake_timeout_s, config.grace_s) for argv in config.engine_argvs],
             self._arena.descriptor,
@@ -82,6 +89,7 @@ class LocalTranscriber:
             watchdog=config.watchdog,
             backoff=config.backoff,
             max_deaths=config.max_deaths,
+            observer=observer,
         )
         self._files = MediaQueue(clock)
         self._media = MediaPool(
@@ -91,6 +99,7 @@ class LocalTranscriber:
             self._files,
             limits=config.media,
             backoff=config.backoff,
+            observer=observer,
         )
         self._segment_ids = itertools.count(1)
         self._sessions: set[Session] = set()
@@ -140,9 +149,12 @@ class LocalTranscriber:
             device=self._engines.device,
             compute_type=self._engines.compute_type,
             loaded_models=self._engines.loaded_models,
+            loading_model=self._engines.loading_model,
+            resident_bytes=self._engines.resident_bytes,
             slots=self._slots.slots,
             free_slots=self._slots.free,
             waiting_segments=self._backlog.waiting_segments,
+            waiting_files=len(self._files),
         )
 
     async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:

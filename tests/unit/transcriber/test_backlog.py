@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from batchscribe_engine.messages import DecodeOptions, ModelSpec
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.batcher import BatchLimits
 from batchscribe_server.transcriber.blame import Batch
@@ -34,7 +35,7 @@ def batch(*numbers: int, owner: File | None = None, **changes: object) -> Batch:
 
 
 def backlog(*at_work: int) -> Backlog:
-    made = Backlog(SegmentPool(BatchLimits(), lambda: 0.0))
+    made = Backlog(SegmentPool(BatchLimits(), lambda: 0.0, EngineObserver()))
     for engine in at_work:
         made.began(engine)
     return made
