@@ -9,7 +9,6 @@ loading left out. `--quick` runs a few files once, to see that all works.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.arguments import parser_for
@@ -18,7 +17,7 @@ from benchmarks.sets import SETS, Sizes
 from benchmarks.systems import SYSTEMS, WHISPER_S2T_PYTHON, chosen
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Run the comparison and print its tables."""
     parser = parser_for(__doc__, rounds=3)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=["short", "long", "mix"], metavar="SET")
@@ -28,9 +27,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--long-minutes", type=float, default=10.0, help="the least length of each; default 10")
     parser.add_argument("--whisper-s2t-python", type=Path, default=WHISPER_S2T_PYTHON, metavar="PYTHON")
     add_comparison_options(parser)
-    options = parser.parse_args(argv)
+    options = parser.parse_args()
     sizes = Sizes(options.short_files, options.long_files, options.long_minutes)
-    print_comparisons(options, "comparison", options.sets, sizes, chosen(options.systems, options.whisper_s2t_python))
+    systems = chosen(options.systems, options.whisper_s2t_python)
+    print_comparisons("benchmarks", options, options.sets, sizes, systems)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import machine
 from benchmarks.recordings import Recording, read_references
 from benchmarks.report import RESULTS
 from benchmarks.synthesised import SENTENCES, synthesised
@@ -39,6 +42,15 @@ def speech(options: argparse.Namespace) -> Speech:
         return Speech(tuple(synthesised()), f"{len(SENTENCES)} sentences said by a synthesiser, not by people")
     recordings = tuple(read_references(options.speech))
     return Speech(recordings, f"{len(recordings)} recordings of people")
+
+
+def about(module: str, spoken: Speech) -> dict[str, str]:
+    """What was run, on which speech and on which machine, in words. Of paths only the last part is told."""
+    words = ["python", "-m", module]
+    for argument in sys.argv[1:]:
+        option, equals, value = argument.rpartition("=")
+        words.append(option + equals + (Path(value).name if Path(value).is_absolute() else value))
+    return {"command": f"`{shlex.join(words)}`", "speech": spoken.origin, **machine.described()}
 
 
 def results_folder(options: argparse.Namespace) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import machine, report
-from benchmarks.arguments import results_folder, speech
+from benchmarks.arguments import about, results_folder, speech
 from benchmarks.comparison import Case, Comparison, compare
 from benchmarks.model import resolve
 from benchmarks.recordings import Recording
@@ -30,16 +31,18 @@ def add_comparison_options(parser: ArgumentParser) -> None:
 
 
 def print_comparisons(
-    options: Namespace, name: str, sets: Sequence[str], sizes: Sizes, systems: Sequence[System]
+    module: str, options: Namespace, sets: Sequence[str], sizes: Sizes, systems: Sequence[System]
 ) -> None:
-    """Compare the systems on each set, model and beam, with or without word times.
+    """Compare the systems on each set, model and beam, with or without word times; `module` is what was called.
 
     Results are printed and kept case by case, so that an interrupted run leaves those that were done.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that no system's processes are left
     spoken = speech(options)
-    parts = [report.description(f"Benchmark: {name}", spoken.origin, machine.described())]
+    name = options.save or module.rpartition(".")[2]
+    parts = [report.description(name, about(module, spoken))]
     print(parts[0], flush=True)
-    page = report.page_path(results_folder(options), options.save or name)
+    page = report.page_path(results_folder(options), name)
     done: list[Comparison] = []
     with tempfile.TemporaryDirectory() as folder:
         for case in _cases(options, sets, spoken.recordings, QUICK if options.quick else sizes, Path(folder)):

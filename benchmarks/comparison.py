@@ -34,7 +34,6 @@ class Case:
     def task(self, shared_folder: str) -> Task:
         """The case as a system gets it."""
         return Task(
-            model=self.model.name if not self.model.path else self.model.path,
             model_folder=self.model.path,
             beam=self.beam,
             word_times=self.word_times,

@@ -8,6 +8,7 @@ quarter of the time is told beside the most in the last: they are alike where me
 
 from __future__ import annotations
 
+import signal
 import statistics
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from benchmarks import machine, report
 from benchmarks.accuracy import word_error_rate
-from benchmarks.arguments import parser_for, results_folder, speech
+from benchmarks.arguments import about, parser_for, results_folder, speech
 from benchmarks.comparison import Case
 from benchmarks.measuring import Measurement, measure
 from benchmarks.model import resolve
@@ -60,35 +61,35 @@ class Size:
         return self.took_s / self.case.files.audio_s * 60
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Run the benchmark, print its table and plot it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the engine's processes are not left
     parser = parser_for(__doc__, rounds=1)
     parser.add_argument("--model", default="base")
     parser.add_argument("--beam", type=int, default=1)
     parser.add_argument("--counts", type=int, nargs="*", default=[10, 100, 1000], help="default 10 100 1000")
     parser.add_argument("--minutes", type=float, nargs="*", default=[1.0, 10.0, 60.0], help="default 1 10 60")
-    options = parser.parse_args(argv)
+    options = parser.parse_args()
     if not (options.counts or options.minutes):
         parser.error("name counts or minutes")
     spoken = speech(options)
-    head = report.description(
-        f"Benchmark: cost, {options.model}, beam {options.beam}", spoken.origin, machine.described()
-    )
+    name = options.save or "cost"
+    head = report.description(f"{name}: {options.model}, beam {options.beam}", about("benchmarks.cost", spoken))
     print(head, flush=True)
     model = resolve(options.model)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as folder:
         sizes = [
             Size(series, label, Case(files, model, options.beam, False, machine.usable_cores()))
-            for series, label, files in _sets(spoken.recordings, options.counts, options.minutes, Path(name))
+            for series, label, files in _sets(spoken.recordings, options.counts, options.minutes, Path(folder))
         ]
         for number in range(1, options.rounds + 1):
             for size in sizes:
-                size.rounds.append(measure(ENGINE, size.case.task(name)))
+                size.rounds.append(measure(ENGINE, size.case.task(folder)))
                 told = f"round {number} of {options.rounds}: {size.label}: {size.rounds[-1].took_s:.1f} s"
                 print(told, file=sys.stderr, flush=True)
     table = report.table(COLUMNS, [_row(size, sizes) for size in sizes])
     print("\n" + table)
-    page = report.page_path(results_folder(options), options.save or "cost")
+    page = report.page_path(results_folder(options), name)
     report.write(page, f"{head}\n\n{table}", [_raw(size) for size in sizes])
     _plot(sizes, page.with_suffix(".png"))
     print(f"\nkept as {page}")
@@ -107,7 +108,7 @@ def _sets(
 ) -> Iterator[tuple[str, str, RecordingSet]]:
     for count in counts:
         files = build_set("short", recordings, Sizes(short_files=count), folder / f"{count} files")
-        yield "files", f"{count:,} files", files
+        yield "files", f"{count:,} files" if count > 1 else "1 file", files
     for length in minutes:
         files = build_set("long", recordings, Sizes(long_minutes=length), folder / f"{length:g} min")
         yield "minutes", f"1 file of {length:g} min", files

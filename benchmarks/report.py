@@ -47,11 +47,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def description(title: str, speech: str, machine: Mapping[str, str]) -> str:
-    """The head of a page of results: what was measured on what."""
-    return "\n".join(
-        [f"# {title}", "", *(f"- {word}: {text}" for word, text in machine.items()), f"- speech: {speech}"]
-    )
+def description(title: str, about: Mapping[str, str]) -> str:
+    """The head of a page of results: what was measured, with what, and on what."""
+    return "\n".join([f"# {title}", "", *(f"- {word}: {text}" for word, text in about.items())])
 
 
 def raw(comparison: Comparison) -> dict[str, Any]:

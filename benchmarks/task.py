@@ -14,11 +14,10 @@ from dataclasses import dataclass
 class Task:
     """Files to transcribe, in English, in int8 on the CPU.
 
-    `model` is the name that the catalogue knows, `model_folder` the same in CTranslate2 form on disk. `warm_up` is
-    transcribed first and not measured. `shared_folder` is there for what one round may leave to the next.
+    `model_folder` holds the model in CTranslate2 form. `warm_up` is transcribed first and not measured. `shared_folder`
+    is there for what one round may leave to the next.
     """
 
-    model: str
     model_folder: str
     beam: int
     word_times: bool

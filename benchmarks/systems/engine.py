@@ -27,7 +27,7 @@ MAX_OPEN = 40
 
 def run(task: Task, stopwatch: Stopwatch) -> list[str]:
     """Transcribe the task's files."""
-    return asyncio.run(_run(task, resolve(task.model), stopwatch))
+    return asyncio.run(_run(task, resolve(task.model_folder), stopwatch))
 
 
 def transcriber(task: Task) -> LocalTranscriber:

@@ -1,8 +1,8 @@
 """The limit: CTranslate2's calls alone, on the engine's segments, in ideal batches, with nothing checked.
 
 What comes before them is done before the stopwatch starts: the engine cuts the files, features are computed, and the
-segments are put into batches of like length. What is left is `encode`, `generate` and, for word times, `align`, in
-windows with the model's margin, on as many threads as there are cores.
+segments are put into batches of like length, in windows with the model's margin. What is left is `encode`, `generate`
+and, for word times, `align`, on as many threads as there are cores.
 """
 
 from __future__ import annotations
@@ -51,30 +51,51 @@ class Segment:
     mel: Mel
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Segments of like length and their windows, of shape (segments, n_mels, frames)."""
+
+    segments: tuple[Segment, ...]
+    windows: Mel
+
+
 def run(task: Task, stopwatch: Stopwatch) -> list[str]:
     """Transcribe the task's files."""
-    model = resolve(task.model)
+    model = resolve(task.model_folder)
     whisper = Whisper.load(model.path, Device.choose("cpu", "int8"), workers=task.cores, threads=1)
+    tokenizer = whisper.tokenizer("en", "transcribe")
+    prompt = whisper.prompt(tokenizer, "", ())
     segments = [
         Segment(number, start_ms, samples.size, whisper.features(samples))
         for number, (path, spans) in enumerate(zip(task.paths, _spans(task, model), strict=True))
         for start_ms, samples in _cut(path, spans)
     ]
-    margin_s = model.window_margin_s
-    batches = _batches(segments, margin_s)
+    batches = _batches(segments, model.window_margin_s)
 
-    def hear(batch: Sequence[Segment]) -> list[str]:
-        return _hear(whisper, batch, margin_s, task)
+    def hear(batch: Batch) -> list[str]:
+        lengths = [segment.samples for segment in batch.segments]
+        encoded = whisper.encode(batch.windows)
+        hypotheses = whisper.generate(
+            encoded,
+            [prompt] * len(lengths),
+            tokenizer,
+            beam_size=task.beam,
+            temperature=0,
+            max_new_tokens=max(map(token_limit, lengths)),
+        )
+        if task.word_times:
+            tokens = [hypothesis.tokens for hypothesis in hypotheses]
+            whisper.align(encoded, tokenizer, tokens, list(map(content_frames, lengths)))
+        return [hypothesis.text for hypothesis in hypotheses]
 
     with ThreadPoolExecutor(task.cores) as pool:
-        # As many batches as there are threads, to warm each of them.
-        list(pool.map(hear, (batches * task.cores)[: task.cores]))
+        list(pool.map(hear, batches[: task.cores]))  # warms up the threads
         with stopwatch:
             heard = list(pool.map(hear, batches))
     texts = {
         (segment.file, segment.start_ms): text
         for batch, said in zip(batches, heard, strict=True)
-        for segment, text in zip(batch, said, strict=True)
+        for segment, text in zip(batch.segments, said, strict=True)
     }
     return [
         " ".join(texts[place] for place in sorted(texts) if place[0] == number and texts[place])
@@ -82,35 +103,20 @@ def run(task: Task, stopwatch: Stopwatch) -> list[str]:
     ]
 
 
-def _hear(whisper: Whisper, batch: Sequence[Segment], margin_s: float | None, task: Task) -> list[str]:
-    tokenizer = whisper.tokenizer("en", "transcribe")
-    frames = max(window_frames(segment.samples, margin_s) for segment in batch)
-    encoded = whisper.encode(stack([segment.mel for segment in batch], frames))
-    hypotheses = whisper.generate(
-        encoded,
-        [whisper.prompt(tokenizer, "", ())] * len(batch),
-        tokenizer,
-        beam_size=task.beam,
-        temperature=0,
-        max_new_tokens=max(token_limit(segment.samples) for segment in batch),
-    )
-    if task.word_times:
-        lengths = [content_frames(segment.samples) for segment in batch]
-        whisper.align(encoded, tokenizer, [hypothesis.tokens for hypothesis in hypotheses], lengths)
-    return [hypothesis.text for hypothesis in hypotheses]
-
-
-def _batches(segments: Sequence[Segment], margin_s: float | None) -> list[list[Segment]]:
-    """Segments of like length together, the longest first, so that the threads end at the same time."""
-    batches: list[list[Segment]] = []
+def _batches(segments: Sequence[Segment], margin_s: float | None) -> list[Batch]:
+    """The longest first, so that the threads end at about the same time."""
+    groups: list[list[Segment]] = []
     for segment in sorted(segments, key=lambda segment: -segment.samples):
-        if batches and len(batches[-1]) < MAX_BATCH:
-            longest = window_frames(batches[-1][0].samples, margin_s)
-            if (len(batches[-1]) + 1) * longest <= MAX_BATCH_FRAMES:
-                batches[-1].append(segment)
+        if groups and len(groups[-1]) < MAX_BATCH:
+            longest = window_frames(groups[-1][0].samples, margin_s)
+            if (len(groups[-1]) + 1) * longest <= MAX_BATCH_FRAMES:
+                groups[-1].append(segment)
                 continue
-        batches.append([segment])
-    return batches
+        groups.append([segment])
+    return [
+        Batch(tuple(group), stack([segment.mel for segment in group], window_frames(group[0].samples, margin_s)))
+        for group in groups
+    ]
 
 
 def _cut(path: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, npt.NDArray[np.int16]]]:

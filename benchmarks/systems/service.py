@@ -20,7 +20,7 @@ def run(task: Task, stopwatch: Stopwatch) -> list[str]:
     )
     uris = [Path(path).as_uri() for path in task.paths]
     roots = {str(Path(path).parent) for path in (*task.paths, task.warm_up)}
-    options = [f"--model={task.model}", "--device=cpu", *(f"--file-root={root}" for root in roots)]
+    options = [f"--model={task.model_folder}", "--device=cpu", *(f"--file-root={root}" for root in roots)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         output = output_config((folder / "out").as_uri() + "/", formats=["txt"])
