@@ -22,8 +22,10 @@ def section(comparison: Comparison) -> str:
     """One case: a heading, its table, and the ratios that matter."""
     files = comparison.case.files
     rows = [_row(comparison, outcome) for outcome in comparison.outcomes]
-    head = f"{len(files.recordings)} files, {files.audio_s / 60:.1f} min"
-    return "\n".join([f"## {comparison.case.name}", "", head, "", table(COLUMNS, rows), "", *_conclusions(comparison)])
+    count = len(files.recordings)
+    head = f"{count} file{'s' if count > 1 else ''}, {files.audio_s / 60:.1f} min"
+    parts = [f"## {comparison.case.name}", head, table(COLUMNS, rows), "\n".join(_conclusions(comparison))]
+    return "\n\n".join(parts).rstrip()
 
 
 def file_errors(comparison: Comparison) -> str:
