@@ -10,7 +10,6 @@ from pathlib import Path
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.transcriber import HeardSegment, TranscriptionRequest
-from batchscribe_server.settings import EngineSettings
 from batchscribe_server.transcriber import (
     EngineOptions,
     LocalTranscriber,
@@ -18,6 +17,7 @@ from batchscribe_server.transcriber import (
     WorkerLimits,
     engine_argv,
 )
+from batchscribe_server.transcriber.devices import default_slots
 from benchmarks.model import resolve
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.task import Task
@@ -35,7 +35,7 @@ def transcriber(task: Task) -> LocalTranscriber:
     return LocalTranscriber(
         TranscriberConfig(
             engine_argvs=(engine_argv(EngineOptions(device="cpu", compute_type="int8")),),
-            slots=EngineSettings().slots,
+            slots=default_slots(("cpu",)),
             media=WorkerLimits(workers=task.cores),
         )
     )
