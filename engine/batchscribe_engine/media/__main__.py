@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 
 from batchscribe_engine.arena import Arena
@@ -17,6 +18,8 @@ def main() -> None:
     # Ctrl-C in a terminal reaches the whole group; when to stop is for the server to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lower_priority(arguments.nice)
+    # Read by numpy as it is loaded, below. More threads would be in the way of the other workers and the engine.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
     from batchscribe_engine.media.voice_activity import SileroModel
     from batchscribe_engine.media.worker import MediaWorker

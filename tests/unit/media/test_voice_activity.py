@@ -34,7 +34,8 @@ def test_hearing_in_portions_is_hearing_at_once(model: SileroModel, portion_fram
     size = portion_frames * FRAME_SAMPLES
     in_portions = np.concatenate([activity.hear(speech[i : i + size]) for i in range(0, speech.size, size)])
     assert at_once.shape == (-(-speech.size // FRAME_SAMPLES),)
-    assert in_portions == pytest.approx(at_once, abs=1e-6)
+    # Products of matrices of other sizes are summed up in another order.
+    assert in_portions == pytest.approx(at_once, abs=1e-5)
 
 
 def test_the_probabilities_are_those_of_faster_whisper(model: SileroModel) -> None:
@@ -59,13 +60,18 @@ np.save(sys.argv[2], get_vad_model()(whole.copy()))
     assert ours[:-1] == pytest.approx(reference[:-1], abs=1e-5)
 
 
+def test_a_portion_is_heard_the_same_way_each_time(model: SileroModel) -> None:
+    speech = read_wav(spoken("The quick brown fox jumps over the lazy dog."))[: 64 * FRAME_SAMPLES]
+    assert np.array_equal(VoiceActivity(model).hear(speech), VoiceActivity(model).hear(speech))
+
+
 def test_nothing_gives_nothing(model: SileroModel) -> None:
     assert VoiceActivity(model).hear(np.zeros(0, dtype=np.int16)).shape == (0,)
 
 
-def test_finding_the_model_does_not_load_faster_whisper() -> None:
+def test_the_model_is_found_without_faster_whisper_and_run_without_onnxruntime() -> None:
     code = (
         "import sys; from batchscribe_engine.media.voice_activity import SileroModel; SileroModel(); "
-        "sys.exit('faster_whisper' in sys.modules or 'ctranslate2' in sys.modules)"
+        "sys.exit(bool({'faster_whisper', 'ctranslate2', 'onnxruntime'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
