@@ -29,9 +29,9 @@ No lock is shared with a process that may die. The server alone says who may tou
   file where there is none) and reaches children as an inherited descriptor: when the last process is gone, so is the
   memory, however it died.
 
-A slot takes memory from when it is first written, which costs about a millisecond for 30 s, once in a server's life;
-populating the mapping beforehand (MADV_POPULATE_WRITE) and asking for huge pages were tried, and made it no cheaper. From
-then on a write is one copy at the speed of memory.
+A slot takes memory from when it is first written, which costs about a millisecond for 30 s, once in a server's life.
+Populating the mapping beforehand (MADV_POPULATE_WRITE) and asking for huge pages were tried, and made it no cheaper.
+From then on a write is one copy at the speed of memory.
 """
 
 from __future__ import annotations
