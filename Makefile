@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slow check check-wheel proto bench clean
+.PHONY: demo test test-slow check check-wheel proto bench bench-queue clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -48,6 +48,9 @@ proto: $(BIN)/.dev
 
 bench: $(BIN)/.dev
 	$(BIN)/python -m benchmarks.word_error_rate $(SPEECH)
+
+bench-queue: $(BIN)/.dev
+	$(BIN)/python -m benchmarks.shared_memory
 
 clean:
 	rm -rf $(VENV) .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
