@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import logging
 import multiprocessing
 import os
 import platform
@@ -33,6 +34,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import structlog
 
 from batchscribe_engine.arena import Arena
 from batchscribe_engine.messages import (
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--save", action="store_true", help=f"keep the tables in {RESULTS}")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     load = os.getloadavg()[0]
     rates: dict[tuple[str, int, int], list[float]] = {}
     trips: dict[str, list[float]] = {"descriptors": [], "pipes": []}
