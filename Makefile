@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slow check check-wheel proto bench whisper-s2t clean
+.PHONY: demo test test-slow check check-wheel proto bench bench-queue whisper-s2t clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -54,6 +54,9 @@ bench: $(BIN)/.dev
 whisper-s2t:
 	test -x .build/whisper-s2t/bin/python || $(PYTHON) -m venv .build/whisper-s2t
 	.build/whisper-s2t/bin/python -m pip install --quiet --disable-pip-version-check '.[whisper-s2t]'
+
+bench-queue: $(BIN)/.dev
+	$(BIN)/python -m benchmarks.shared_memory
 
 clean:
 	rm -rf $(VENV) .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -41,7 +41,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from batchscribe_engine.arena import Arena
+from batchscribe_engine.arena import Arena, StaleSlotError
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
 from batchscribe_engine.inference.appetite import Appetite
 from batchscribe_engine.inference.core import in_halves
@@ -204,6 +204,8 @@ class ScriptedEngine:
     def _serve(self, batch: InferBatch) -> None:
         try:
             self._answer(batch)
+        except StaleSlotError as error:
+            self._channel.send(BatchFailed(batch.batch_id, "INFERENCE_FAILED", str(error)))
         except ChannelClosedError:
             os._exit(0)
         finally:

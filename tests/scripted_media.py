@@ -6,6 +6,8 @@ speaks the protocol of `batchscribe_engine.media`. The file at a task's path is 
 is a value, which all its samples hold, and its place. A segment or the end of a file may name an accident:
 
     "SIGKILL" (any signal's name)   die of it, instead of giving this segment
+    "half"                          die of SIGKILL with a slot that is filled in part
+    "stray"                         fill its slot and write over it, as one does whose slot was taken away
     "stall"                         say nothing more
     "babble"                        send what is no message
     "lie"                           announce more sound than a slot can hold
@@ -149,6 +151,8 @@ class ScriptedMediaWorker:
         grant = self._await_slot(task.task_id)
         samples = np.full(segment["length_ms"] * RATE_HZ // 1000, segment["value"], dtype=np.int16)
         self._arena.write(grant.slot, grant.generation, samples)
+        if segment["accident"] == "stray":
+            self._arena.write(grant.slot, grant.generation - 1, samples[:1])
         start_sample = segment["start_ms"] * RATE_HZ // 1000
         self._channel.send(
             SegmentReady(task.task_id, index, grant.slot, grant.generation, start_sample, samples.size),
@@ -184,6 +188,13 @@ class ScriptedMediaWorker:
             grant = self._await_slot(task.task_id)
             self._channel.send(SegmentReady(task.task_id, index, grant.slot, grant.generation, 0, 10**9))
             threading.Event().wait()
+        if accident == "half":
+            self._channel.send(SlotWanted(task.task_id))
+            grant = self._await_slot(task.task_id)
+            self._arena.write(grant.slot, grant.generation, np.zeros(RATE_HZ, dtype=np.int16))
+            os.kill(os.getpid(), signal.SIGKILL)
+        if accident == "stray":
+            return  # it happens while its slot is filled
         if accident == "babble":
             self._channel.send(TranscodeTask(0, "", task.voice_activity))
             threading.Event().wait()

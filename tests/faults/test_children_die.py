@@ -54,6 +54,42 @@ async def test_a_file_goes_on_with_another_worker_where_the_first_one_was_lost(t
     assert sorted(v for batch in children.batches() for v in batch["values"]) == list(range(1, 9))
 
 
+async def test_the_slot_of_a_worker_killed_while_it_fills_it_comes_back(tmp_path):
+    # One slot lost with each death would leave none of the four.
+    few = replace(QUICK, slots=4, media=replace(QUICK.media, max_crashes=10))
+    file = write_script(tmp_path / "a.json", range(1, 13), accidents={5: "half"}, accident_times=4)
+    children = Children(tmp_path)
+
+    async with running(children.config(few)) as transcriber:
+        events = await hear(transcriber, request(file))
+        await all_free(transcriber)
+        assert transcriber.status().slots == 4
+
+    assert (tmp_path / "a.json.accidents").stat().st_size == 4
+    assert texts(events) == [f"said {v}" for v in range(1, 13)]
+    assert sorted(v for batch in children.batches() for v in batch["values"]) == list(range(1, 13))
+
+
+async def test_sound_written_into_a_slot_by_a_process_that_no_longer_has_it_is_never_heard(tmp_path):
+    bad = write_script(tmp_path / "bad.json", range(1, 9), accidents={3: "stray"})
+    good = write_script(tmp_path / "good.json", range(50, 60))
+    heard = []
+
+    async with running(Children(tmp_path).config(TWO_WORKERS)) as transcriber:
+        failed, others = await asyncio.gather(
+            collect(transcriber.transcribe(request(bad)), heard),
+            hear(transcriber, request(good)),
+            return_exceptions=True,
+        )
+        await all_free(transcriber)
+
+    assert isinstance(failed, JobFailure)
+    assert failed.reason is Reason.INFERENCE_FAILED
+    assert "holds generation" in failed.message
+    assert texts(heard) == ["said 1", "said 2", "said 3"]
+    assert texts(others) == [f"said {v}" for v in range(50, 60)]
+
+
 async def test_a_file_that_kills_three_workers_fails_after_what_was_heard_of_it(tmp_path):
     bad = write_script(tmp_path / "bad.json", [1, 2, 3], accidents={2: "SIGSEGV"}, accident_times=99)
     good = write_script(tmp_path / "good.json", [8, 9])
@@ -154,6 +190,29 @@ async def test_a_killed_engine_is_replaced_and_nothing_is_lost_or_doubled(tmp_pa
     assert [texts(events) for events in heard] == [
         [f"said {v}" for v in range(100 * n, 100 * n + 30)] for n in (1, 2, 3)
     ]
+
+
+async def test_slots_that_a_killed_engine_was_reading_are_read_by_the_next_one(tmp_path):
+    children = Children(tmp_path, {"hang": [1]})
+    patient = replace(QUICK, slots=4, watchdog=replace(QUICK.watchdog, floor_s=60.0))
+    file = write_script(tmp_path / "a.json", range(1, 21))
+
+    async with running(children.config(patient)) as transcriber:
+        hearing = asyncio.create_task(hear(transcriber, request(file)))
+        # All slots that one file may have are taken, and the engine has begun to read.
+        await until(lambda: len(children.batches()) == 1 and transcriber.status().free_slots == 1)
+        children.engine_script = {}
+        children.write()
+        (engine,) = children_of_this_process("scripted_engine")
+        os.kill(engine, signal.SIGKILL)
+        events = await hearing
+        await all_free(transcriber)
+
+    assert texts(events) == [f"said {v}" for v in range(1, 21)]
+    first, *later = children.batches()
+    assert first["pid"] == engine
+    assert engine not in {batch["pid"] for batch in later}
+    assert sorted(v for batch in later for v in batch["values"]) == list(range(1, 21))
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("crash", Reason.ENGINE_CRASHED), ("hang", Reason.INFERENCE_TIMEOUT)])

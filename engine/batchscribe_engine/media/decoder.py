@@ -98,8 +98,7 @@ class MediaFile:
                     yield from resampler.flush()
                 resampler = _Resampler(rate_hz)
             samples = mono(packing.packed(frame))
-            timestamp_s = None if frame.pts is None else float(frame.pts * frame.time_base)
-            silence_s = timeline.silence_before(timestamp_s, self._position_s)
+            silence_s = timeline.silence_before(frame.time, self._position_s)
             for block in _silence(round(silence_s * rate_hz), rate_hz):
                 yield from resampler.push(block)
             yield from resampler.push(samples)

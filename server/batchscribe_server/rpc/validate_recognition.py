@@ -17,6 +17,7 @@ MAX_HOTWORD_CHARS = 100
 MAX_TEMPERATURES = 10
 MAX_BEAM_SIZE = 10
 MAX_VAD_DURATION_MS = 60_000
+MAX_SPEECH_PAD_MS = 5_000  # twice of it must leave room for speech in a segment of 30 s
 
 
 def check_recognition(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
@@ -57,7 +58,7 @@ def _check_voice_activity(vad: pb.VoiceActivityConfig, path: str, violations: Vi
         violations.add(f"{path}.threshold", "must lie between 0 and 1")
     check_duration(vad.min_silence, MAX_VAD_DURATION_MS, f"{path}.min_silence", violations)
     check_duration(vad.min_speech, MAX_VAD_DURATION_MS, f"{path}.min_speech", violations)
-    check_duration(vad.speech_pad, MAX_VAD_DURATION_MS, f"{path}.speech_pad", violations)
+    check_duration(vad.speech_pad, MAX_SPEECH_PAD_MS, f"{path}.speech_pad", violations)
 
 
 def _check_decoding(decoding: pb.DecodingConfig, path: str, violations: Violations) -> None:

@@ -77,6 +77,26 @@ def test_transcribe_hands_its_options_on(run: Run, script: Script, audio: Path) 
     assert script.heard["GetTranscript"][0].format == TRANSCRIPT_FORMAT_SRT
 
 
+def test_transcribe_hands_on_how_speech_is_found(run: Run, script: Script, audio: Path) -> None:
+    run(
+        *("transcribe", str(audio), "--vad-threshold", "0.3", "--vad-min-silence-ms", "1500"),
+        *("--vad-min-speech-ms", "250", "--vad-speech-pad-ms", "0"),
+    )
+    vad = script.heard["CreateJob"][0].job.config.vad
+    assert vad.threshold == pytest.approx(0.3)
+    assert (vad.min_silence.seconds, vad.min_silence.nanos) == (1, 500_000_000)
+    assert vad.min_speech.nanos == 250_000_000
+    assert vad.HasField("speech_pad")
+    assert vad.speech_pad.nanos == 0
+
+
+def test_options_for_speech_are_refused_where_all_is_transcribed(run: Run, script: Script, audio: Path) -> None:
+    result = run("transcribe", str(audio), "--no-vad", "--vad-threshold", "0.3")
+    assert result.exit_code == 2
+    assert "--no-vad" in result.stderr
+    assert "CreateJob" not in script.heard
+
+
 def test_several_files_come_one_after_the_other_with_headers_on_stderr(run: Run, audio: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.wav"
     other.write_bytes(b"more")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 
 from batchscribe_engine.media.segment import FRAME_SAMPLES
 from batchscribe_engine.messages import (
@@ -22,6 +23,8 @@ from tests.speech import RATE_HZ, joined, read_wav, silence, silent, spoken, wri
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import numpy.typing as npt
 
 FIRST = "The quick brown fox jumps over the lazy dog."
 SECOND = "In seventeen minutes, the museum opens its doors."
@@ -122,3 +125,31 @@ def test_a_whisper_of_speech_at_the_very_end_is_not_lost(run_task: Callable[...,
     path = write_wav(tmp_path / "end.wav", [silence(3), word[: word.size - word.size % 7]])
     (segment,) = run_task(path).of(SegmentReady)
     assert segment.start_sample + segment.samples == 3 * RATE_HZ + word.size - word.size % 7
+
+
+@pytest.mark.parametrize(
+    "voice_activity",
+    [
+        pytest.param(VoiceActivityOptions(min_silence_ms=60_000), id="speech"),
+        pytest.param(VoiceActivityOptions(enabled=False, join_s=20.0), id="everything"),
+    ],
+)
+def test_speech_without_an_end_is_cut_between_words(
+    run_task: Callable[..., Any], tmp_path: Path, voice_activity: VoiceActivityOptions
+) -> None:
+    # No pause of it ends the speech, so that every cut is made for length alone.
+    path = write_wav(
+        tmp_path / "endless.wav", [_without_its_ends(read_wav(spoken(text))) for text in [FIRST, SECOND] * 12]
+    )
+    source = read_wav(path).astype(np.float64)
+    typical = np.sqrt(np.mean(source**2))
+    starts = [segment.start_sample for segment in run_task(path, voice_activity=voice_activity).of(SegmentReady)][1:]
+    assert len(starts) >= 2
+    for start in starts:
+        around = source[start - FRAME_SAMPLES : start + FRAME_SAMPLES]
+        assert np.sqrt(np.mean(around**2)) < 0.1 * typical
+
+
+def _without_its_ends(speech: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    loud = np.flatnonzero(np.abs(speech) > 500)
+    return speech[loud[0] : loud[-1] + 1]

@@ -237,7 +237,7 @@ def test_no_speech_is_held_back_for_longer_than_said(pad_ms: int) -> None:
     recording = Recording(frames(longest - 0.2, SPEECH) + frames(1.9, SILENCE) + frames(40, SPEECH))
     cutter = segmenter(VoiceActivityOptions(speech_pad_ms=pad_ms))
     decoded = held = 0
-    for samples, probabilities in recording.portions([32]):
+    for samples, probabilities in recording.portions([64]):
         decoded += samples.size
         held = max([held, *(decoded - segment.start_sample for segment in cutter.push(samples, probabilities))])
     assert (2 * longest) * SAMPLE_RATE_HZ < held <= MAX_HELD_S * SAMPLE_RATE_HZ

@@ -11,7 +11,8 @@ import typer
 from batchscribe.inputs import uri_of
 from batchscribe.outputs import output_config
 from batchscribe.recognition import RecognitionOptions
-from batchscribe.v1.recognition_pb2 import DecodingConfig
+from batchscribe.times import duration_of
+from batchscribe.v1.recognition_pb2 import DecodingConfig, VoiceActivityConfig
 from batchscribe.v1.storage_pb2 import OutputConfig, SubtitleConfig
 
 LayoutWord = Literal["single", "adjacent", "prefix"]
@@ -71,6 +72,21 @@ class RecognitionArguments:
         bool | None,
         typer.Option("--vad/--no-vad", help="Leave silence out, or transcribe all.", rich_help_panel=_RECOGNITION),
     ] = None
+    vad_threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", help="How sure it must be that 32 ms are speech, 0 to 1.", rich_help_panel=_RECOGNITION
+        ),
+    ] = None
+    vad_min_silence_ms: Annotated[
+        int | None, typer.Option(metavar="MS", help="Shorter pauses end no speech.", rich_help_panel=_RECOGNITION)
+    ] = None
+    vad_min_speech_ms: Annotated[
+        int | None, typer.Option(metavar="MS", help="Shorter sounds are no speech.", rich_help_panel=_RECOGNITION)
+    ] = None
+    vad_speech_pad_ms: Annotated[
+        int | None, typer.Option(metavar="MS", help="What is kept around speech.", rich_help_panel=_RECOGNITION)
+    ] = None
     start_offset: Annotated[
         float | None, typer.Option(min=0, metavar="S", help="Skip what is before.", rich_help_panel=_RECOGNITION)
     ] = None
@@ -79,7 +95,7 @@ class RecognitionArguments:
     ] = None
 
     def options(self) -> RecognitionOptions:
-        """The same in the library's words. What was not given is None."""
+        """The same in the library's words. What was not given is None. Raises ValueError for a contradiction."""
         return RecognitionOptions(
             language=self.language,
             model=self.model,
@@ -89,10 +105,24 @@ class RecognitionArguments:
             hotwords=self.hotword or None,
             initial_prompt=self.initial_prompt,
             decoding=None if self.beam_size is None else DecodingConfig(beam_size=self.beam_size),
-            vad=self.vad,
+            vad=self._voice_activity(),
             start_offset_s=self.start_offset,
             end_offset_s=self.end_offset,
         )
+
+    def _voice_activity(self) -> VoiceActivityConfig | bool | None:
+        lengths_ms = {
+            "min_silence": self.vad_min_silence_ms,
+            "min_speech": self.vad_min_speech_ms,
+            "speech_pad": self.vad_speech_pad_ms,
+        }
+        lengths = {name: duration_of(ms / 1000) for name, ms in lengths_ms.items() if ms is not None}
+        if self.vad_threshold is None and not lengths:
+            return self.vad
+        if self.vad is False:
+            raise ValueError("--no-vad transcribes all: it leaves nothing for the other --vad options to decide")
+        mode = VoiceActivityConfig.MODE_AUTO if self.vad else VoiceActivityConfig.MODE_UNSPECIFIED
+        return VoiceActivityConfig(mode=mode, threshold=self.vad_threshold, **lengths)
 
 
 @dataclass(frozen=True, slots=True)
