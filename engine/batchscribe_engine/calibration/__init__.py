@@ -1,4 +1,4 @@
-"""How much margin a model needs, measured on speech in a process of its own: `python -m batchscribe_engine.calibration`.
+"""How much margin a model needs, measured on speech; `python -m batchscribe_engine.calibration` is the process.
 
     speech_folder -> hearing (segments) -> variants -> trial (each margin, and full windows) -> tally -> figures
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,46 +13,57 @@ from batchscribe_engine.calibration.figures import Outcome, Refused
 from batchscribe_engine.calibration.speech_folder import SpeechFolderError, recordings_in
 from batchscribe_engine.inference.__main__ import limit_threads
 
+if TYPE_CHECKING:
+    from batchscribe_engine.calibration.measuring import Speech
+
 MARGINS_S = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 
 
 def main() -> int:
     """Measure, and write the outcome to standard output as JSON; progress goes to standard error."""
-    sys.stdout.buffer.write(msgspec.json.encode(_outcome(_parsed(sys.argv[1:]))) + b"\n")
+    try:
+        outcome = _outcome(_parsed(sys.argv[1:]))
+    except KeyboardInterrupt:  # typed at the terminal, for whoever started this as well
+        return 130
+    sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
     return 0
 
 
 def _outcome(arguments: argparse.Namespace) -> Outcome:
-    try:
-        recordings = recordings_in(arguments.speech)
-    except SpeechFolderError as error:
-        return Refused("SPEECH_UNREADABLE", str(error))
     limit_threads(1)
 
     # Only now: the libraries read the environment as they are loaded.
-    from batchscribe_engine.calibration.measuring import Calibration, Speech, SpeechError
-    from batchscribe_engine.calibration.variants import VARIANTS
+    from batchscribe_engine.calibration.measuring import Speech, SpeechError
     from batchscribe_engine.inference.errors import InferenceError
-    from batchscribe_engine.inference.whisper import Device, DeviceUnavailableError, Whisper
     from batchscribe_engine.media.voice_activity import SileroModel
 
     try:
-        device = Device.choose(arguments.device, arguments.compute_type)
-        speech = Speech(recordings, SileroModel(), _say)
-        calibration = Calibration(
-            Whisper.load(str(arguments.model), device, workers=1, threads=1),
-            device,
-            beam_size=arguments.beam,
-            language=arguments.language,
-            margins_s=arguments.margin or MARGINS_S,
-            variants=["as it is"] if arguments.as_it_is else list(VARIANTS),
-            say=_say,
-        )
-        return calibration.measure(speech)
-    except DeviceUnavailableError as error:
-        return Refused("DEVICE_UNAVAILABLE", str(error))
+        return _measured(arguments, Speech(recordings_in(arguments.speech), SileroModel(), _say))
+    except SpeechFolderError as error:
+        return Refused("SPEECH_UNREADABLE", str(error))
     except (SpeechError, InferenceError) as error:
         return Refused(error.reason, str(error))
+
+
+def _measured(arguments: argparse.Namespace, speech: Speech) -> Outcome:
+    from batchscribe_engine.calibration.measuring import Calibration
+    from batchscribe_engine.calibration.variants import VARIANTS
+    from batchscribe_engine.inference.whisper import Device, DeviceUnavailableError, Whisper
+
+    try:
+        device = Device.choose(arguments.device, arguments.compute_type)
+    except DeviceUnavailableError as error:
+        return Refused("DEVICE_UNAVAILABLE", str(error))
+    calibration = Calibration(
+        Whisper.load(str(arguments.model), device, workers=1, threads=1),
+        device,
+        beam_size=arguments.beam,
+        language=arguments.language,
+        margins_s=arguments.margin or MARGINS_S,
+        variants=["as it is"] if arguments.as_it_is else list(VARIANTS),
+        say=_say,
+    )
+    return calibration.measure(speech)
 
 
 def _parsed(argv: list[str]) -> argparse.Namespace:

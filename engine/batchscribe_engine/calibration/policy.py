@@ -1,13 +1,14 @@
 """Which margin a model gets, from what was measured.
 
-The material is small, a few hundred words, so a margin has to show that it does no harm: that none was seen is not
+The material is small, some hundreds of words, so a margin has to show that it does no harm: that none was seen is not
 enough. It passes when
 
 - its error exceeds that of full windows by no more than `TOLERANCE`, chance allowed for. Both are measured on the same
-  words, so only those that came out differently count. Had each of these segments been changed by luck alone, for better
-  or worse, the errors would differ by the root of the sum of the squares of the changed words (the segments'; variants
-  of one segment are no independent witnesses, so their changes are added up first). That much is put on top. Without
-  references every changed word is taken for an error, which is the worst that it can be, and more of them are allowed;
+  words, so only those that came out differently matter. Were each segment changed by luck alone, for better or worse,
+  the errors would differ by about the root of the sum of the segments' squared changes: one standard deviation. (The
+  variants of one segment are no independent witnesses, so their changes are added up before they are squared.) That
+  much is put on top, so a margin that is worse by the whole tolerance passes one time in six. Without references every
+  changed word is taken for an error, which is the worst that it can be, and more of them are allowed;
 - it makes few segments doubted beyond those that are doubted with every margin, as speech of bad quality is. Checks are
   heuristics: a margin that lives on them harms where they see nothing;
 - it costs less than full windows, second decodings included.

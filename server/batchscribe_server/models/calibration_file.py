@@ -21,14 +21,18 @@ class CalibrationFileError(Exception):
     """The file can't be used; the message says in plain words what is wrong with it."""
 
 
-class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was found for the weights with this SHA-256; `model` and `speech` say for people what was measured on."""
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What was found for the weights with this SHA-256; `model` and `speech` say for people what was measured on what.
+
+    `set_by_hand` says why the margin is another than the figures ask for; it is empty where it is theirs.
+    """
 
     sha256: str
     model: str
     margin_s: Annotated[float, msgspec.Meta(ge=0, le=30)] | Literal["full"]
     date: datetime.date
     speech: str
+    set_by_hand: str = ""
     measured: Measured
 
     @property
@@ -51,4 +55,6 @@ def read_calibration(content: bytes) -> Calibration:
 def written_calibration(calibration: Calibration) -> str:
     """The content of the file for a calibration."""
     head = "# How much longer than a segment the encoder's window must be for these weights; written by `calibrate`.\n"
-    return head + toml_text(msgspec.to_builtins(calibration, builtin_types=(datetime.date,)))
+    table = msgspec.to_builtins(calibration, builtin_types=(datetime.date,))
+    del table["measured"]["type"]  # the tag that tells it from a refusal in transit
+    return head + toml_text(table)

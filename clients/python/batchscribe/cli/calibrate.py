@@ -17,7 +17,9 @@ app = typer.Typer()
 @app.command("calibrate")
 def calibrate(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="A name, a folder, a Hugging Face id, as for `serve --model`.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A name, a folder, a Hugging Face id, as for `serve --model`.")
+    ],
     speech: Annotated[Path, typer.Argument(metavar="SPEECH", help="A folder of recordings, best with references.tsv.")],
     margin: Annotated[
         list[float] | None,
