@@ -136,8 +136,8 @@ def _told(calibration: Calibration, file: Path) -> str:
     window = "full windows" if calibration.margin_s == FULL else f"a margin of {calibration.margin_s:g} s"
     return "\n".join(
         [
-            f"{calibration.model}: {measured.segments} segments, {measured.speech_s:.0f} s of speech in "
-            f"{len(measured.variants)} variants, {measured.words} words, errors against {against}",
+            f"{calibration.model}: {measured.segments} segments, {measured.speech_s:.0f} s of speech, heard "
+            f"{', '.join(measured.variants)}: {measured.words} words, errors against {against}",
             "",
             "margin   doubted  wrong unchecked  wrong checked  changed   cost",
             *map(_row, (*measured.margins, measured.full)),
