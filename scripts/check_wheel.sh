@@ -8,6 +8,7 @@ python -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$folder"/wheel/*.whl
 cd "$folder"
 "$folder/venv/bin/python" -W error - <<'CHECK'
+import importlib.resources
 import importlib.util
 
 import batchscribe.cli
@@ -17,6 +18,8 @@ for name in ("numpy", "ctranslate2", "sqlalchemy", "faster_whisper", "av", "onnx
     assert importlib.util.find_spec(name) is None, f"the bare wheel brings {name}"
 for name in ("batchscribe_server.app", "batchscribe_engine.messages"):
     assert importlib.util.find_spec(name.split(".")[0]), f"the wheel lacks {name}"
+calibrations = importlib.resources.files("batchscribe_server") / "models" / "calibrations"
+assert (calibrations / "base.toml").is_file(), "the wheel lacks what is known of the models"
 CHECK
 "$folder/venv/bin/batchscribe" --help >/dev/null
 if "$folder/venv/bin/batchscribe" serve 2>"$folder/refusal"; then

@@ -108,7 +108,7 @@ class _Transcoding:
                     task.task_id, info.container, info.codec, info.sample_rate_hz, info.channels, info.duration_ms
                 )
             )
-            for batch in _batches(media.blocks()):
+            for batch in batches(media.blocks()):
                 self._decoded_samples += batch.size
                 self._refuse_if_too_long(self._decoded_ms, believed=True)
                 self._checkpoint(self._decoded_ms)
@@ -171,7 +171,7 @@ class _Transcoding:
             )
 
 
-def _batches(blocks: Iterable[npt.NDArray[np.int16]]) -> Iterator[npt.NDArray[np.int16]]:
+def batches(blocks: Iterable[npt.NDArray[np.int16]]) -> Iterator[npt.NDArray[np.int16]]:
     """The same sound in portions of `BATCH_SAMPLES`; the last may be shorter."""
     gathered: list[npt.NDArray[np.int16]] = []
     samples = 0

@@ -13,9 +13,10 @@ from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.models.digests import DigestMismatchError, Digests
 from batchscribe_server.models.folder import WEIGHTS
 from batchscribe_server.models.hub import Hub, HubError, cached_sha256
+from batchscribe_server.models.known_calibrations import Calibrations
 from batchscribe_server.models.lookup import ModelLookup, is_path, target_of
 from batchscribe_server.models.packages import LocateFolder, installed_folder, join_parts
-from batchscribe_server.models.whisper_sizes import SIZE_OF_REPOSITORY, SIZE_OF_SHA256, WHISPER_SIZES
+from batchscribe_server.models.whisper_sizes import SIZE_OF_REPOSITORY, WHISPER_SIZES
 
 
 class ModelCatalog:
@@ -23,8 +24,8 @@ class ModelCatalog:
     Whisper's sizes, and Hugging Face ids.
 
     Only the operator names paths: a client's name is never taken for one, so that it can't feel its way about the
-    disk. A default that is a path goes by its folder's name (`/models/whisper-de` is `whisper-de`). Joined models and
-    digests are kept in `cache_dir`. Belongs to one event loop.
+    disk. A default that is a path goes by its folder's name (`/models/whisper-de` is `whisper-de`). Joined models,
+    digests and calibrations are kept in `cache_dir`. Belongs to one event loop.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class ModelCatalog:
             self._declared, cache_dir / "models", self._hub, hub_allowed=hub_allowed, locate_package=locate_package
         )
         self._digests = Digests(cache_dir / "models" / "digests.json")
+        self._calibrations = Calibrations(cache_dir / "calibrations")
         self._resolving: dict[str, asyncio.Task[Model]] = {}
 
     def list(self) -> Sequence[Model]:
@@ -72,7 +74,12 @@ class ModelCatalog:
         One that comes in parts has no path before it was resolved for the first time, nor has one of the hub.
         """
         known_as = self._known_as(name)
-        return dataclasses.replace(self._lookup.find(known_as), default=known_as == self._default_name)
+        found = self._lookup.find(known_as)
+        return dataclasses.replace(
+            found,
+            default=known_as == self._default_name,
+            window_margin_s=self._calibrations.margin_s(found.sha256),
+        )
 
     async def resolve(self, name: str) -> Model:
         """The model with its files here and its digest checked. Raises JobFailure MODEL_UNAVAILABLE."""
@@ -132,5 +139,4 @@ class ModelCatalog:
         found = self._digests.sha256_of(weights)
         if expected and found != expected:
             raise DigestMismatchError(found, expected)
-        size = WHISPER_SIZES.get(SIZE_OF_SHA256.get(found, ""))
-        return dataclasses.replace(model, sha256=found, window_margin_s=size.window_margin_s if size else None)
+        return dataclasses.replace(model, sha256=found, window_margin_s=self._calibrations.margin_s(found))

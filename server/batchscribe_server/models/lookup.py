@@ -97,7 +97,6 @@ class ModelLookup:
             sum(file.stat().st_size for folder in folders for file in folder.iterdir()),
             languages_of(size),
             sha256=size.sha256,
-            window_margin_s=size.window_margin_s,
         )
 
     def _cached(self, name: str, target: str) -> Model | None:

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 class WhisperSize:
     """A published model: its Hugging Face repository and its languages, `en` alone or all of them.
 
-    `sha256` is that of its `model.bin`, empty where it is not pinned here. `window_margin_s` is measured for exactly
-    these weights: how much longer than a segment the encoder's window must be; None is the full 30 s.
+    `sha256` is that of its `model.bin`, empty where it is not pinned here. The margin that its windows need is looked
+    up by it, as for any model (see `known_calibrations`).
     """
 
     repository: str
     english_only: bool = False
     cantonese: bool = False
     sha256: str = ""
-    window_margin_s: float | None = None
 
 
 WHISPER_SIZES: Mapping[str, WhisperSize] = {
@@ -27,12 +26,10 @@ WHISPER_SIZES: Mapping[str, WhisperSize] = {
         "Systran/faster-whisper-tiny.en",
         english_only=True,
         sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-        window_margin_s=4.0,
     ),
     "base": WhisperSize(
         "Systran/faster-whisper-base",
         sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
-        window_margin_s=2.0,
     ),
     "base.en": WhisperSize("Systran/faster-whisper-base.en", english_only=True),
     "small": WhisperSize("Systran/faster-whisper-small"),
@@ -54,5 +51,3 @@ WHISPER_SIZES: Mapping[str, WhisperSize] = {
 ALIASES: Mapping[str, str] = {"large": "large-v3", "turbo": "large-v3-turbo"}
 
 SIZE_OF_REPOSITORY: Mapping[str, str] = {size.repository: name for name, size in WHISPER_SIZES.items()}
-
-SIZE_OF_SHA256: Mapping[str, str] = {size.sha256: name for name, size in WHISPER_SIZES.items() if size.sha256}

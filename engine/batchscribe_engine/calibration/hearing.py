@@ -1,0 +1,27 @@
+"""The speech segments of a recording, found and cut just as for a job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchscribe_engine.media.decoder import MediaFile
+from batchscribe_engine.media.segmenter import segmenter
+from batchscribe_engine.media.transcode import batches
+from batchscribe_engine.media.voice_activity import SileroModel, VoiceActivity
+from batchscribe_engine.messages import VoiceActivityOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batchscribe_engine.media.segment import Segment
+
+
+def segments_of(path: Path, model: SileroModel) -> Iterator[Segment]:
+    """The segments of one file in order, as a stream. Raises MediaError, also in the middle."""
+    activity = VoiceActivity(model)
+    cutting = segmenter(VoiceActivityOptions())
+    with MediaFile(str(path)) as media:
+        for portion in batches(media.blocks()):
+            yield from cutting.push(portion, activity.hear(portion))
+        yield from cutting.finish()
