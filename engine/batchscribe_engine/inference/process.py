@@ -25,15 +25,18 @@ import psutil
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
 from batchscribe_engine.inference.core import transcribe
 from batchscribe_engine.inference.errors import InferenceError
+from batchscribe_engine.inference.sequential import transcribe_window
 from batchscribe_engine.messages import (
     BatchDone,
     BatchFailed,
     BatchStarted,
     EngineStatus,
     InferBatch,
+    InferWindow,
     Message,
     Shutdown,
     ToEngine,
+    WindowDone,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +73,9 @@ class InferenceProcess:
         self._max_full_windows = max_full_windows
         self._idle_unload_s = idle_unload_s
         self._pulse_s = pulse_s
-        self._batches: queue.Queue[InferBatch | None] = queue.Queue(concurrency * QUEUED_BATCHES_PER_WORKER)
+        self._batches: queue.Queue[InferBatch | InferWindow | None] = queue.Queue(
+            concurrency * QUEUED_BATCHES_PER_WORKER
+        )
         # A signal handler may put into a SimpleQueue whatever the main thread is just doing, unlike setting an Event.
         self._stop_wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -113,7 +118,7 @@ class InferenceProcess:
                 log.exception("message_not_understood")
                 exit_now(1)
             match message:
-                case InferBatch():
+                case InferBatch() | InferWindow():
                     if not self._stopping.is_set():
                         self._batches.put(message)
                 case Shutdown():
@@ -126,11 +131,14 @@ class InferenceProcess:
                 return
             self._send(self._answer(batch))
 
-    def _answer(self, batch: InferBatch) -> BatchDone | BatchFailed:
+    def _answer(self, batch: InferBatch | InferWindow) -> BatchDone | WindowDone | BatchFailed:
         try:
             with self._models.lent(batch.model) as whisper:
                 self._send(BatchStarted(batch.batch_id))
                 start_s = time.perf_counter()
+                if isinstance(batch, InferWindow):
+                    result = transcribe_window(batch, self._arena, whisper)
+                    return WindowDone(batch.batch_id, result, time.perf_counter() - start_s)
                 results = transcribe(batch, self._arena, whisper, self._max_full_windows)
                 return BatchDone(batch.batch_id, results, time.perf_counter() - start_s)
         except InferenceError as error:

@@ -19,7 +19,9 @@ from batchscribe_engine.messages import (
     EngineStatus,
     FromEngine,
     InferBatch,
+    InferWindow,
     SegmentTask,
+    WindowDone,
 )
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.transcriber.backoff import Backoff
@@ -28,7 +30,7 @@ from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStart
 from batchscribe_server.transcriber.deadlines import Watchdog, WatchdogLimits
 from batchscribe_server.transcriber.pool import SegmentPool
 from batchscribe_server.transcriber.reasons import known_reason
-from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner, padded_s
+from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow, SegmentOwner, padded_s
 from batchscribe_server.transcriber.slots import SlotAllocator
 
 log = structlog.get_logger()
@@ -159,7 +161,7 @@ class EngineProcess:
                         self.heartbeat = message
                     case BatchStarted():
                         self._on_started(message)
-                    case BatchDone():
+                    case BatchDone() | WindowDone():
                         self._on_done(message)
                     case BatchFailed():
                         self._on_failed(message)
@@ -203,27 +205,24 @@ class EngineProcess:
     def _send(self, child: Child[FromEngine], batch: Batch) -> None:
         batch_id = next(self._batch_ids)
         self._in_flight[batch_id] = _InFlight(batch)
-        for segment in batch.segments:
-            self._slots.reading(segment.grant)
-        tasks = tuple(
-            SegmentTask(s.segment_id, s.grant.slot, s.grant.generation, s.samples, s.language) for s in batch.segments
-        )
-        first = batch.segments[0]
-        child.channel.send(InferBatch(batch_id, first.model, first.options, tasks))
+        for grant in batch.grants:
+            self._slots.reading(grant)
+        child.channel.send(_question(batch_id, batch))
 
     def _on_started(self, message: BatchStarted) -> None:
         flight = self._flight(message.batch_id)
         flight.started = True
         self._watchdog.started(message.batch_id, _pace_key(flight.batch), padded_s(flight.batch.segments))
 
-    def _on_done(self, message: BatchDone) -> None:
+    def _on_done(self, message: BatchDone | WindowDone) -> None:
         segments = self._flight(message.batch_id).batch.segments
-        if [result.segment_id for result in message.results] != [segment.segment_id for segment in segments]:
+        results = message.results if isinstance(message, BatchDone) else (message.result,)
+        if [result.segment_id for result in results] != [segment.segment_id for segment in segments]:
             raise ChannelClosedError("an answer for other segments than it was given")
         batch = self._answered(message.batch_id)
         self._fruitless = 0
         self._watchdog.learn(_pace_key(batch), padded_s(segments), message.elapsed_s)
-        for segment, result in zip(segments, message.results, strict=True):
+        for segment, result in zip(segments, results, strict=True):
             segment.owner.heard(segment, result)
 
     def _on_failed(self, message: BatchFailed) -> None:
@@ -247,8 +246,8 @@ class EngineProcess:
         """Take a batch back: the engine doesn't read its slots any more."""
         batch = self._in_flight.pop(batch_id).batch
         self._watchdog.done(batch_id)
-        for segment in batch.segments:
-            self._slots.ready(segment.grant)
+        for grant in batch.grants:
+            self._slots.ready(grant)
         self._pool.ring()
         return batch
 
@@ -304,10 +303,21 @@ class EngineProcess:
         """What of a batch, whose slots are READY, somebody still waits for; the rest is given back."""
         for segment in batch.segments:
             if not segment.owner.wanted:
-                self._slots.release(segment.grant)
+                for grant in segment.grants:
+                    self._slots.release(grant)
         return batch.keeping(lambda segment: segment.owner.wanted)
 
 
-def _pace_key(batch: Batch) -> tuple[str, int]:
+def _pace_key(batch: Batch) -> tuple[str, int, bool]:
     first = batch.segments[0]
-    return first.model.path, first.options.beam_size
+    return first.model.path, first.options.beam_size, first.alone
+
+
+def _question(batch_id: int, batch: Batch) -> InferBatch | InferWindow:
+    first = batch.segments[0]
+    if isinstance(first, QueuedWindow):
+        return InferWindow(batch_id, first.model, first.options, first.task)
+    tasks = tuple(
+        SegmentTask(s.segment_id, s.grant.slot, s.grant.generation, s.samples, s.language) for s in batch.segments
+    )
+    return InferBatch(batch_id, first.model, first.options, tasks)

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
+from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult, WindowTask
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.transcriber.slots import Grant
 
 
 class SegmentOwner(Protocol):
-    """The file a segment belongs to. A segment's slot is READY whenever its owner is called."""
+    """The file a segment belongs to. A segment's slots are READY whenever its owner is called."""
 
     @property
     def wanted(self) -> bool:
@@ -20,11 +20,11 @@ class SegmentOwner(Protocol):
         ...
 
     def heard(self, segment: QueuedSegment, result: SegmentResult) -> None:
-        """The result of a segment; its slot is the owner's to release or to use again."""
+        """The result of a segment, a WindowResult if it is a window; its slots are the owner's from now on."""
         ...
 
     def failed(self, segment: QueuedSegment, reason: Reason, message: str) -> None:
-        """The segment can't be done, so the file can't; its slot is the owner's to release."""
+        """The segment can't be done, so the file can't; its slots are the owner's to release."""
         ...
 
 
@@ -51,6 +51,33 @@ class QueuedSegment:
     def length_s(self) -> float:
         """Its length in seconds."""
         return self.samples / SAMPLE_RATE_HZ
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """The slots that it lies in."""
+        return (self.grant,)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it shares a batch with no other."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedWindow(QueuedSegment):
+    """A window of a file that is heard in sequence: up to 30 s of sound, which may lie in several slots."""
+
+    task: WindowTask
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """The slots that it lies in."""
+        return tuple(Grant(span.slot, span.generation) for span in self.task.spans)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it shares a batch with no other."""
+        return True
 
 
 def padded_s(segments: Iterable[QueuedSegment]) -> float:
