@@ -1,12 +1,14 @@
 # make demo   see it work          make test   run the tests        make check  format, lint, types, imports, protos
-# make proto  regenerate stubs     make bench  speed and accuracy beside faster-whisper
+# make proto  regenerate stubs     make bench  speed, accuracy and memory beside faster-whisper and WhisperS2T
+#   make bench SPEECH=folder BENCH='--model base tiny.en --beam 1 5 --word-times both --save NAME'
+#   make whisper-s2t  gives WhisperS2T, which brings PyTorch (5 GB), an environment of its own, for make bench to find
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slow check check-wheel proto bench clean
+.PHONY: demo test test-slow check check-wheel proto bench whisper-s2t clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -47,7 +49,11 @@ proto: $(BIN)/.dev
 	buf generate
 
 bench: $(BIN)/.dev
-	$(BIN)/python -m benchmarks.word_error_rate $(SPEECH)
+	$(BIN)/python -m benchmarks $(if $(SPEECH),--speech '$(SPEECH)') $(BENCH)
+
+whisper-s2t:
+	test -x .build/whisper-s2t/bin/python || $(PYTHON) -m venv .build/whisper-s2t
+	.build/whisper-s2t/bin/python -m pip install --quiet --disable-pip-version-check '.[whisper-s2t]'
 
 clean:
 	rm -rf $(VENV) .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

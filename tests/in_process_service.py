@@ -16,6 +16,7 @@ from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
@@ -98,6 +99,7 @@ async def in_process_service(
     max_running: int = 4,
     lease_s: float = 30.0,
     model: str = "scripted",
+    observer: JobObserver | None = None,
 ) -> AsyncIterator[InProcessService]:
     """The service over `folder`: its database, and the root of its files."""
     wakeups = Wakeups()
@@ -117,10 +119,18 @@ async def in_process_service(
     async with SqlStore.open(f"sqlite:///{folder / 'test.db'}", wakeups) as store:
         write_outputs = WriteOutputs(store, storage, renderer)
         run_job = RunJob(
-            store, storage, uploads, models, transcriber, write_outputs, now, MediaLimits(max_size_bytes=1 << 20)
+            store,
+            storage,
+            uploads,
+            models,
+            transcriber,
+            write_outputs,
+            now,
+            MediaLimits(max_size_bytes=1 << 20),
+            observer,
         )
         dispatch = Dispatch(
-            store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s)
+            store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s), observer
         )
         scan = ScanBatches(store, storage, wakeups, new_id, now)
         service = InProcessService(

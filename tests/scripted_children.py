@@ -15,6 +15,7 @@ import psutil
 
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.operations.transcriber import HeardSegment, Transcription, TranscriptionRequest
 from batchscribe_server.transcriber import LocalTranscriber, TranscriberConfig, WorkerLimits
 from batchscribe_server.transcriber.backoff import Backoff
@@ -77,10 +78,10 @@ class Children:
 
 
 @asynccontextmanager
-async def running(config: TranscriberConfig) -> AsyncIterator[LocalTranscriber]:
+async def running(config: TranscriberConfig, observer: EngineObserver | None = None) -> AsyncIterator[LocalTranscriber]:
     """A transcriber that is ready; when it is left, none of its children are."""
     before = children_of_this_process()
-    async with LocalTranscriber(config) as transcriber:
+    async with LocalTranscriber(config, observer=observer) as transcriber:
         async with asyncio.timeout(PATIENCE_S):
             await transcriber.wait_ready()
         yield transcriber

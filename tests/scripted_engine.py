@@ -15,7 +15,9 @@ sequence likewise, with the next window where this one ends. The script is a JSO
     "too_many": 0                 answer batches of more segments with INFERENCE_OUT_OF_MEMORY, unless it is 0
     "languages": {"v": [["en", 0.9], ["de", 0.05]]}   what detection finds, [["en", 0.95]] otherwise
     "delay_s": 0.0                for each batch
+    "doubted": {"v": [["short", "too_short"]]}   the doubts of such a segment's result, whose decoding is "full" then
     "die_on_load": false          die before the first batch is started
+    "hang_on_load": ["name", ...] never load such a model, while batches of others go on
     "exit_at_start": 0            exit with this code instead of saying hello, unless it is 0
     "heartbeat_s": 0.1
 
@@ -169,6 +171,7 @@ class ScriptedEngine:
         self._threads: list[threading.Thread] = []
         self._slots = concurrency
         self._models: dict[str, LoadedModel] = {}
+        self._loading = ""
         self.journal: Path | None = None
 
     def run(self) -> None:
@@ -192,7 +195,7 @@ class ScriptedEngine:
     def _beat(self) -> None:
         while True:
             try:
-                self._channel.send(EngineStatus(resident_bytes=1 << 20, models=tuple(self._models.values())))
+                self._channel.send(EngineStatus(1 << 20, self._loading, tuple(self._models.values())))
             except ChannelClosedError:
                 os._exit(0)
             time.sleep(self._script.get("heartbeat_s", 0.1))
@@ -209,6 +212,9 @@ class ScriptedEngine:
         began_s = time.monotonic()
         if self._script.get("die_on_load"):
             _die_of(signal.SIGKILL)
+        if batch.model.name in self._script.get("hang_on_load", ()):
+            self._loading = batch.model.name
+            threading.Event().wait()
         self._models[batch.model.path] = LoadedModel(batch.model.name, batch.model.path, 1 << 20)
         self._channel.send(BatchStarted(batch.batch_id))
         if isinstance(batch, InferWindow):
@@ -286,6 +292,7 @@ class ScriptedEngine:
             found = self._script.get("languages", {}).get(str(value), [["en", 0.95]])
             candidates = tuple((language, probability) for language, probability in found)
         length_ms = segment.samples * 1000 // 16_000
+        doubts = tuple((attempt, fault) for attempt, fault in self._script.get("doubted", {}).get(str(value), ()))
         return SegmentResult(
             segment_id=segment.segment_id,
             text=f"said {value}",
@@ -293,6 +300,8 @@ class ScriptedEngine:
             language=segment.language or (candidates[0][0] if candidates else ""),
             language_candidates=candidates,
             avg_log_prob=-0.1,
+            decoding="full" if doubts else "short",
+            doubts=doubts,
         )
 
 

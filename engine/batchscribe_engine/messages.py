@@ -282,7 +282,11 @@ class SegmentResult(msgspec.Struct, frozen=True):
     """What was heard in one segment; `text` is empty where nothing was said.
 
     `language_candidates` holds the likeliest languages when detection was asked for, best first. `decoding` tells
-    which attempt gave the result: "short", "full" (the 30 s window) or "fallback" (a higher temperature).
+    which attempt gave the result: "short", "long" (a longer window), "full" (30 s) or "fallback" (a higher
+    temperature); "none" for digital silence, which no model is asked about. `doubts` are the checks that fired, as
+    pairs of the attempt and the check ("repetitive", "improbable", "too_long", "too_short", "language_unsure";
+    "silence" where the attempt's text was dropped for it), in the order of the attempts; each higher temperature is a
+    "fallback" of its own.
     """
 
     segment_id: int
@@ -295,6 +299,7 @@ class SegmentResult(msgspec.Struct, frozen=True):
     compression_ratio: float = 0.0
     temperature: float = 0.0
     decoding: str = "short"
+    doubts: tuple[tuple[str, str], ...] = ()
 
 
 class BatchDone(Message, frozen=True):
@@ -328,6 +333,11 @@ class WindowDone(Message, frozen=True):
     batch_id: int
     result: WindowResult
     elapsed_s: float
+
+    @property
+    def results(self) -> tuple[SegmentResult, ...]:
+        """The same as a batch's."""
+        return (self.result,)
 
 
 class BatchFailed(Message, frozen=True):

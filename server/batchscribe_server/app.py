@@ -8,18 +8,23 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
 from batchscribe_server import rendering
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.logs import configure_logging
+from batchscribe_server.metrics.engine import EngineMetrics
+from batchscribe_server.metrics.exposition import exposed, new_registry
+from batchscribe_server.metrics.jobs import JobMetrics
+from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
@@ -36,7 +41,7 @@ from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
-from batchscribe_server.settings import Settings, SettingsFileError, load_settings
+from batchscribe_server.settings import MetricsSettings, Settings, SettingsFileError, load_settings
 from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.uploads import DiskUploadSpool
@@ -50,7 +55,7 @@ log = structlog.get_logger()
 
 # Enough short files at once to fill the engine's batches from different files.
 MAX_RUNNING = 32
-HEALTH_INTERVAL_S = 0.25
+STATUS_INTERVAL_S = 0.25
 CLOSING_GRACE_S = 5.0
 
 
@@ -87,13 +92,15 @@ class _Parts:
     housekeeping: Housekeeping
     transcriber: Transcriber
     rpc: RpcServer
+    status_metrics: StatusMetrics
 
 
 async def _serve(settings: Settings) -> None:
     log.info("settings", **settings.redacted())
     stopping, hurrying = asyncio.Event(), asyncio.Event()
     _listen_for_signals(stopping, hurrying)
-    async with _parts(settings) as parts:
+    registry = new_registry()
+    async with _metrics_exposed(registry, settings.metrics), _parts(settings, registry) as parts:
         await parts.housekeeping.recover()
         try:
             port = await parts.rpc.start(settings.listen)
@@ -106,7 +113,7 @@ async def _serve(settings: Settings) -> None:
                 "dispatch": parts.dispatch.run(),
                 "scan": parts.scan.run(),
                 "housekeeping": parts.housekeeping.run(),
-                "health": _keep_health(parts),
+                "status": _show_status(parts),
             }.items()
         ]
         try:
@@ -120,7 +127,23 @@ async def _serve(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
+async def _metrics_exposed(registry: CollectorRegistry, settings: MetricsSettings) -> AsyncIterator[None]:
+    if settings.address is None:
+        yield
+        return
+    async with AsyncExitStack() as stack:
+        host, port = settings.address
+        try:
+            port = await stack.enter_async_context(exposed(registry, host, port))
+        except OSError as error:
+            words = (error.strerror or str(error)).lower()
+            raise StartupError(f"cannot listen on {settings.listen} for metrics: {words}") from error
+        log.info("metrics_listening", address=f"{settings.listen.rpartition(':')[0]}:{port}")
+        yield
+
+
+@asynccontextmanager
+async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[_Parts]:
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -138,13 +161,14 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
     renderer: Renderer = rendering
     async with (
         SqlStore.open(settings.database_url, wakeups) as store,
-        LocalTranscriber(_transcriber_config(settings)) as transcriber,
+        LocalTranscriber(_transcriber_config(settings), observer=EngineMetrics(registry)) as transcriber,
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
         write_outputs = WriteOutputs(store, storage, renderer)
+        job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
-        run_job = RunJob(store, storage, uploads, models, transcriber, write_outputs, _now, limits)
+        run_job = RunJob(store, storage, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
         dispatch = Dispatch(
             store,
             transcriber,
@@ -152,6 +176,7 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
             run_job,
             owner=f"{socket.gethostname()}-{os.getpid()}-{_new_id()}",
             limits=DispatchLimits(settings.jobs.max_running or MAX_RUNNING, settings.jobs.lease_s),
+            observer=job_metrics,
         )
         services = Services(
             store=store,
@@ -175,6 +200,7 @@ async def _parts(settings: Settings) -> AsyncIterator[_Parts]:
             ),
             transcriber=transcriber,
             rpc=RpcServer(services),
+            status_metrics=StatusMetrics(registry),
         )
 
 
@@ -220,16 +246,17 @@ async def _drain(parts: _Parts, timeout_s: float, hurrying: asyncio.Event) -> No
     await parts.rpc.drain(CLOSING_GRACE_S)
 
 
-async def _keep_health(parts: _Parts) -> None:
-    """Keep the health service true to the engine."""
+async def _show_status(parts: _Parts) -> None:
+    """Keep the health service and the gauges true to the engine."""
     was_ready = False
     while True:
         status = parts.transcriber.status()
+        parts.status_metrics.show(status, parts.dispatch.running)
         if status.ready != was_ready:
             was_ready = status.ready
             await parts.rpc.set_serving(was_ready)
             log.info("engine_ready" if was_ready else "engine_not_ready", device=status.device, reason=status.reason)
-        await asyncio.sleep(HEALTH_INTERVAL_S)
+        await asyncio.sleep(STATUS_INTERVAL_S)
 
 
 def _listen_for_signals(stopping: asyncio.Event, hurrying: asyncio.Event) -> None:

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
 GIB = 1024**3
+MAX_PORT = 65_535
 
 
 class SettingsFileError(Exception):
@@ -77,6 +78,26 @@ class WatchSettings(_Group):
     heartbeat_s: Annotated[float, Field(gt=0)] = 15.0
 
 
+class MetricsSettings(_Group):
+    """Where Prometheus may read the metrics over HTTP, as HOST:PORT; nowhere when `listen` is empty."""
+
+    listen: str = ""
+
+    @field_validator("listen")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if value and not (host and port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+            raise ValueError(f"{value!r} is not HOST:PORT")
+        return value
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """The host, an IPv6 one without its brackets, and the port; None when the metrics are not exposed."""
+        host, _, port = self.listen.rpartition(":")
+        return (host.removeprefix("[").removesuffix("]"), int(port)) if host else None
+
+
 class Settings(BaseSettings):
     """All settings of a server. `BATCHSCRIBE_ENGINE__DEVICE` sets `engine.device`, and so on."""
 
@@ -104,6 +125,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     keep: KeepSettings = KeepSettings()
     watch: WatchSettings = WatchSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -153,6 +175,7 @@ COMMAND_LINE = {
     "device": ("engine", "device"),
     "compute_type": ("engine", "compute_type"),
     "media_workers": ("media", "workers"),
+    "metrics_listen": ("metrics", "listen"),
 }
 """Options of the command line whose settings have other names."""
 

@@ -17,6 +17,7 @@ from batchscribe_server.operations.transcriber import HeardSegment
 from batchscribe_server.transcriber import LocalTranscriber
 from batchscribe_server.transcriber.backoff import Backoff
 from tests.scripted_children import (
+    MULTILINGUAL,
     QUICK,
     TWO_WORKERS,
     Children,
@@ -189,6 +190,24 @@ async def test_a_stopped_engine_loses_its_heartbeat_and_is_replaced(tmp_path):
         os.kill(engine, signal.SIGSTOP)
         assert texts(await hearing) == [f"said {v}" for v in range(1, 60)]
         assert children_of_this_process("scripted_engine") != {engine}
+
+
+async def test_a_model_whose_load_hangs_fails_its_own_file_though_another_ones_batch_runs(tmp_path):
+    children = Children(tmp_path, {"hang_on_load": ["hanging"], "delay_s": 60.0}, concurrency=2)
+    watchdog = replace(QUICK.watchdog, floor_s=60.0, start_s=1.0)
+    good, bad = write_script(tmp_path / "good.json", [1]), write_script(tmp_path / "bad.json", [2])
+
+    async with running(children.config(replace(QUICK, watchdog=watchdog, max_deaths=1))) as transcriber:
+        hearing = asyncio.create_task(hear(transcriber, request(good)))
+        await until(lambda: len(children.batches()) == 1)
+        children.engine_script["delay_s"] = 0.0
+        children.write()
+        with pytest.raises(JobFailure, match="model hanging was not loaded within 1 s") as failure:
+            await hear(transcriber, request(bad, model=replace(MULTILINGUAL, name="hanging", path="/models/hanging")))
+        assert texts(await hearing) == ["said 1"]
+
+    assert failure.value.reason is Reason.INFERENCE_TIMEOUT
+    assert [batch["values"] for batch in children.batches()] == [[1], [1]]
 
 
 async def test_an_engine_that_dies_loading_a_model_fails_the_files_that_want_it(tmp_path):

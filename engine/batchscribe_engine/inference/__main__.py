@@ -40,7 +40,6 @@ def main() -> int:
         Arena.attach(arguments.arena_fd),
         LoadedModels(load, memory_budget_bytes=arguments.memory_budget_bytes),
         concurrency=concurrency,
-        max_full_windows=device.max_full_windows,
         idle_unload_s=arguments.idle_unload_s,
         pulse_s=arguments.pulse_s,
     )

@@ -25,23 +25,24 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def transcribe(batch: InferBatch, arena: Arena, whisper: Whisper, max_full_windows: float) -> tuple[SegmentResult, ...]:
+def transcribe(batch: InferBatch, arena: Arena, whisper: Whisper) -> tuple[SegmentResult, ...]:
     """What was heard in each segment of the batch, in the batch's order; `whisper` is the batch's model.
 
-    At most `max_full_windows` windows of 30 s, or as much attention in shorter ones, are encoded at once. Raises
-    StaleSlotError for a slot that changed hands, OutOfMemoryError when not even one segment fits, InferenceError for
-    a language that the model does not know.
+    Raises StaleSlotError for a slot that changed hands, OutOfMemoryError when not even one segment fits,
+    InferenceError for a language that the model does not know.
     """
     results: dict[int, SegmentResult] = {}
     utterances: list[Utterance] = []
     for task in batch.segments:
         mel = heard_features(task, arena, whisper)
         if mel is None:
-            results[task.segment_id] = SegmentResult(task.segment_id, "", language=task.language, no_speech_prob=1.0)
+            results[task.segment_id] = SegmentResult(
+                task.segment_id, "", language=task.language, no_speech_prob=1.0, decoding="none"
+            )
         else:
             utterances.append(Utterance(task, mel))
     if utterances:
-        decoder = Decoder(whisper, batch.options, batch.model.window_margin_s, max_full_windows)
+        decoder = Decoder(whisper, batch.options, batch.model.window_margin_s)
         heard = in_halves(decoder.transcribe, utterances)
         results.update((result.segment_id, result) for result in heard)
     return tuple(results[task.segment_id] for task in batch.segments)

@@ -1,10 +1,13 @@
-"""How a segment gets its text: a short window, a full one where the result looks wrong, then higher temperatures."""
+"""How a segment gets its text: a short window, longer ones where the result looks wrong, then higher temperatures.
+
+A full window costs as much as five short ones, so a somewhat longer one is tried before it: it settles most doubts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchscribe_engine.inference.encoded_window import EncodedWindow, Language, Utterance
@@ -22,93 +25,129 @@ if TYPE_CHECKING:
     from batchscribe_engine.inference.hypothesis import Hypothesis
     from batchscribe_engine.inference.whisper import Whisper
 
+LONGER_S = 4.0
+"""How much longer the second window is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A hypothesis and how it came about: "short", "full" or "fallback" (see `SegmentResult.decoding`)."""
+    """A hypothesis, how it came about ("short", "long", "full" or "fallback": see `SegmentResult.decoding`), and what
+    the checks found wrong with it.
+    """
 
     hypothesis: Hypothesis
     language: Language
     decoding: str
+    faults: frozenset[Fault] = frozenset()
 
 
 class Decoder:
     """Decodes utterances with one model and one set of options; keeps nothing between calls."""
 
-    def __init__(
-        self, whisper: Whisper, options: DecodeOptions, window_margin_s: float | None, max_full_windows: float
-    ) -> None:
+    def __init__(self, whisper: Whisper, options: DecodeOptions, window_margin_s: float | None) -> None:
         self._whisper = whisper
         self._options = options
         self._margin_s = window_margin_s
-        self._max_full_windows = max_full_windows
 
     def transcribe(self, utterances: Sequence[Utterance]) -> list[SegmentResult]:
         """A result for each utterance, in their order. Raises OutOfMemoryError."""
-        frames = [window_frames(utterance.task.samples, self._margin_s) for utterance in utterances]
         results: dict[int, SegmentResult] = {}
-        doubted: dict[int, Attempt | None] = {}
-        for portion in portions(frames, self._max_full_windows):
-            longest = frames[portion[0]]
-            if longest == FULL_WINDOW_FRAMES:
-                doubted.update(dict.fromkeys(portion))
-                continue
-            window = self._encode([utterances[index] for index in portion], longest)
-            for index, outcome in zip(portion, self._in_short_window(window), strict=True):
-                if isinstance(outcome, SegmentResult):
-                    results[index] = outcome
-                else:
-                    doubted[index] = outcome
-        remaining = list(doubted)
-        for places in portions([FULL_WINDOW_FRAMES] * len(remaining), self._max_full_windows):
-            portion = [remaining[place] for place in places]
+        doubted: dict[int, list[Attempt]] = {index: [] for index in range(len(utterances))}
+        for decoding, margin_s in self._shorter_windows():
+            for portion, frames in self._portions(utterances, doubted, margin_s):
+                window = self._encode(utterances, portion, frames)
+                earlier = [doubted[index] for index in portion]
+                for index, outcome in zip(portion, self._in_shorter_window(window, decoding, earlier), strict=True):
+                    if isinstance(outcome, SegmentResult):
+                        results[index] = outcome
+                        del doubted[index]
+                    else:
+                        doubted[index].append(outcome)
+        for portion, frames in self._portions(utterances, doubted, None):
             with self._whisper.second_decoding if self._margin_s is not None else nullcontext():
-                window = self._encode([utterances[index] for index in portion], FULL_WINDOW_FRAMES)
+                window = self._encode(utterances, portion, frames)
                 full = self._in_full_window(window, [doubted[index] for index in portion])
                 del window  # its work space goes before the next one may begin
             results.update(zip(portion, full, strict=True))
         return [results[index] for index in range(len(utterances))]
 
-    def _encode(self, utterances: Sequence[Utterance], frames: int) -> EncodedWindow:
-        return EncodedWindow(self._whisper, self._options, utterances, frames)
+    def _shorter_windows(self) -> tuple[tuple[str, float], ...]:
+        if self._margin_s is None:
+            return ()
+        return ("short", self._margin_s), ("long", self._margin_s + LONGER_S)
 
-    def _in_short_window(self, window: EncodedWindow) -> list[SegmentResult | Attempt]:
-        """A result for each row, or the attempt whose outcome looks wrong."""
-        limits = [token_limit(utterance.task.samples) for utterance in window.utterances]
-        attempts = self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), "short")
-        good = [
-            row
-            for row, attempt in enumerate(attempts)
-            if not faults_in_short_window(
-                attempt.hypothesis,
-                self._options,
-                length_s=window.utterances[row].length_s,
-                token_limit=limits[row],
-                language_prob=attempt.language.probability,
+    def _portions(
+        self, utterances: Sequence[Utterance], indices: Iterable[int], margin_s: float | None
+    ) -> Iterator[tuple[list[int], int]]:
+        """Divide utterances into portions to be decoded together, each with its window's length in frames.
+
+        Those that need a full window at this margin are left out, unless full windows are asked for.
+        """
+        frames = {index: window_frames(utterances[index].task.samples, margin_s) for index in indices}
+        if margin_s is not None:
+            frames = {index: length for index, length in frames.items() if length < FULL_WINDOW_FRAMES}
+        wanted = list(frames)
+        for portion in portions([frames[index] for index in wanted], self._whisper.work_space.decoder_frames):
+            yield [wanted[place] for place in portion], frames[wanted[portion[0]]]
+
+    def _encode(self, utterances: Sequence[Utterance], portion: Sequence[int], frames: int) -> EncodedWindow:
+        return EncodedWindow(self._whisper, self._options, [utterances[index] for index in portion], frames)
+
+    def _in_shorter_window(
+        self, window: EncodedWindow, decoding: str, earlier: Sequence[Sequence[Attempt]]
+    ) -> list[SegmentResult | Attempt]:
+        """A result for each row, or the attempt whose outcome looks wrong; `earlier` are those in shorter windows."""
+        limits = [
+            token_limit(utterance.task.samples, language.code)
+            for utterance, language in zip(window.utterances, window.languages, strict=True)
+        ]
+        attempts = [
+            replace(attempt, faults=self._doubts(attempt, window.utterances[row].length_s, limits[row]))
+            for row, attempt in enumerate(
+                self._attempts(window, range(len(limits)), self._options.temperatures[0], max(limits), decoding)
             )
         ]
+        good = [row for row, each in enumerate(attempts) if not each.faults or self._confirms(each, earlier[row])]
+        chosen = [attempts[row] for row in good]
+        tried = [[*earlier[row], attempts[row]] for row in good]
         outcomes: list[SegmentResult | Attempt] = list(attempts)
-        for row, result in zip(good, self._results(window, good, [attempts[row] for row in good]), strict=True):
+        for row, result in zip(good, self._results(window, good, chosen, tried), strict=True):
             outcomes[row] = result
         return outcomes
 
-    def _in_full_window(self, window: EncodedWindow, earlier: Sequence[Attempt | None]) -> list[SegmentResult]:
-        """A result for each row; `earlier` are the doubted attempts with a short window, where there were any."""
+    def _doubts(self, attempt: Attempt, length_s: float, limit: int) -> frozenset[Fault]:
+        return faults_in_short_window(
+            attempt.hypothesis,
+            self._options,
+            length_s=length_s,
+            token_limit=limit,
+            language_prob=attempt.language.probability,
+        )
+
+    def _confirms(self, attempt: Attempt, earlier: Sequence[Attempt]) -> bool:
+        """Whether a longer window made no difference: then it is not the window that makes the result look wrong."""
+        same = any(before.hypothesis.text == attempt.hypothesis.text for before in earlier)
+        # What was cut off at the limit of tokens is not whole, however often.
+        return same and Fault.TOO_LONG not in attempt.faults and not self._faults(attempt)
+
+    def _in_full_window(self, window: EncodedWindow, earlier: Sequence[Sequence[Attempt]]) -> list[SegmentResult]:
+        """A result for each row; `earlier` are the doubted attempts in shorter windows, where there were any."""
         rows = list(range(len(window.utterances)))
-        attempts = [[attempt] if attempt else [] for attempt in earlier]
+        attempts = [list(before) for before in earlier]
         settled: dict[int, Attempt] = {}
         for number, temperature in enumerate(self._options.temperatures):
             decoding = "fallback" if number else "full"
             latest = self._attempts(window, rows, temperature, MAX_NEW_TOKENS, decoding)
             for row, attempt in zip(rows, latest, strict=True):
-                attempts[row].append(attempt)
-                if self._is_silence(window, row, attempt) or not self._faults(attempt):
-                    settled[row] = attempt
+                checked = replace(attempt, faults=self._faults(attempt))
+                attempts[row].append(checked)
+                if self._is_silence(window, row, checked) or not checked.faults:
+                    settled[row] = checked
             rows = [row for row in rows if row not in settled]
             if not rows:
                 break
         chosen = [settled.get(row) or max(tried, key=self._merit) for row, tried in enumerate(attempts)]
-        return self._results(window, range(len(chosen)), chosen)
+        return self._results(window, range(len(chosen)), chosen, attempts)
 
     def _attempts(
         self, window: EncodedWindow, rows: Sequence[int], temperature: float, max_new_tokens: int, decoding: str
@@ -130,7 +169,14 @@ class Decoder:
         looping = self._faults(attempt) & {Fault.REPETITIVE, Fault.TOO_LONG}
         return not looping, attempt.hypothesis.avg_log_prob
 
-    def _results(self, window: EncodedWindow, rows: Sequence[int], attempts: Sequence[Attempt]) -> list[SegmentResult]:
+    def _results(
+        self,
+        window: EncodedWindow,
+        rows: Sequence[int],
+        attempts: Sequence[Attempt],
+        tried: Sequence[Sequence[Attempt]],
+    ) -> list[SegmentResult]:
+        """The results of these rows: each from its attempt, with the doubts of all that were `tried` for it."""
         silent = [self._is_silence(window, row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
         words: list[tuple[Word, ...]] = [()] * len(rows)
         spoken = [place for place, is_silent in enumerate(silent) if not is_silent]
@@ -154,6 +200,16 @@ class Decoder:
                 compression_ratio=attempts[place].hypothesis.compression_ratio,
                 temperature=attempts[place].hypothesis.temperature,
                 decoding=attempts[place].decoding,
+                doubts=_doubts(tried[place], attempts[place] if silent[place] else None),
             )
             for place, row in enumerate(rows)
         ]
+
+
+def _doubts(tried: Sequence[Attempt], dropped: Attempt | None) -> tuple[tuple[str, str], ...]:
+    """See `SegmentResult.doubts`. `dropped` is the one of the attempts whose text is dropped for silence."""
+    return tuple(
+        (attempt.decoding, fault.value)
+        for attempt in tried
+        for fault in sorted(attempt.faults | ({Fault.SILENCE} if attempt is dropped else set()))
+    )

@@ -62,7 +62,6 @@ class InferenceProcess:
         models: LoadedModels[Whisper],
         *,
         concurrency: int,
-        max_full_windows: float,
         idle_unload_s: float,
         pulse_s: float,
     ) -> None:
@@ -70,7 +69,6 @@ class InferenceProcess:
         self._arena = arena
         self._models = models
         self._concurrency = concurrency
-        self._max_full_windows = max_full_windows
         self._idle_unload_s = idle_unload_s
         self._pulse_s = pulse_s
         self._batches: queue.Queue[InferBatch | InferWindow | None] = queue.Queue(
@@ -139,7 +137,7 @@ class InferenceProcess:
                 if isinstance(batch, InferWindow):
                     result = transcribe_window(batch, self._arena, whisper)
                     return WindowDone(batch.batch_id, result, time.perf_counter() - start_s)
-                results = transcribe(batch, self._arena, whisper, self._max_full_windows)
+                results = transcribe(batch, self._arena, whisper)
                 return BatchDone(batch.batch_id, results, time.perf_counter() - start_s)
         except InferenceError as error:
             return BatchFailed(batch.batch_id, error.reason, str(error))

@@ -31,13 +31,14 @@ SURE_OF_SILENCE = 0.85
 
 
 class Fault(StrEnum):
-    """Why a result is not trusted."""
+    """Why a result is not trusted, or not used: the words are those of `SegmentResult.doubts`."""
 
     REPETITIVE = "repetitive"
     IMPROBABLE = "improbable"
-    TOO_LONG = "too long"
-    TOO_SHORT = "too short"
-    LANGUAGE_UNSURE = "language unsure"
+    TOO_LONG = "too_long"
+    TOO_SHORT = "too_short"
+    LANGUAGE_UNSURE = "language_unsure"
+    SILENCE = "silence"
 
 
 def faults_in_short_window(

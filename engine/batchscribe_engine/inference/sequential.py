@@ -62,6 +62,7 @@ def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> W
         passages = [each for each in found if each.start_s != each.end_s and each.text.strip()]
         if next_frame <= task.start_frame:  # or the next window would be this one again
             next_frame = task.start_frame + task.frames
+    decoding = "fallback" if hypothesis.temperature > options.temperatures[0] else "full"
     heard = [token for each in passages for token in each.tokens]
     forgotten = not silent and hypothesis.temperature > FORGETS_ABOVE_TEMPERATURE
     return WindowResult(
@@ -73,7 +74,8 @@ def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> W
         no_speech_prob=hypothesis.no_speech_prob,
         compression_ratio=hypothesis.compression_ratio,
         temperature=hypothesis.temperature,
-        decoding="fallback" if hypothesis.temperature > options.temperatures[0] else "full",
+        decoding=decoding,
+        doubts=((decoding, "silence"),) if silent else (),
         passages=tuple(_passage(each) for each in passages),
         next_frame=next_frame,
         context=Context(

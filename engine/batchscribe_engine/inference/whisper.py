@@ -24,7 +24,13 @@ from batchscribe_engine.inference.errors import InferenceError, ModelUnavailable
 from batchscribe_engine.inference.hypothesis import Hypothesis, TimedHypothesis, TimedTokens
 from batchscribe_engine.inference.memory import return_freed_memory
 from batchscribe_engine.inference.prompts import MAX_HINT_TOKENS, prompt_tokens
-from batchscribe_engine.inference.windows import DYNAMIC_RANGE, SAMPLES_PER_FRAME, content_frames
+from batchscribe_engine.inference.windows import (
+    DYNAMIC_RANGE,
+    FULL_WINDOW_FRAMES,
+    SAMPLES_PER_FRAME,
+    WorkSpace,
+    content_frames,
+)
 from batchscribe_engine.inference.words import Alignment
 from batchscribe_engine.messages import DecodeOptions, Word
 
@@ -43,6 +49,18 @@ _INT16_SCALE = 1 / 32768
 _PREPENDED = "\"'“¿([{-"
 _APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001  full-width marks are meant
 
+CPU_ENCODER_FRAMES = 1200
+"""A CPU encodes windows one by one, short ones in twos or threes: more of them at once don't fit its caches (base,
+int8: 22 ms for each second of the window one by one, 27 ms in eights)."""
+
+CPU_WORK_SPACE_BYTES = 128 * 1024**2
+"""What a batch may take while it is decoded, or half of what the model's weights take where that is more."""
+
+GPU_FRAMES = 16 * FULL_WINDOW_FRAMES
+
+_DECODER_LAYERS = {384: 4, 512: 6, 768: 12, 1024: 24, 1280: 32}
+"""By the model's width; distilled models have fewer."""
+
 
 class DeviceUnavailableError(Exception):
     """The device or the compute type that was asked for is not there."""
@@ -60,15 +78,6 @@ class Device:
     def name(self) -> str:
         """The device in one word."""
         return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
-
-    @property
-    def max_full_windows(self) -> float:
-        """How much is encoded and decoded at once, in windows of 30 s.
-
-        A CPU gains nothing from more than one long segment at a time, and each takes memory: two batches of eight
-        segments of 15 s took 640 MB with two windows and 345 MB with half a one, in the same time.
-        """
-        return 0.5 if self.kind == "cpu" else 16
 
     @classmethod
     def choose(cls, wanted: str, compute_type: str) -> Self:
@@ -103,20 +112,27 @@ class Encoded:
         """Some of the windows, in the given order."""
         if list(rows) == list(range(self.size)):
             return self
-        view = self.view.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32)
-        picked = np.ascontiguousarray(np.array(view)[list(rows)])
+        picked = np.ascontiguousarray(on_host([self.view])[0][list(rows)])
         return Encoded(ctranslate2.StorageView.from_array(picked), len(rows))
+
+
+def on_host(views: Sequence[Any]) -> list[npt.NDArray[np.float32]]:
+    """CTranslate2's views as arrays, which share their memory where they lie on the host already."""
+    return [
+        np.array(view.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32), copy=None) for view in views
+    ]
 
 
 class Whisper:
     """One loaded model. Safe to use from as many threads as it has `workers`; more of them wait."""
 
-    def __init__(self, model: WhisperModel) -> None:
+    def __init__(self, model: WhisperModel, work_space: WorkSpace) -> None:
         self._model = model
         # Held while segments are decoded again in a full window, which takes several times a short one's work space:
         # it is rare enough to be done by one thread at a time.
         self.second_decoding = threading.Lock()
         self.is_multilingual: bool = model.model.is_multilingual
+        self.work_space = work_space
         # English-only models ignore both; any tokenizer gives the suppressed tokens, which languages share.
         self._suppressed = list(get_suppressed_tokens(self.tokenizer("en", "transcribe"), [-1]))
 
@@ -137,7 +153,7 @@ class Whisper:
                     num_workers=workers,
                     local_files_only=True,
                 )
-                return cls(model)
+                return cls(model, _work_space(model, device, (Path(path) / "model.bin").stat().st_size))
             except MemoryError:
                 raise
             except Exception as error:  # CTranslate2, tokenizers and json each fail in their own ways
@@ -171,8 +187,14 @@ class Whisper:
 
     def encode(self, mels: Mel) -> Encoded:
         """Run the encoder on windows of shape (n, n_mels, frames), frames even and at most 3000."""
+        at_once = max(1, self.work_space.encoder_frames // mels.shape[2])
         with translated_memory_errors():
-            return Encoded(self._model.model.encode(ctranslate2.StorageView.from_array(mels)), len(mels))
+            parts = [
+                self._model.model.encode(ctranslate2.StorageView.from_array(mels[start : start + at_once]))
+                for start in range(0, len(mels), at_once)
+            ]
+            view = parts[0] if len(parts) == 1 else ctranslate2.StorageView.from_array(np.concatenate(on_host(parts)))
+        return Encoded(view, len(mels))
 
     def detect_language(self, encoded: Encoded) -> list[list[tuple[str, float]]]:
         """For each window all languages with their probabilities, best first. Only for a multilingual model."""
@@ -363,6 +385,17 @@ class Whisper:
             hallucination_silence_threshold=None,
             hotwords=None,
         )
+
+
+def _work_space(model: WhisperModel, device: Device, weights_bytes: int) -> WorkSpace:
+    if device.kind != "cpu":
+        return WorkSpace(GPU_FRAMES, GPU_FRAMES)
+    shortest = np.zeros((1, model.model.n_mels, 2), dtype=np.float32)
+    width = model.model.encode(ctranslate2.StorageView.from_array(shortest)).shape[-1]
+    layers = _DECODER_LAYERS.get(width, width // 40)
+    # A key and a value for each position of the encoder's output, which are half as many as its frames.
+    frame_bytes = layers * width * np.dtype(np.float32).itemsize
+    return WorkSpace(CPU_ENCODER_FRAMES, max(CPU_WORK_SPACE_BYTES, weights_bytes // 2) // frame_bytes)
 
 
 @contextlib.contextmanager

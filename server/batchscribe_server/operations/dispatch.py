@@ -13,6 +13,7 @@ import structlog
 
 from batchscribe_server.domain.errors import LeaseLostError
 from batchscribe_server.domain.job import State
+from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.store import Claim, Outcome, Store
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
@@ -55,6 +56,7 @@ class Dispatch:
         run_job: Callable[[Claim], Awaitable[None]],
         owner: str,
         limits: DispatchLimits,
+        observer: JobObserver | None = None,
     ) -> None:
         self._store = store
         self._transcriber = transcriber
@@ -62,6 +64,7 @@ class Dispatch:
         self._run_job = run_job
         self._owner = owner
         self._limits = limits
+        self._observer = observer or JobObserver()
         self._stops: dict[tuple[str, int], asyncio.Future[Stop]] = {}
         self._claiming = asyncio.Lock()
         self._room = asyncio.Event()
@@ -134,7 +137,8 @@ class Dispatch:
     async def _end(self, claim: Claim, stop: Stop) -> None:
         match stop:
             case Stop.CANCELLED:
-                await self._store.finish(claim, Outcome(State.CANCELLED))
+                job = await self._store.finish(claim, Outcome(State.CANCELLED))
+                self._observer.job_ended(job.state, None)
             case Stop.RELEASED:
                 await self._store.release(claim)
             case Stop.LEASE_LOST:

@@ -16,6 +16,7 @@ from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.models import Models
+from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
 from batchscribe_server.operations.submit import MEDIA_PREFIX
@@ -59,6 +60,7 @@ class RunJob:
         write_outputs: WriteOutputs,
         now: Callable[[], datetime],
         limits: MediaLimits,
+        observer: JobObserver | None = None,
     ) -> None:
         self._store = store
         self._storage = storage
@@ -68,6 +70,7 @@ class RunJob:
         self._write_outputs = write_outputs
         self._now = now
         self._limits = limits
+        self._observer = observer or JobObserver()
 
     async def __call__(self, claim: Claim) -> None:
         """Run to the end, whichever it is."""
@@ -82,6 +85,7 @@ class RunJob:
             # The job stays as it is stored; whoever finds its lease expired goes on with it.
             log.warning("transcriber_closed", job=claim.job.name)
             return
+        self._observer.job_ended(job.state, job.error.reason if job.error else None)
         log.info(
             "job_finished",
             job=job.name,

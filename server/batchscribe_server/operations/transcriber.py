@@ -80,16 +80,23 @@ Transcription = MediaDescription | HeardSegment | DecodingProgress | MediaSummar
 
 @dataclass(frozen=True, slots=True)
 class TranscriberStatus:
-    """What the engine is doing; `reason` says in plain words why it is not ready."""
+    """What the engine is doing; `reason` says in plain words why it is not ready.
+
+    `loading_model` is empty while no model is being loaded, `resident_bytes` is what the inference process takes, and
+    `waiting_files` counts those for which no media worker is free.
+    """
 
     ready: bool
     reason: str = ""
     device: str = ""
     compute_type: str = ""
     loaded_models: tuple[str, ...] = ()
+    loading_model: str = ""
+    resident_bytes: int = 0
     slots: int = 0
     free_slots: int = 0
     waiting_segments: int = 0
+    waiting_files: int = 0
 
 
 class Transcriber(Protocol):

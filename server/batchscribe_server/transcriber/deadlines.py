@@ -14,8 +14,8 @@ class WatchdogLimits:
     """A batch may take `factor` times what it is expected to take, and `floor_s` at least.
 
     `first_guess` is the expected seconds for each second of padded audio while nothing was measured for its model.
-    `heartbeat_s` is how long the engine may be silent, `start_s` how long it may have batches without starting one
-    (it loads a model then), `tick_s` how often this is looked at.
+    `heartbeat_s` is how long the engine may be silent, `start_s` how long it may load one model, and have batches
+    without starting one, `tick_s` how often this is looked at.
     """
 
     factor: float = 20.0
@@ -52,16 +52,25 @@ class Watchdog:
         self._running: dict[int, _Running] = {}
         self._silent_s = 0.0
         self._unstarted_s = 0.0
+        self._loading = ""
+        self._loading_s = 0.0
 
     def reset(self) -> None:
         """A new engine, which has nothing yet."""
         self._running.clear()
         self._silent_s = 0.0
         self._unstarted_s = 0.0
+        self.loading("")
 
     def alive(self) -> None:
         """The engine said something."""
         self._silent_s = 0.0
+
+    def loading(self, model: str) -> None:
+        """The engine loads the model of that name, or none."""
+        if model != self._loading:
+            self._loading = model
+            self._loading_s = 0.0
 
     def started(self, batch_id: int, model: Hashable, padded_s: float) -> None:
         """A batch of so much padded audio runs from now on."""
@@ -84,6 +93,7 @@ class Watchdog:
     def passed(self, seconds: float, *, waiting: bool) -> None:
         """Time went by; `waiting` says whether the engine has batches that it didn't start."""
         self._silent_s += seconds
+        self._loading_s += seconds
         for running in self._running.values():
             running.elapsed_s += seconds
         if waiting and not self._running:
@@ -104,3 +114,8 @@ class Watchdog:
     def stuck(self) -> bool:
         """True when the engine has had work for too long without starting any of it."""
         return self._unstarted_s > self.limits.start_s
+
+    @property
+    def hung_load(self) -> str:
+        """The name of a model that is being loaded for too long, whatever else the engine does; else nothing."""
+        return self._loading if self._loading_s > self.limits.start_s else ""

@@ -24,13 +24,14 @@ from batchscribe_engine.messages import (
     WindowDone,
 )
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.blame import Batch, Verdict, judge, suspect
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
 from batchscribe_server.transcriber.deadlines import Watchdog, WatchdogLimits
 from batchscribe_server.transcriber.pool import SegmentPool
 from batchscribe_server.transcriber.reasons import known_reason
-from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow, SegmentOwner, padded_s
+from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow, SegmentOwner, decoded, padded_s
 from batchscribe_server.transcriber.slots import SlotAllocator
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ class EngineProcess:
         limits: WatchdogLimits,
         backoff: Backoff,
         max_deaths: int = 3,
+        observer: EngineObserver,
     ) -> None:
         self._command = command
         self._arena_descriptor = arena_descriptor
@@ -83,6 +85,7 @@ class EngineProcess:
         self._watchdog = Watchdog(limits)
         self._backoff = backoff
         self._max_deaths = max_deaths
+        self._observer = observer
         self._batch_ids = itertools.count(1)
         self._in_flight: dict[int, _InFlight] = {}
         self._again: deque[Batch] = deque()
@@ -116,6 +119,7 @@ class EngineProcess:
                 child, hello = await Child.spawn(self._command, self._arena_descriptor)
             except ChildStartError as error:
                 self.reason = f"the engine does not start: {error}"
+                self._observer.engine_not_started()
                 log.error("engine_start_failed", reason=str(error), failures=self._fruitless + 1)  # noqa: TRY400 - its words say all
             else:
                 assert isinstance(hello, EngineReady)
@@ -148,6 +152,7 @@ class EngineProcess:
             # This is also the way out when the service stops. A dead child takes no time here.
             await child.end()
         log.error("engine_died", pid=child.pid, cause=self._cause.words, batches_in_flight=len(self._in_flight))
+        self._observer.engine_died(self._cause.reason)
         self._recover(self._cause)
 
     async def _listen(self, child: Child[FromEngine]) -> None:
@@ -159,6 +164,7 @@ class EngineProcess:
                 match message:
                     case EngineStatus():
                         self.heartbeat = message
+                        self._watchdog.loading(message.loading)
                     case BatchStarted():
                         self._on_started(message)
                     case BatchDone() | WindowDone():
@@ -216,19 +222,20 @@ class EngineProcess:
 
     def _on_done(self, message: BatchDone | WindowDone) -> None:
         segments = self._flight(message.batch_id).batch.segments
-        results = message.results if isinstance(message, BatchDone) else (message.result,)
-        if [result.segment_id for result in results] != [segment.segment_id for segment in segments]:
+        if [result.segment_id for result in message.results] != [segment.segment_id for segment in segments]:
             raise ChannelClosedError("an answer for other segments than it was given")
         batch = self._answered(message.batch_id)
         self._fruitless = 0
         self._watchdog.learn(_pace_key(batch), padded_s(segments), message.elapsed_s)
-        for segment, result in zip(segments, results, strict=True):
+        self._observer.batch_decoded(decoded(segments, message))
+        for segment, result in zip(segments, message.results, strict=True):
             segment.owner.heard(segment, result)
 
     def _on_failed(self, message: BatchFailed) -> None:
         self._flight(message.batch_id)
         batch = self._answered(message.batch_id)
         reason = known_reason(message.reason, Reason.INFERENCE_FAILED)
+        self._observer.batch_failed(batch.segments[0].model.name, reason)
         log.warning("batch_failed", reason=reason, message=message.message, segments=len(batch.segments))
         if reason is Reason.MODEL_UNAVAILABLE:
             for segment in batch.segments:
@@ -270,11 +277,22 @@ class EngineProcess:
             for batch_id, flight in self._in_flight.items():
                 flight.started = batch_id in overdue
             return Cause(Reason.INFERENCE_TIMEOUT, "a batch took many times as long as expected")
+        if model := self._watchdog.hung_load:
+            self._suspect_those_waiting_for(model)
+            return Cause(Reason.INFERENCE_TIMEOUT, f"model {model} was not loaded within {limits.start_s:g} s")
         if self._watchdog.silent:
             return Cause(Reason.INFERENCE_TIMEOUT, f"no heartbeat for {limits.heartbeat_s:g} s")
         if self._watchdog.stuck:
             return Cause(Reason.INFERENCE_TIMEOUT, f"no batch was started for {limits.start_s:g} s")
         return None
+
+    def _suspect_those_waiting_for(self, model: str) -> None:
+        """Put the batches for a model first among those to blame: what runs with other models is above suspicion."""
+        self._in_flight = dict(
+            sorted(self._in_flight.items(), key=lambda item: item[1].batch.segments[0].model.name != model)
+        )
+        for flight in self._in_flight.values():
+            flight.started = False
 
     def _recover(self, cause: Cause) -> None:
         """The engine is gone for certain: its slots are nobody's but ours again."""
@@ -289,6 +307,7 @@ class EngineProcess:
         for batch in verdict.retried:
             if (wanted := self._wanted(batch)).segments:
                 self._again.append(wanted)
+                self._observer.segments_retried(len(wanted.segments))
         self._pool.ring()
         for segment in verdict.condemned:
             at_s = segment.start_sample / SAMPLE_RATE_HZ
@@ -296,6 +315,7 @@ class EngineProcess:
                 f"The speech at {at_s:.1f} s could not be transcribed in {self._max_deaths} attempts "
                 f"({cause.words}). {REMEDY.get(cause.reason, 'Retry the file.')}"
             )
+            self._observer.segment_condemned(cause.reason)
             log.error("segment_condemned", reason=cause.reason, at_s=at_s, cause=cause.words)
             segment.owner.failed(segment, cause.reason, message)
 

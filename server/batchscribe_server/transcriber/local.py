@@ -13,6 +13,7 @@ from typing import Self
 
 from batchscribe_engine.arena import Arena
 from batchscribe_server.domain.recognition import OperatingPoint
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.operations.transcriber import (
     TranscriberClosedError,
     TranscriberStatus,
@@ -65,8 +66,14 @@ class LocalTranscriber:
     any that comes later.
     """
 
-    def __init__(self, config: TranscriberConfig, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        config: TranscriberConfig,
+        clock: Callable[[], float] = time.monotonic,
+        observer: EngineObserver | None = None,
+    ) -> None:
         self._clock = clock
+        observer = observer or EngineObserver()
         slots = max(config.slots, fewest_slots(config.media.workers))
         self._arena = Arena.create(slots)
         self._slots = SlotAllocator(slots)
@@ -74,10 +81,11 @@ class LocalTranscriber:
             engine_command(config.engine_argv, config.handshake_timeout_s, config.grace_s),
             self._arena.descriptor,
             self._slots,
-            SegmentPool(config.batches, clock),
+            SegmentPool(config.batches, clock, observer),
             limits=config.watchdog,
             backoff=config.backoff,
             max_deaths=config.max_deaths,
+            observer=observer,
         )
         self._files = MediaQueue(clock)
         self._media = MediaPool(
@@ -87,6 +95,7 @@ class LocalTranscriber:
             self._files,
             limits=config.media,
             backoff=config.backoff,
+            observer=observer,
         )
         self._segment_ids = itertools.count(1)
         self._sessions: set[Session | SequentialSession] = set()
@@ -137,9 +146,12 @@ class LocalTranscriber:
             device=hello.device if hello else "",
             compute_type=hello.compute_type if hello else "",
             loaded_models=tuple(model.name for model in heartbeat.models) if heartbeat else (),
+            loading_model=heartbeat.loading if heartbeat else "",
+            resident_bytes=heartbeat.resident_bytes if heartbeat else 0,
             slots=self._slots.slots,
             free_slots=self._slots.free,
             waiting_segments=self._engine.waiting_segments,
+            waiting_files=len(self._files),
         )
 
     async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:

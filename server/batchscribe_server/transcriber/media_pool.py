@@ -26,6 +26,7 @@ from batchscribe_engine.messages import (
     WorkerReady,
 )
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
 from batchscribe_server.transcriber.media_task import MediaQueue, MediaTask
@@ -61,6 +62,7 @@ class MediaPool:
         *,
         limits: WorkerLimits,
         backoff: Backoff,
+        observer: EngineObserver,
     ) -> None:
         self._command = command
         self._arena_descriptor = arena_descriptor
@@ -68,6 +70,7 @@ class MediaPool:
         self._queue = queue
         self._limits = limits
         self._backoff = backoff
+        self._observer = observer
         self._task_ids = itertools.count(1)
         self._alive = 0
         self.ready = asyncio.Event()
@@ -116,6 +119,7 @@ class MediaPool:
         for number in range(self._limits.tasks_per_worker):
             task = await self._queue.take(child.exited)
             if task is None:
+                self._observer.media_worker_died()
                 log.warning("media_worker_died", pid=child.pid, cause=await child.describe_death())
                 return number > 0
             run = MediaRun(next(self._task_ids), task, child, self._slots, self._limits)
@@ -128,6 +132,7 @@ class MediaPool:
 
     def _on_lost(self, task: MediaTask, pid: int, cause: str) -> None:
         task.crashes += 1
+        self._observer.media_worker_died()
         log.warning("media_worker_died", pid=pid, cause=cause, job_id=task.job_id, crashes=task.crashes)
         if task.cancelled.done():
             return

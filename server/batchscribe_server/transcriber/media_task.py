@@ -75,6 +75,10 @@ class MediaQueue:
         self._queued: list[MediaTask] = []
         self._idle: list[asyncio.Future[MediaTask]] = []
 
+    def __len__(self) -> int:
+        """How many files wait."""
+        return sum(not task.cancelled.done() for task in self._queued)
+
     def put(self, task: MediaTask) -> None:
         """Queue a file, or hand it to a worker that waits. One that comes again keeps its age."""
         self._queued.append(task)

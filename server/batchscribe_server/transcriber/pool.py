@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.transcriber.batcher import Batcher, BatchLimits
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 
@@ -13,9 +14,11 @@ from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 class SegmentPool:
     """A `Batcher` with a clock and a bell. One dispatcher takes from it."""
 
-    def __init__(self, limits: BatchLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: BatchLimits, clock: Callable[[], float], observer: EngineObserver) -> None:
         self._batcher = Batcher(limits)
         self._clock = clock
+        self._observer = observer
+        self._since_s: dict[int, float] = {}  # by segment id: when it was queued
         self._bell = asyncio.Event()
 
     def __len__(self) -> int:
@@ -23,16 +26,23 @@ class SegmentPool:
 
     def add(self, segment: QueuedSegment) -> None:
         """Queue one segment."""
-        self._batcher.add(segment, self._clock())
+        now_s = self._clock()
+        self._batcher.add(segment, now_s)
+        self._since_s[segment.segment_id] = now_s
         self._bell.set()
 
     def drop(self, owner: SegmentOwner) -> None:
         """Forget the segments of a file."""
-        self._batcher.drop(lambda segment: segment.owner is owner)
+        for segment in self._batcher.drop(lambda segment: segment.owner is owner):
+            del self._since_s[segment.segment_id]
 
     def take(self, *, idle: bool) -> tuple[QueuedSegment, ...]:
         """The next batch if one is due."""
-        return self._batcher.take(self._clock(), idle=idle)
+        now_s = self._clock()
+        batch = self._batcher.take(now_s, idle=idle)
+        for segment in batch:
+            self._observer.segment_waited(now_s - self._since_s.pop(segment.segment_id))
+        return batch
 
     def ring(self) -> None:
         """Wake the dispatcher: the engine can take more."""

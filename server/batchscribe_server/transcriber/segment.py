@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult, WindowTask
+from batchscribe_engine.messages import (
+    SAMPLE_RATE_HZ,
+    BatchDone,
+    DecodeOptions,
+    ModelSpec,
+    SegmentResult,
+    WindowDone,
+    WindowTask,
+)
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.operations.observers import DecodedBatch, DecodedSegment
 from batchscribe_server.transcriber.slots import Grant
 
 
@@ -84,3 +93,14 @@ def padded_s(segments: Iterable[QueuedSegment]) -> float:
     """What a batch costs: its longest segment's length in seconds, times their number."""
     lengths_s = [segment.length_s for segment in segments]
     return max(lengths_s, default=0.0) * len(lengths_s)
+
+
+def decoded(segments: Sequence[QueuedSegment], done: BatchDone | WindowDone) -> DecodedBatch:
+    """A batch and its answer in the words of those who count."""
+    return DecodedBatch(
+        model=segments[0].model.name,
+        audio_s=sum(segment.length_s for segment in segments),
+        padded_s=padded_s(segments),
+        elapsed_s=done.elapsed_s,
+        segments=tuple(DecodedSegment(result.decoding, result.doubts) for result in done.results),
+    )

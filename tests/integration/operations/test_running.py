@@ -9,6 +9,8 @@ from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.event import Event, SegmentHeard
 from batchscribe_server.domain.job import State
 from batchscribe_server.domain.recognition import OnConflict, OutputConfig, OutputLayout, TranscriptFormat
+from batchscribe_server.metrics.exposition import new_registry
+from batchscribe_server.metrics.jobs import JobMetrics
 from batchscribe_server.operations.submit import NewBatch, NewJob
 from batchscribe_server.operations.transcriber import TranscriptionRequest
 from tests.in_process_service import TENANT, in_process_service
@@ -107,6 +109,33 @@ async def test_cancelling_a_running_job_stops_it_and_closes_its_transcription(tm
         job = await service.ended(job)
         assert job.state is State.CANCELLED
         assert transcriber.open == 0
+
+
+async def test_the_ends_of_jobs_are_counted_by_state_and_reason(tmp_path: Path) -> None:
+    def script(request: TranscriptionRequest) -> Script:
+        if request.file_name == "bad.wav":
+            return Script(failure=JobFailure(Reason.NO_AUDIO, "no audio stream"))
+        return Script()
+
+    registry = new_registry()
+    transcriber = ScriptedTranscriber(script)
+    async with in_process_service(tmp_path, transcriber, observer=JobMetrics(registry)) as service:
+        for name in ("a.wav", "b.wav", "bad.wav"):
+            await service.ended(await service.submit.job(TENANT, NewJob(service.audio(name))))
+        transcriber.flowing.clear()
+        transcriber.started.clear()
+        job = await service.submit.job(TENANT, NewJob(service.audio("c.wav")))
+        async with asyncio.timeout(10):
+            await transcriber.started.wait()
+        await service.store.cancel_job(TENANT, job.id)
+        await service.dispatch.drain(grace_s=10)
+    ended = {
+        tuple(sample.labels.values()): sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "batchscribe_jobs_ended_total"
+    }
+    assert ended == {("SUCCEEDED", ""): 2, ("FAILED", "NO_AUDIO"): 1, ("CANCELLED", ""): 1}
 
 
 async def test_cancelling_a_batch_spares_the_queued_files(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from faster_whisper import WhisperModel
 from batchscribe_engine.arena import Arena
 from batchscribe_engine.inference.sequential import transcribe_window
 from batchscribe_engine.inference.whisper import Whisper
+from batchscribe_engine.inference.windows import FULL_WINDOW_FRAMES, WorkSpace
 from batchscribe_engine.messages import InferWindow, WindowResult
 from batchscribe_server.domain.recognition import VoiceActivity
 from batchscribe_server.operations.transcriber import HeardSegment, Transcription
@@ -57,7 +58,7 @@ def model() -> Iterator[WhisperModel]:
 
 @pytest.fixture(scope="module")
 def whisper(model: WhisperModel) -> Whisper:
-    return Whisper(model)
+    return Whisper(model, WorkSpace(FULL_WINDOW_FRAMES, FULL_WINDOW_FRAMES))
 
 
 @pytest.fixture(scope="module")

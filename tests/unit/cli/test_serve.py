@@ -39,6 +39,7 @@ def test_what_was_said_is_handed_on(told: list[Mapping[str, object]]) -> None:
         [
             *("serve", "--listen", "0.0.0.0:1", "--file-root", "/a", "--file-root", "/b", "--model", "tiny.en"),
             *("--drain-timeout", "0", "--log-format", "json", "--media-workers", "3"),
+            *("--metrics-listen", "127.0.0.1:9464"),
         ],
     )
     assert told == [
@@ -49,6 +50,7 @@ def test_what_was_said_is_handed_on(told: list[Mapping[str, object]]) -> None:
             "drain_timeout_s": 0.0,
             "log_format": "json",
             "media_workers": 3,
+            "metrics_listen": "127.0.0.1:9464",
         }
     ]
 

@@ -44,14 +44,22 @@ def test_stack_cuts_what_exceeds_the_window() -> None:
 
 
 def test_token_limit_grows_with_the_segment_up_to_the_models() -> None:
-    assert token_limit(RATE_HZ) < token_limit(5 * RATE_HZ) < token_limit(30 * RATE_HZ) == 224
+    assert token_limit(RATE_HZ, "") < token_limit(5 * RATE_HZ, "") < token_limit(30 * RATE_HZ, "") == 224
 
 
-@given(st.lists(st.integers(2, 3000), max_size=40), st.integers(1, 4))
-def test_portions_hold_every_window_once_and_bound_the_attention(frames: list[int], max_full_windows: int) -> None:
-    divided = portions(frames, max_full_windows)
+def test_english_is_known_to_take_few_tokens() -> None:
+    assert 6 * 10 < token_limit(10 * RATE_HZ, "en") < token_limit(10 * RATE_HZ, "th")
+
+
+@given(st.lists(st.integers(2, 3000), max_size=40), st.integers(1, 20_000))
+def test_portions_hold_every_window_once_and_bound_the_frames(frames: list[int], max_frames: int) -> None:
+    divided = portions(frames, max_frames)
     assert sorted(index for portion in divided for index in portion) == list(range(len(frames)))
     for portion in divided:
         longest = max(frames[index] for index in portion)
         assert longest == frames[portion[0]]
-        assert len(portion) * longest**2 <= max_full_windows * 3000**2
+        assert len(portion) == 1 or len(portion) * longest <= max_frames
+
+
+def test_portions_are_about_equally_large() -> None:
+    assert [len(portion) for portion in portions([1000] * 9, 8000)] == [5, 4]

@@ -35,3 +35,23 @@ def test_a_file_that_cannot_be_used_is_said_in_one_line(
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [
+        ("", None),
+        ("127.0.0.1:9464", ("127.0.0.1", 9464)),
+        ("metrics.internal:0", ("metrics.internal", 0)),
+        ("[::]:9464", ("::", 9464)),
+    ],
+)
+def test_the_metrics_address_is_taken_apart(listen: str, address: tuple[str, int] | None) -> None:
+    assert load_settings({"metrics_listen": listen}).metrics.address == address
+
+
+@pytest.mark.parametrize("listen", ["9464", ":9464", "localhost", "localhost:", "localhost:http", "localhost:65536"])
+def test_what_is_no_address_for_the_metrics_is_refused(listen: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve({"metrics_listen": listen}) == 2
+    assert "metrics.listen" in (error := capsys.readouterr().err)
+    assert "HOST:PORT" in error

@@ -97,3 +97,38 @@ def test_a_new_engine_starts_with_a_clean_slate_and_the_old_ones_speed():
     watchdog.started(2, "base", padded_s=1.0)
     watchdog.passed(2.1, waiting=False)
     assert watchdog.overdue() == (2,)
+
+
+def test_a_load_that_takes_too_long_is_a_hang_whatever_else_goes_on():
+    watchdog = Watchdog(LIMITS)
+    watchdog.loading("large")
+    for batch_id in range(25):
+        watchdog.started(batch_id, "base", padded_s=5.0)
+        watchdog.passed(5.0, waiting=True)
+        watchdog.loading("large")
+        watchdog.done(batch_id)
+        assert watchdog.hung_load == ("large" if batch_id >= 20 else "")
+
+    assert (watchdog.stuck, watchdog.overdue()) == (False, ())
+
+
+def test_each_load_has_its_own_time():
+    watchdog = Watchdog(LIMITS)
+    watchdog.loading("large")
+    watchdog.passed(90.0, waiting=False)
+    watchdog.loading("base")
+    watchdog.passed(90.0, waiting=False)
+    assert watchdog.hung_load == ""
+    watchdog.loading("")
+    watchdog.passed(200.0, waiting=False)
+    assert watchdog.hung_load == ""
+
+
+def test_a_new_engine_loads_nothing():
+    watchdog = Watchdog(LIMITS)
+    watchdog.loading("large")
+    watchdog.passed(101.0, waiting=False)
+    watchdog.reset()
+    watchdog.loading("large")
+
+    assert watchdog.hung_load == ""

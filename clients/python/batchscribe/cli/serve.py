@@ -29,6 +29,9 @@ def serve(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, …", show_default="auto")] = None,
     compute_type: Annotated[str | None, typer.Option(help="int8, float16, …", show_default="auto")] = None,
     media_workers: Annotated[int | None, typer.Option(min=1, help="Processes that decode audio.")] = None,
+    metrics_listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus may read metrics.", show_default="off")
+    ] = None,
     drain_timeout: Annotated[
         float | None, typer.Option(metavar="S", min=0, help="How long running files may take to end at a stop.")
     ] = None,
@@ -47,6 +50,7 @@ def serve(
         "device": device,
         "compute_type": compute_type,
         "media_workers": media_workers,
+        "metrics_listen": metrics_listen,
         "drain_timeout_s": drain_timeout,
         "log_level": log_level,
         "log_format": log_format,
