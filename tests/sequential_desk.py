@@ -7,8 +7,9 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 import numpy as np
 
 from batchscribe_engine.arena import Arena
@@ -39,6 +40,28 @@ if TYPE_CHECKING:
     Samples = npt.NDArray[np.int16]
     Engine = Callable[[InferWindow, Arena], WindowResult]
 
+Message = TypeVar("Message", bound=msgspec.Struct)
+
+STORY = (
+    "The harbour was quiet when the first boats came back.",
+    "Nobody had expected them before the evening.",
+    "Two men in long coats stood at the end of the pier and counted the barrels.",
+    "Have you ever seen so many of them?",
+    "The older one shook his head and wrote a number into a small black book.",
+    "It had been raining for most of the week.",
+    "In the market hall the women were already setting up their tables.",
+    "Bread, cheese and apples were all that was left from the day before.",
+    "A boy ran through the crowd and shouted that the ship from Norway had arrived.",
+    "Everyone turned around.",
+    "The mayor put down his cup and looked for his hat.",
+    "Later they would say that it had been the best summer in years.",
+    "But on that morning nobody knew what was in the letters.",
+    "There were eleven of them, tied together with a piece of red string.",
+    "The postman carried them up the hill in the heat of the afternoon.",
+    "At the top he stopped, sat down on a stone and opened the first one.",
+)
+"""A minute of sentences in which none comes twice: a model that hears the text before soon repeats what repeats."""
+
 IN_SEQUENCE = RecognitionConfig(operating_point=OperatingPoint.SEQUENTIAL)
 ENGLISH = Model("model", ModelSource.PATH, "/model", 1, ("en",))
 
@@ -58,6 +81,11 @@ def blocks(samples: Samples) -> list[tuple[int, Samples]]:
         cut += cutter.push(portion, np.ones(-(-portion.size // FRAME_SAMPLES), dtype=np.float32))
     cut += cutter.finish()
     return [(block.start_sample, block.samples) for block in cut]
+
+
+def _sent(message: Message) -> Message:
+    """What arrives when a message is sent."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(message), type=type(message))
 
 
 @dataclass
@@ -125,7 +153,8 @@ class SequentialDesk:
         self.windows.append(window)
         for grant in window.grants:
             allocator.reading(grant)
-        result = self.engine(InferWindow(1, window.model, window.options, window.task), arena)
+        question = InferWindow(1, window.model, window.options, window.task)
+        result = _sent(self.engine(_sent(question), arena))
         for grant in window.grants:
             allocator.ready(grant)
         window.owner.heard(window, result)

@@ -335,15 +335,15 @@ class Whisper:
                 )
             end_s = get_end(found)
             if end_s is not None:
-                spoken_until_s = end_s
+                spoken_until_s = float(end_s)  # numpy's would not go into a message
                 if not whole and end_s > start_s:
                     next_frame = round(end_s * self._model.frames_per_second)
         passages = [
             TimedTokens(
                 tuple(each["tokens"]),
                 tokenizer.decode(each["tokens"]),
-                each["start"],
-                each["end"],
+                float(each["start"]),
+                float(each["end"]),
                 tuple(
                     Word(
                         word["word"], round(1000 * word["start"]), round(1000 * word["end"]), float(word["probability"])

@@ -18,7 +18,7 @@ from batchscribe_engine.inference.windows import FULL_WINDOW_FRAMES, WorkSpace
 from batchscribe_engine.messages import InferWindow, WindowResult
 from batchscribe_server.domain.recognition import VoiceActivity
 from batchscribe_server.operations.transcriber import HeardSegment, Transcription
-from tests.sequential_desk import IN_SEQUENCE, SequentialDesk, blocks, in_sequence
+from tests.sequential_desk import IN_SEQUENCE, STORY, SequentialDesk, blocks, in_sequence
 from tests.speech import read_wav, silence, spoken
 
 if TYPE_CHECKING:
@@ -26,24 +26,6 @@ if TYPE_CHECKING:
 
     Samples = npt.NDArray[np.int16]
 
-SENTENCES = (
-    "The harbour was quiet when the first boats came back.",
-    "Nobody had expected them before the evening.",
-    "Two men in long coats stood at the end of the pier and counted the barrels.",
-    "Have you ever seen so many of them?",
-    "The older one shook his head and wrote a number into a small black book.",
-    "It had been raining for most of the week.",
-    "In the market hall the women were already setting up their tables.",
-    "Bread, cheese and apples were all that was left from the day before.",
-    "A boy ran through the crowd and shouted that the ship from Norway had arrived.",
-    "Everyone turned around.",
-    "The mayor put down his cup and looked for his hat.",
-    "Later they would say that it had been the best summer in years.",
-    "But on that morning nobody knew what was in the letters.",
-    "There were eleven of them, tied together with a piece of red string.",
-    "The postman carried them up the hill in the heat of the afternoon.",
-    "At the top he stopped, sat down on a stone and opened the first one.",
-)
 PAUSES_S = (0.3, 1.1, 0.6, 2.4)
 EXACT = replace(IN_SEQUENCE, temperatures=(0.0,))  # no sampling
 
@@ -65,7 +47,7 @@ def whisper(model: WhisperModel) -> Whisper:
 def recording() -> Samples:
     """A minute; its second half is said softly, so that what was heard before counts for it: see `loudest`."""
     parts = []
-    for number, text in enumerate(SENTENCES):
+    for number, text in enumerate(STORY):
         said = read_wav(spoken(text))
         parts += [said // 4 if number >= 8 else said, silence(PAUSES_S[number % len(PAUSES_S)])]
     return np.concatenate(parts)
@@ -114,7 +96,7 @@ async def test_text_before_and_hotwords_are_context(whisper: Whisper) -> None:
 
 
 async def test_with_voice_activity_each_stretch_of_speech_is_heard_for_itself(whisper: Whisper) -> None:
-    first, second = read_wav(spoken(SENTENCES[0])), read_wav(spoken(SENTENCES[1]))
+    first, second = read_wav(spoken(STORY[0])), read_wav(spoken(STORY[1]))
     asked = in_sequence(config=replace(EXACT, voice_activity=VoiceActivity(enabled=True)), word_times=True)
     ours = desk(whisper)
     heard = segments(await ours.hear([(512 * 100, first), (512 * 1000, second)], asked))
