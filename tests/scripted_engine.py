@@ -6,7 +6,8 @@ are tested on real processes and real signals:
 
     python -m tests.scripted_engine --channel-fd N --arena-fd M [--concurrency K] [--script FILE] [--journal FILE]
 
-What it hears in a segment is `said <v>`, where v is the segment's first sample. The script is a JSON object:
+What it hears in a segment is `said <v>`, where v is the segment's first sample; in a window of a file that is heard in
+sequence likewise, with the next window where this one ends. The script is a JSON object:
 
     "crash": [v, ...]             SIGSEGV when a batch holds such a segment
     "hang": [v, ...]              never answer such a batch, while the heartbeat goes on
@@ -41,6 +42,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy
+
 from batchscribe_engine.arena import Arena, StaleSlotError
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
 from batchscribe_engine.inference.appetite import Appetite
@@ -54,11 +57,16 @@ from batchscribe_engine.messages import (
     EngineReady,
     EngineStatus,
     InferBatch,
+    InferWindow,
     LoadedModel,
+    Passage,
     SegmentResult,
     SegmentTask,
     Shutdown,
     ToEngine,
+    WindowDone,
+    WindowResult,
+    WindowTask,
     Word,
 )
 from batchscribe_server.domain.errors import JobFailure
@@ -182,7 +190,7 @@ class ScriptedEngine:
         while True:
             message = self._channel.receive()
             match message:
-                case InferBatch():
+                case InferBatch() | InferWindow():
                     thread = threading.Thread(target=self._serve, args=(message,), daemon=True)
                     self._threads.append(thread)
                     # In order, as an engine takes its batches up: the next one waits here for a worker.
@@ -201,7 +209,7 @@ class ScriptedEngine:
                 os._exit(0)
             time.sleep(self._script.get("heartbeat_s", 0.1))
 
-    def _serve(self, batch: InferBatch) -> None:
+    def _serve(self, batch: InferBatch | InferWindow) -> None:
         try:
             self._answer(batch)
         except StaleSlotError as error:
@@ -211,7 +219,7 @@ class ScriptedEngine:
         finally:
             self._concurrency.release()
 
-    def _answer(self, batch: InferBatch) -> None:
+    def _answer(self, batch: InferBatch | InferWindow) -> None:
         began_s = time.monotonic()
         if self._script.get("die_on_load"):
             _die_of(signal.SIGKILL)
@@ -220,8 +228,17 @@ class ScriptedEngine:
             threading.Event().wait()
         self._models[batch.model.path] = LoadedModel(batch.model.name, batch.model.path, 1 << 20)
         self._channel.send(BatchStarted(batch.batch_id))
-        values = [self._value(segment) for segment in batch.segments]
-        self._note(batch, values)
+        if isinstance(batch, InferWindow):
+            values, languages, samples = (
+                [self._first(batch.window)],
+                [batch.window.language],
+                [batch.window.frames * 160],
+            )
+        else:
+            values = [self._value(segment) for segment in batch.segments]
+            languages = [segment.language for segment in batch.segments]
+            samples = [segment.samples for segment in batch.segments]
+        self._note(batch, values, languages, samples)
         if set(values) & set(self._script.get("crash", ())):
             _die_of(signal.SIGSEGV)
         if set(values) & set(self._script.get("hang", ())):
@@ -233,6 +250,10 @@ class ScriptedEngine:
             self._channel.send(BatchFailed(batch.batch_id, failures[0], "as scripted"))
             return
         time.sleep(self._script.get("delay_s", 0.0))
+        if isinstance(batch, InferWindow):
+            result = self._hear_window(batch.window, values[0])
+            self._channel.send(WindowDone(batch.batch_id, result, max(1e-6, time.monotonic() - began_s)))
+            return
         limit_s = self._appetite.limit_s
         results = tuple(
             in_halves(self._hear_all, list(zip(batch.segments, values, strict=True)), _padded_s, self._appetite)
@@ -253,7 +274,14 @@ class ScriptedEngine:
             raise AssertionError(f"{samples.size} samples where {segment.samples} were announced")
         return int(samples[0])
 
-    def _note(self, batch: InferBatch, values: list[int]) -> None:
+    def _first(self, window: WindowTask) -> int:
+        """The first sample of a window, which lies some frames behind the beginning of its sound."""
+        spans = [self._arena.read(s.slot, s.generation)[s.first_sample :][: s.samples] for s in window.spans]
+        return int(numpy.concatenate(spans)[window.lead_frames * 160])
+
+    def _note(
+        self, batch: InferBatch | InferWindow, values: list[int], languages: list[str], samples: list[int]
+    ) -> None:
         if self.journal is None:
             return
         line = {
@@ -262,12 +290,25 @@ class ScriptedEngine:
             "batch": batch.batch_id,
             "model": batch.model.name,
             "values": values,
-            "languages": [segment.language for segment in batch.segments],
+            "languages": languages,
             "limit_s": self._appetite.limit_s,
-            "samples": [segment.samples for segment in batch.segments],
+            "samples": samples,
         }
         with self.journal.open("a") as file:
             file.write(json.dumps(line) + "\n")
+
+    @staticmethod
+    def _hear_window(window: WindowTask, value: int) -> WindowResult:
+        next_frame = window.start_frame + window.frames
+        return WindowResult(
+            segment_id=window.segment_id,
+            text=f"said {value}",
+            language=window.language or "en",
+            language_candidates=() if window.language else (("en", 0.95),),
+            avg_log_prob=-0.1,
+            passages=(Passage(f"said {value}", 10 * window.start_frame, 10 * next_frame),),
+            next_frame=next_frame,
+        )
 
     def _hear(self, segment: SegmentTask, value: int) -> SegmentResult:
         candidates: tuple[tuple[str, float], ...] = ()
@@ -311,8 +352,6 @@ def main() -> int:
     if code := script.get("exit_at_start", 0):
         print("the scripted engine will not start", file=sys.stderr)
         return int(code)
-    import numpy  # noqa: F401 - as it would be: what `Arena.read` needs is loaded before work comes
-
     channel: BlockingChannel[Any] = BlockingChannel(options.channel_fd, ToEngine)
     engine = ScriptedEngine(channel, Arena.attach(options.arena_fd), options.concurrency, script)
     engine.journal = options.journal

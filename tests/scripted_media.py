@@ -66,19 +66,20 @@ def write_script(
     values: Sequence[int],
     *,
     length_ms: int = 1000,
+    gap_ms: int = 500,
     accidents: dict[int, str] | None = None,
     accident_times: int = 1,
     failure: tuple[str, str] | None = None,
     warning: str = "",
 ) -> Path:
-    """Write a file whose segments hold `values`, one every `length_ms` + 500 ms; returns its path.
+    """Write a file whose segments hold `values`, `gap_ms` apart; returns its path.
 
     `accidents` maps a segment's number to what happens instead of it.
     """
     segments = [
         {
             "value": value,
-            "start_ms": index * (length_ms + 500),
+            "start_ms": index * (length_ms + gap_ms),
             "length_ms": length_ms,
             "accident": (accidents or {}).get(index, ""),
         }
@@ -89,7 +90,7 @@ def write_script(
         "accident_times": accident_times,
         "failure": failure,
         "warning": warning,
-        "duration_ms": len(values) * (length_ms + 500),
+        "duration_ms": len(values) * (length_ms + gap_ms),
     }
     path.write_text(json.dumps(script))
     return path

@@ -36,10 +36,12 @@ class VoiceActivityOptions(msgspec.Struct, frozen=True):
 
     `threshold` is the Silero probability above which a 32 ms frame counts as speech. `join_s` is how long a segment
     may grow by joining speech across pauses; no segment exceeds `MAX_SEGMENT_S`. With `enabled` false the audio is
-    cut into segments of at most `join_s` at its quietest points, and nothing is left out.
+    cut into segments of at most `join_s` at its quietest points, and nothing is left out; with `blocks` as well it is
+    cut into blocks as long as a slot, wherever that falls: what is heard in sequence needs no good cuts.
     """
 
     enabled: bool = True
+    blocks: bool = False
     threshold: float = 0.5
     min_silence_ms: int = 160
     min_speech_ms: int = 0
@@ -196,6 +198,55 @@ class InferBatch(Message, frozen=True):
     segments: tuple[SegmentTask, ...]
 
 
+class SlotSpan(msgspec.Struct, frozen=True):
+    """A part of a slot's sound: `samples` of it from its `first_sample` on."""
+
+    slot: int
+    generation: int
+    first_sample: int
+    samples: int
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What one window of a recording hands on to the next.
+
+    `tokens` are the last of the text before, timestamps and all; `spoken_until_s` is where its last word ended, from
+    the recording's beginning; `loudest` is the highest log-mel feature so far.
+    """
+
+    tokens: tuple[int, ...] = ()
+    spoken_until_s: float = 0.0
+    loudest: float = -1.5  # that of digital silence, which nothing lies below
+
+
+class WindowTask(msgspec.Struct, frozen=True):
+    """A window of a recording that is heard in sequence, each window from where the model left the one before.
+
+    It is `frames` frames of 10 ms long, at most 30 s, from the recording's `start_frame` on. `spans` hold its sound in
+    order: from `lead_frames` before it to a frame after it, since the analysis of a frame reaches into its neighbours,
+    or to the recording's end (`at_end`). Without a `context` the window is the first; an empty `language` asks for
+    detection.
+    """
+
+    segment_id: int
+    spans: tuple[SlotSpan, ...]
+    start_frame: int
+    lead_frames: int
+    frames: int
+    at_end: bool
+    language: str = ""
+    context: Context | None = None
+
+
+class InferWindow(Message, frozen=True):
+    """Transcribe one window of a recording that is heard in sequence. Answered by `WindowDone`, or as a batch is."""
+
+    batch_id: int
+    model: ModelSpec
+    options: DecodeOptions
+    window: WindowTask
+
+
 class Shutdown(Message, frozen=True):
     """Finish what runs, then exit. Sent to either kind of child."""
 
@@ -266,6 +317,36 @@ class BatchDone(Message, frozen=True):
     elapsed_s: float
 
 
+class Passage(msgspec.Struct, frozen=True):
+    """A stretch of text as the model timed it. Its times and its words' count from the recording's beginning."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    words: tuple[Word, ...] = ()
+
+
+class WindowResult(SegmentResult, frozen=True):
+    """What was heard in one window: `text` is that of its `passages`, and the next window begins at `next_frame`."""
+
+    passages: tuple[Passage, ...] = ()
+    next_frame: int = 0
+    context: Context = Context()
+
+
+class WindowDone(Message, frozen=True):
+    """The result of a window. `elapsed_s` leaves the model's load out."""
+
+    batch_id: int
+    result: WindowResult
+    elapsed_s: float
+
+    @property
+    def results(self) -> tuple[SegmentResult, ...]:
+        """The same as a batch's."""
+        return (self.result,)
+
+
 class BatchFailed(Message, frozen=True):
     """The batch as a whole could not be run: MODEL_UNAVAILABLE, INFERENCE_OUT_OF_MEMORY or INFERENCE_FAILED."""
 
@@ -300,5 +381,5 @@ class EngineStatus(Message, frozen=True):
 
 ToMediaWorker = TranscodeTask | SlotGranted | CancelTask | Shutdown
 FromMediaWorker = WorkerReady | MediaOpened | SlotWanted | SegmentReady | MediaProgress | MediaFinished | MediaFailed
-ToEngine = InferBatch | Shutdown
-FromEngine = EngineReady | BatchStarted | BatchDone | BatchFailed | BatchSizeLearned | EngineStatus
+ToEngine = InferBatch | InferWindow | Shutdown
+FromEngine = EngineReady | BatchStarted | BatchDone | WindowDone | BatchFailed | BatchSizeLearned | EngineStatus

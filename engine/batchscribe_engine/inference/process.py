@@ -33,6 +33,7 @@ from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
 from batchscribe_engine.inference.appetite import Appetite
 from batchscribe_engine.inference.core import Prepared, decode, prepare
 from batchscribe_engine.inference.errors import InferenceError, device_is_broken
+from batchscribe_engine.inference.sequential import transcribe_window
 from batchscribe_engine.messages import (
     BatchDone,
     BatchFailed,
@@ -40,10 +41,12 @@ from batchscribe_engine.messages import (
     BatchStarted,
     EngineStatus,
     InferBatch,
+    InferWindow,
     Message,
     SegmentResult,
     Shutdown,
     ToEngine,
+    WindowDone,
 )
 
 if TYPE_CHECKING:
@@ -64,13 +67,21 @@ Outcome = TypeVar("Outcome")
 log = logging.getLogger(__name__)
 
 
+Work = InferBatch | InferWindow
+
+
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A batch that the device may begin. Its model stays lent until `lease` is closed."""
+    """Work that the device may begin. Its model stays lent until `lease` is closed."""
 
-    prepared: Prepared
+    work: Prepared | InferWindow
     whisper: Whisper
     lease: contextlib.ExitStack
+
+    @property
+    def batch(self) -> Work:
+        """What was asked for."""
+        return self.work if isinstance(self.work, InferWindow) else self.work.batch
 
 
 class InferenceProcess:
@@ -97,7 +108,7 @@ class InferenceProcess:
         self._appetites: dict[tuple[str, int], Appetite] = {}  # by path of the model and beam size
         self._idle_unload_s = idle_unload_s
         self._pulse_s = pulse_s
-        self._batches: queue.Queue[InferBatch | None] = queue.Queue(concurrency * QUEUED_BATCHES_PER_WORKER)
+        self._batches: queue.Queue[Work | None] = queue.Queue(concurrency * QUEUED_BATCHES_PER_WORKER)
         self._prepared: queue.Queue[_Ready | None] = queue.Queue(concurrency)
         # A signal handler may put into a SimpleQueue whatever the main thread is just doing, unlike setting an Event.
         self._stop_wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -144,7 +155,7 @@ class InferenceProcess:
                 log.exception("message_not_understood")
                 exit_now(1)
             match message:
-                case InferBatch():
+                case InferBatch() | InferWindow():
                     if not self._stopping.is_set():
                         self._batches.put(message)
                 case Shutdown():
@@ -164,7 +175,7 @@ class InferenceProcess:
         while (batch := self._batches.get()) is not None and not self._stopping.is_set():
             self._prepare_one(batch, hand_on)  # whose features are gone while the next one is waited for
 
-    def _prepare_one(self, batch: InferBatch, hand_on: Callable[[_Ready], None]) -> None:
+    def _prepare_one(self, batch: Work, hand_on: Callable[[_Ready], None]) -> None:
         outcome = self._attempt(self._prepare, batch, batch)
         if isinstance(outcome, BatchFailed):
             self._send(outcome)
@@ -172,9 +183,9 @@ class InferenceProcess:
             hand_on(outcome)
 
     def _answer(self, ready: _Ready) -> None:
-        self._send(self._attempt(self._decode, ready, ready.prepared.batch))
+        self._send(self._attempt(self._decode, ready, ready.batch))
 
-    def _attempt(self, step: Callable[[Item], Outcome], item: Item, batch: InferBatch) -> Outcome | BatchFailed:
+    def _attempt(self, step: Callable[[Item], Outcome], item: Item, batch: Work) -> Outcome | BatchFailed:
         try:
             return step(item)
         except Exception as error:  # the engine's boundary: one bad batch must not end the others
@@ -186,26 +197,31 @@ class InferenceProcess:
             log.exception("batch_failed")
             return BatchFailed(batch.batch_id, InferenceError.reason, f"{type(error).__name__}: {error}")
 
-    def _prepare(self, batch: InferBatch) -> _Ready:
+    def _prepare(self, batch: Work) -> _Ready:
         with contextlib.ExitStack() as lease:
             whisper = lease.enter_context(self._models.lent(batch.model))
-            return _Ready(prepare(batch, self._arena, whisper), whisper, lease.pop_all())
+            # A window's features are computed with its decoding: they depend on the windows before.
+            work = batch if isinstance(batch, InferWindow) else prepare(batch, self._arena, whisper)
+            return _Ready(work, whisper, lease.pop_all())
 
-    def _decode(self, ready: _Ready) -> BatchDone:
-        batch = ready.prepared.batch
+    def _decode(self, ready: _Ready) -> BatchDone | WindowDone:
+        batch_id = ready.batch.batch_id
         with ready.lease:
-            self._send(BatchStarted(batch.batch_id))
+            self._send(BatchStarted(batch_id))
             start_s = time.perf_counter()
-            results = self._decode_within_limit(ready)
-            return BatchDone(batch.batch_id, results, time.perf_counter() - start_s)
+            if isinstance(ready.work, InferWindow):
+                result = transcribe_window(ready.work, self._arena, ready.whisper)
+                return WindowDone(batch_id, result, time.perf_counter() - start_s)
+            results = self._decode_within_limit(ready.work, ready.whisper)
+            return BatchDone(batch_id, results, time.perf_counter() - start_s)
 
-    def _decode_within_limit(self, ready: _Ready) -> tuple[SegmentResult, ...]:
-        batch = ready.prepared.batch
+    def _decode_within_limit(self, prepared: Prepared, whisper: Whisper) -> tuple[SegmentResult, ...]:
+        batch = prepared.batch
         kind = batch.model.path, batch.options.beam_size
         appetite = self._appetites.setdefault(kind, Appetite(self._max_padded_s))
         limit_s = appetite.limit_s
         try:
-            return decode(ready.prepared, ready.whisper, appetite)
+            return decode(prepared, whisper, appetite)
         finally:
             if appetite.limit_s != limit_s:
                 self._send(BatchSizeLearned(*kind, appetite.limit_s))

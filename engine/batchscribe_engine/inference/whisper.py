@@ -15,15 +15,24 @@ from typing import TYPE_CHECKING, Any, Self
 import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
+from faster_whisper.audio import pad_or_trim
 from faster_whisper.tokenizer import Tokenizer
-from faster_whisper.transcribe import get_suppressed_tokens
+from faster_whisper.transcribe import TranscriptionOptions, get_suppressed_tokens
+from faster_whisper.utils import get_end
 
 from batchscribe_engine.inference.errors import InferenceError, ModelUnavailableError, OutOfMemoryError
-from batchscribe_engine.inference.hypothesis import Hypothesis
+from batchscribe_engine.inference.hypothesis import Hypothesis, TimedHypothesis, TimedTokens
 from batchscribe_engine.inference.memory import return_freed_memory
-from batchscribe_engine.inference.prompts import prompt_tokens
-from batchscribe_engine.inference.windows import FULL_WINDOW_FRAMES, SAMPLES_PER_FRAME, WorkSpace, content_frames
+from batchscribe_engine.inference.prompts import MAX_HINT_TOKENS, prompt_tokens
+from batchscribe_engine.inference.windows import (
+    DYNAMIC_RANGE,
+    FULL_WINDOW_FRAMES,
+    SAMPLES_PER_FRAME,
+    WorkSpace,
+    content_frames,
+)
 from batchscribe_engine.inference.words import Alignment
+from batchscribe_engine.messages import DecodeOptions, Word
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -35,6 +44,10 @@ BEST_OF = 5
 """How many samples are drawn at a temperature above 0; the likeliest is taken."""
 
 _INT16_SCALE = 1 / 32768
+
+# What faster-whisper joins to the word after it, and to the word before.
+_PREPENDED = "\"'“¿([{-"
+_APPENDED = "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001  full-width marks are meant
 
 CPU_ENCODER_FRAMES = 1200
 """A CPU encodes windows one by one, short ones in twos or threes: more of them at once don't fit its caches (base,
@@ -253,6 +266,125 @@ class Whisper:
                 encoded.view, tokenizer.sot_sequence, [list(each) for each in tokens], list(frames)
             )
         return [Alignment(result.alignments, result.text_token_probs) for result in results]
+
+    # for windows that are heard in sequence, as faster-whisper hears them
+
+    def window_features(
+        self, samples: npt.NDArray[np.int16], *, lead_frames: int, frames: int, at_end: bool, loudest: float
+    ) -> tuple[Mel, float]:
+        """The log-mel features of a window within 16 kHz mono samples, (n_mels, 3000), and the highest feature so far.
+
+        The samples are those of a `WindowTask`. faster-whisper clips features at 80 dB below the loudest of the whole
+        file; here it is the loudest up to this window.
+        """
+        audio = samples.astype(np.float32) * np.float32(_INT16_SCALE)
+        mel = self._model.feature_extractor(audio, padding=SAMPLES_PER_FRAME if at_end else 0)
+        window = mel[:, lead_frames : lead_frames + frames].astype(np.float32, copy=False)
+        loudest = max(loudest, float(window.max()))
+        heard: Mel = pad_or_trim(np.maximum(window, np.float32(loudest - DYNAMIC_RANGE)))
+        return heard, loudest
+
+    def prompt_in_sequence(self, tokenizer: Tokenizer, hotwords: str, previous: Sequence[int]) -> list[int]:
+        """The prompt of a window whose text before, in tokens, is `previous`.
+
+        Hotwords get at most half of the hints' room: faster-whisper lets them fill the model's context.
+        """
+        known = tokenizer.encode(" " + hotwords.strip()) if hotwords.strip() else []
+        if len(known) > MAX_HINT_TOKENS // 2:
+            hotwords = tokenizer.decode(known[: MAX_HINT_TOKENS // 2])
+        prompt: list[int] = self._model.get_prompt(tokenizer, list(previous), hotwords=hotwords.strip() or None)
+        return prompt
+
+    def generate_in_sequence(
+        self, encoded: Encoded, prompt: Sequence[int], tokenizer: Tokenizer, options: DecodeOptions
+    ) -> TimedHypothesis:
+        """What faster-whisper makes of one window with its prompt: timestamps, beam, and higher temperatures."""
+        with translated_memory_errors():
+            result, avg_log_prob, temperature, compression_ratio = self._model.generate_with_fallback(
+                encoded.view, list(prompt), tokenizer, self._faster_whisper_options(options)
+            )
+        return TimedHypothesis(
+            tuple(result.sequences_ids[0]), avg_log_prob, result.no_speech_prob, temperature, compression_ratio
+        )
+
+    def passages(
+        self,
+        encoded: Encoded,
+        tokenizer: Tokenizer,
+        tokens: Sequence[int],
+        *,
+        start_frame: int,
+        frames: int,
+        word_times: bool,
+        spoken_until_s: float,
+    ) -> tuple[list[TimedTokens], int, float]:
+        """The passages into which its timestamps divide a window, the frame to go on at, and where speech ended.
+
+        Times are seconds from the beginning of the recording, of which the window is `frames` frames of 10 ms from
+        `start_frame` on; `spoken_until_s` is where speech ended before it, and is only moved on with `word_times`.
+        """
+        start_s = start_frame * self._model.feature_extractor.time_per_frame
+        length_s = frames * self._model.feature_extractor.time_per_frame
+        found, next_frame, whole = self._model._split_segments_by_timestamps(
+            tokenizer, list(tokens), start_s, frames, length_s, start_frame
+        )
+        if word_times:
+            with translated_memory_errors():
+                self._model.add_word_timestamps(
+                    [found], tokenizer, encoded.view, frames, _PREPENDED, _APPENDED, spoken_until_s
+                )
+            end_s = get_end(found)
+            if end_s is not None:
+                spoken_until_s = float(end_s)  # numpy's would not go into a message
+                if not whole and end_s > start_s:
+                    next_frame = round(end_s * self._model.frames_per_second)
+        passages = [
+            TimedTokens(
+                tuple(each["tokens"]),
+                tokenizer.decode(each["tokens"]),
+                float(each["start"]),
+                float(each["end"]),
+                tuple(
+                    Word(
+                        word["word"], round(1000 * word["start"]), round(1000 * word["end"]), float(word["probability"])
+                    )
+                    for word in each.get("words", ())
+                ),
+            )
+            for each in found
+        ]
+        return passages, next_frame, spoken_until_s
+
+    def _faster_whisper_options(self, options: DecodeOptions) -> TranscriptionOptions:
+        """Our options as faster-whisper's; what we have no option for is as its `transcribe` has it by default."""
+        return TranscriptionOptions(
+            beam_size=options.beam_size,
+            best_of=BEST_OF,
+            patience=1,
+            length_penalty=1,
+            repetition_penalty=1,
+            no_repeat_ngram_size=0,
+            log_prob_threshold=options.log_prob_threshold,
+            no_speech_threshold=options.no_speech_threshold,
+            compression_ratio_threshold=options.compression_ratio_threshold,
+            condition_on_previous_text=True,
+            prompt_reset_on_temperature=0.5,
+            temperatures=list(options.temperatures),
+            initial_prompt=None,
+            prefix=None,
+            suppress_blank=True,
+            suppress_tokens=self._suppressed,
+            without_timestamps=False,
+            max_initial_timestamp=1.0,
+            word_timestamps=options.word_times,
+            prepend_punctuations=_PREPENDED,
+            append_punctuations=_APPENDED,
+            multilingual=False,
+            max_new_tokens=None,
+            clip_timestamps="0",
+            hallucination_silence_threshold=None,
+            hotwords=None,
+        )
 
 
 def _work_space(model: WhisperModel, device: Device, weights_bytes: int) -> WorkSpace:

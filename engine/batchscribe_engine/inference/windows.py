@@ -28,7 +28,9 @@ FULL_WINDOW_FRAMES = MAX_SEGMENT_S * FRAMES_PER_S
 MAX_NEW_TOKENS = 224
 """Half of Whisper's context: what it may say about one window."""
 
-_DYNAMIC_RANGE = 2.0  # Whisper clips its log-mel features at 80 dB below their peak: 2.0 after scaling
+DYNAMIC_RANGE = 2.0
+"""Whisper clips its log-mel features at 80 dB below their peak: 2.0 after scaling."""
+
 _SILENCE = -1.5  # the feature of digital silence, which nothing lies below
 
 
@@ -51,7 +53,7 @@ def stack(mels: Sequence[Mel], frames: int) -> Mel:
     for row, mel in zip(batch, mels, strict=True):
         heard = mel[:, :frames]
         row[:, : heard.shape[1]] = heard
-        row[:, heard.shape[1] :] = max(float(mel.max()) - _DYNAMIC_RANGE, _SILENCE)
+        row[:, heard.shape[1] :] = max(float(mel.max()) - DYNAMIC_RANGE, _SILENCE)
     return batch
 
 

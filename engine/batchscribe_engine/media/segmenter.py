@@ -55,7 +55,9 @@ class Segmenter(Protocol):
 
 def segmenter(options: VoiceActivityOptions) -> Segmenter:
     """The segmenter that `options` ask for."""
-    return SpeechSegmenter(options) if options.enabled else EvenSegmenter(options)
+    if options.enabled:
+        return SpeechSegmenter(options)
+    return BlockSegmenter() if options.blocks else EvenSegmenter(options)
 
 
 class SpeechSegmenter:
@@ -170,6 +172,35 @@ class EvenSegmenter:
     def finish(self) -> list[Segment]:
         """See `Segmenter.finish`."""
         return [self._sound.cut(self._start, self._frame)] if self._weights else []
+
+    @property
+    def held_samples(self) -> int:
+        """How much sound is kept."""
+        return self._sound.held_samples
+
+
+class BlockSegmenter:
+    """Blocks of `MAX_SEGMENT_FRAMES` that follow each other, the last one shorter."""
+
+    def __init__(self) -> None:
+        self._sound = RecentSound()
+        self._start = 0
+        self._frame = 0
+
+    def push(self, samples: npt.NDArray[np.int16], probabilities: npt.NDArray[np.float32]) -> list[Segment]:
+        """See `Segmenter.push`; the probabilities only count here."""
+        self._sound.append(samples)
+        self._frame += len(probabilities)
+        blocks = []
+        while self._frame - self._start >= MAX_SEGMENT_FRAMES:
+            blocks.append(self._sound.cut(self._start, self._start + MAX_SEGMENT_FRAMES))
+            self._start += MAX_SEGMENT_FRAMES
+        self._sound.forget(self._start)
+        return blocks
+
+    def finish(self) -> list[Segment]:
+        """See `Segmenter.finish`."""
+        return [self._sound.cut(self._start, self._frame)] if self._frame > self._start else []
 
     @property
     def held_samples(self) -> int:

@@ -14,10 +14,13 @@ class Task(StrEnum):
 
 
 class OperatingPoint(StrEnum):
-    """STANDARD decodes greedily, ENHANCED with a beam of five."""
+    """STANDARD decodes greedily, ENHANCED with a beam of five, SEQUENTIAL as faster-whisper does by default: with a
+    beam of five, window after window, with the text before as context.
+    """
 
     STANDARD = "standard"
     ENHANCED = "enhanced"
+    SEQUENTIAL = "sequential"
 
 
 class TranscriptFormat(StrEnum):
@@ -59,7 +62,7 @@ class OnConflict(StrEnum):
 class VoiceActivity:
     """How speech is found; None leaves a value to the service. `enabled` false transcribes silence as well."""
 
-    enabled: bool = True
+    enabled: bool | None = None
     threshold: float | None = None
     min_silence_ms: int | None = None
     min_speech_ms: int | None = None
@@ -88,7 +91,14 @@ class RecognitionConfig:
     @property
     def effective_beam_size(self) -> int:
         """The beam that is decoded with."""
-        return self.beam_size or (5 if self.operating_point is OperatingPoint.ENHANCED else 1)
+        return self.beam_size or (1 if self.operating_point is OperatingPoint.STANDARD else 5)
+
+    @property
+    def finds_speech(self) -> bool:
+        """Whether speech is told from silence first. In sequence that is left to the model, unless it is asked for."""
+        if self.voice_activity.enabled is not None:
+            return self.voice_activity.enabled
+        return self.operating_point is not OperatingPoint.SEQUENTIAL
 
 
 @dataclass(frozen=True, slots=True)

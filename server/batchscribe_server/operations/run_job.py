@@ -162,6 +162,7 @@ class RunJob:
             language=job.config.language or (known.code if known else ""),
             word_times=job.config.word_time_offsets or job.config.word_confidence or job.output.needs_word_times,
             first_segment=job.media_segments_done,
+            resume_at_ms=job.processed_ms,
             fairness_key=job.batch_id or job.id,
             priority=job.priority,
             max_duration_ms=self._limits.max_duration_ms,

@@ -16,9 +16,11 @@ class TranscriptionRequest:
     """One file to transcribe.
 
     `path` is a local file, `file_name` what it is called where it came from: of some formats the suffix is the only
-    sign. `first_segment` is the number of speech segments that an earlier, interrupted run has
-    stored already; their results are not given again. `language` is empty to have it detected. `word_times` asks for
-    word times beyond what `config` says. `fairness_key` groups requests that share one turn at the engine.
+    sign. `first_segment` is the number of speech segments that an earlier, interrupted run has stored already; their
+    results are not given again. A file that is heard in sequence isn't cut beforehand: it goes on at `resume_at_ms`,
+    up to where that run has stored it, and numbers on from `first_segment`. `language` is empty to have it detected.
+    `word_times` asks for word times beyond what `config` says. `fairness_key` groups requests that share one turn at
+    the engine.
     """
 
     job_id: str
@@ -28,6 +30,7 @@ class TranscriptionRequest:
     language: str = ""
     word_times: bool = False
     first_segment: int = 0
+    resume_at_ms: int = 0
     fairness_key: str = ""
     priority: int = 0
     max_duration_ms: int = 0

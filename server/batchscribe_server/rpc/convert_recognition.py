@@ -12,7 +12,10 @@ _TASK_MESSAGES = {task: message for message, task in _TASKS.items()}
 _OPERATING_POINTS = {
     pb.OPERATING_POINT_STANDARD: OperatingPoint.STANDARD,
     pb.OPERATING_POINT_ENHANCED: OperatingPoint.ENHANCED,
+    pb.OPERATING_POINT_SEQUENTIAL: OperatingPoint.SEQUENTIAL,
 }
+_SPEECH_FOUND = {pb.VoiceActivityConfig.MODE_AUTO: True, pb.VoiceActivityConfig.MODE_NONE: False}
+_VOICE_ACTIVITY_MODES = {found: mode for mode, found in _SPEECH_FOUND.items()}
 _OPERATING_POINT_MESSAGES = {point: message for message, point in _OPERATING_POINTS.items()}
 
 
@@ -60,7 +63,7 @@ def as_written(value: float) -> float:
 
 def _voice_activity(message: pb.VoiceActivityConfig) -> VoiceActivity:
     return VoiceActivity(
-        enabled=message.mode != pb.VoiceActivityConfig.MODE_NONE,
+        enabled=_SPEECH_FOUND.get(message.mode),
         threshold=as_written(message.threshold) if message.HasField("threshold") else None,
         min_silence_ms=duration_ms(message.min_silence) if message.HasField("min_silence") else None,
         min_speech_ms=duration_ms(message.min_speech) if message.HasField("min_speech") else None,
@@ -69,8 +72,9 @@ def _voice_activity(message: pb.VoiceActivityConfig) -> VoiceActivity:
 
 
 def _voice_activity_message(voice_activity: VoiceActivity) -> pb.VoiceActivityConfig:
-    mode = pb.VoiceActivityConfig.MODE_AUTO if voice_activity.enabled else pb.VoiceActivityConfig.MODE_NONE
-    message = pb.VoiceActivityConfig(mode=mode, threshold=voice_activity.threshold)
+    message = pb.VoiceActivityConfig(threshold=voice_activity.threshold)
+    if voice_activity.enabled is not None:
+        message.mode = _VOICE_ACTIVITY_MODES[voice_activity.enabled]
     if voice_activity.min_silence_ms is not None:
         message.min_silence.CopyFrom(duration(voice_activity.min_silence_ms))
     if voice_activity.min_speech_ms is not None:

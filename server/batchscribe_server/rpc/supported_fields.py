@@ -68,7 +68,7 @@ SUPPORTED_FIELDS = _fields(
 SUPPORTED_VALUES: dict[str, frozenset[str]] = {
     f"{PACKAGE}.{enum}": frozenset(values.split())
     for enum, values in {
-        "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED",
+        "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED OPERATING_POINT_SEQUENTIAL",
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",

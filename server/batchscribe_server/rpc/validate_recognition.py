@@ -33,6 +33,11 @@ def check_recognition(config: pb.RecognitionConfig, path: str, violations: Viola
         violations.add(f"{path}.initial_prompt", f"is longer than {MAX_PROMPT_CHARS} characters")
     _check_hotwords(config, path, violations)
     _check_voice_activity(config.vad, f"{path}.vad", violations)
+    if (
+        config.operating_point == pb.OPERATING_POINT_SEQUENTIAL
+        and config.vad.mode == pb.VoiceActivityConfig.MODE_UNSPECIFIED
+    ):
+        _refuse_without_voice_activity(config.vad, f"{path}.vad", violations)
     _check_decoding(config.decoding, f"{path}.decoding", violations)
 
 
@@ -59,6 +64,15 @@ def _check_voice_activity(vad: pb.VoiceActivityConfig, path: str, violations: Vi
     check_duration(vad.min_silence, MAX_VAD_DURATION_MS, f"{path}.min_silence", violations)
     check_duration(vad.min_speech, MAX_VAD_DURATION_MS, f"{path}.min_speech", violations)
     check_duration(vad.speech_pad, MAX_SPEECH_PAD_MS, f"{path}.speech_pad", violations)
+
+
+def _refuse_without_voice_activity(vad: pb.VoiceActivityConfig, path: str, violations: Violations) -> None:
+    """SEQUENTIAL hears everything by default, so how speech is found must not be set as if it mattered."""
+    for field, _ in vad.ListFields():
+        violations.add(
+            f"{path}.{field.name}",
+            f"has no effect with OPERATING_POINT_SEQUENTIAL unless {path}.mode is MODE_AUTO",
+        )
 
 
 def _check_decoding(decoding: pb.DecodingConfig, path: str, violations: Violations) -> None:

@@ -116,7 +116,7 @@ class Batcher:
             batch.append(best.segment)
             for party in _parties(best.segment):
                 turns[party] = next(next_turn)
-        return batch, len(batch) == limits.max_segments
+        return batch, len(batch) == limits.max_segments or batch[0].alone
 
     def _remove(self, segments: Iterable[QueuedSegment]) -> None:
         for segment in segments:
@@ -135,5 +135,6 @@ def _rank(waiting: _Waiting, now_s: float, turns: Turns) -> tuple[int, int, int,
     return -aged, turns[key], turns[file], waiting.order
 
 
-def _kind(segment: QueuedSegment) -> tuple[ModelSpec, DecodeOptions, int]:
-    return segment.model, segment.options, bisect_left(BUCKETS_S, segment.length_s)
+def _kind(segment: QueuedSegment) -> tuple[ModelSpec, DecodeOptions, int, int]:
+    its_own = segment.segment_id if segment.alone else 0
+    return segment.model, segment.options, bisect_left(BUCKETS_S, segment.length_s), its_own

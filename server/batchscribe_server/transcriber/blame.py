@@ -7,10 +7,11 @@ solo batch and has killed the engine `max_deaths` times is condemned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from batchscribe_server.transcriber.segment import QueuedSegment
+from batchscribe_server.transcriber.slots import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Batch:
     deaths: int = 0
     early_deaths: int = 0
     failed_in: int | None = None
+
+    @property
+    def grants(self) -> Iterator[Grant]:
+        """The slots that its segments lie in."""
+        return (grant for segment in self.segments for grant in segment.grants)
 
     def keeping(self, which: Callable[[QueuedSegment], bool]) -> Batch:
         """The batch without the segments of which `which` is false; it may be empty."""

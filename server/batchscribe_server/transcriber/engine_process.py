@@ -18,7 +18,9 @@ from batchscribe_engine.messages import (
     EngineStatus,
     FromEngine,
     InferBatch,
+    InferWindow,
     SegmentTask,
+    WindowDone,
 )
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.operations.observers import EngineObserver
@@ -29,7 +31,7 @@ from batchscribe_server.transcriber.blame import Batch, Verdict, judge, suspect
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
 from batchscribe_server.transcriber.deadlines import Watchdog, WatchdogLimits
 from batchscribe_server.transcriber.reasons import known_reason
-from batchscribe_server.transcriber.segment import QueuedSegment, decoded, padded_s
+from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow, decoded, padded_s
 from batchscribe_server.transcriber.slots import SlotAllocator
 
 log = structlog.get_logger()
@@ -164,7 +166,7 @@ class EngineProcess:
                         self._watchdog.loading(message.loading)
                     case BatchStarted():
                         self._on_started(message)
-                    case BatchDone():
+                    case BatchDone() | WindowDone():
                         self._on_done(message)
                     case BatchFailed():
                         self._on_failed(message)
@@ -211,7 +213,8 @@ class EngineProcess:
 
     def _limits_for(self, segment: QueuedSegment) -> BatchLimits:
         assert self.hello is not None
-        learned_s = self._learned_padded_s.get(_kind(segment), self.hello.max_batch_padded_s)
+        kind = segment.model.path, segment.options.beam_size
+        learned_s = self._learned_padded_s.get(kind, self.hello.max_batch_padded_s)
         return replace(
             self._batches,
             max_segments=min(self._batches.max_segments, self.hello.max_batch_segments),
@@ -221,20 +224,16 @@ class EngineProcess:
     def _send(self, child: Child[FromEngine], batch: Batch) -> None:
         batch_id = self._backlog.next_batch_id()
         self._in_flight[batch_id] = _InFlight(batch)
-        for segment in batch.segments:
-            self._slots.reading(segment.grant)
-        tasks = tuple(
-            SegmentTask(s.segment_id, s.grant.slot, s.grant.generation, s.samples, s.language) for s in batch.segments
-        )
-        first = batch.segments[0]
-        child.channel.send(InferBatch(batch_id, first.model, first.options, tasks))
+        for grant in batch.grants:
+            self._slots.reading(grant)
+        child.channel.send(_question(batch_id, batch))
 
     def _on_started(self, message: BatchStarted) -> None:
         flight = self._flight(message.batch_id)
         flight.started = True
         self._watchdog.started(message.batch_id, _kind(flight.batch.segments[0]), padded_s(flight.batch.segments))
 
-    def _on_done(self, message: BatchDone) -> None:
+    def _on_done(self, message: BatchDone | WindowDone) -> None:
         segments = self._flight(message.batch_id).batch.segments
         if [result.segment_id for result in message.results] != [segment.segment_id for segment in segments]:
             raise ChannelClosedError("an answer for other segments than it was given")
@@ -271,8 +270,8 @@ class EngineProcess:
         """Take a batch back: the engine doesn't read its slots any more."""
         batch = self._in_flight.pop(batch_id).batch
         self._watchdog.done(batch_id)
-        for segment in batch.segments:
-            self._slots.ready(segment.grant)
+        for grant in batch.grants:
+            self._slots.ready(grant)
         self._pool.ring()
         return batch
 
@@ -341,10 +340,21 @@ class EngineProcess:
         """What of a batch, whose slots are READY, somebody still waits for; the rest is given back."""
         for segment in batch.segments:
             if not segment.owner.wanted:
-                self._slots.release(segment.grant)
+                for grant in segment.grants:
+                    self._slots.release(grant)
         return batch.keeping(lambda segment: segment.owner.wanted)
 
 
-def _kind(segment: QueuedSegment) -> tuple[str, int]:
-    """What decides how long a second of audio takes, and how much memory."""
-    return segment.model.path, segment.options.beam_size
+def _kind(segment: QueuedSegment) -> tuple[str, int, bool]:
+    """What decides how long a second of audio takes."""
+    return segment.model.path, segment.options.beam_size, segment.alone
+
+
+def _question(batch_id: int, batch: Batch) -> InferBatch | InferWindow:
+    first = batch.segments[0]
+    if isinstance(first, QueuedWindow):
+        return InferWindow(batch_id, first.model, first.options, first.task)
+    tasks = tuple(
+        SegmentTask(s.segment_id, s.grant.slot, s.grant.generation, s.samples, s.language) for s in batch.segments
+    )
+    return InferBatch(batch_id, first.model, first.options, tasks)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from batchscribe_engine.arena import Arena
+from batchscribe_server.domain.recognition import OperatingPoint
 from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.operations.transcriber import (
     TranscriberClosedError,
@@ -36,6 +37,7 @@ from batchscribe_server.transcriber.media_pool import MediaPool, WorkerLimits
 from batchscribe_server.transcriber.media_task import MediaQueue, MediaTask
 from batchscribe_server.transcriber.options import decode_options, model_spec, voice_activity_options
 from batchscribe_server.transcriber.pool import SegmentPool
+from batchscribe_server.transcriber.sequential import SequentialSession
 from batchscribe_server.transcriber.session import Session
 from batchscribe_server.transcriber.slots import SlotAllocator, fewest_slots
 
@@ -102,7 +104,7 @@ class LocalTranscriber:
             observer=observer,
         )
         self._segment_ids = itertools.count(1)
-        self._sessions: set[Session] = set()
+        self._sessions: set[Session | SequentialSession] = set()
         self._group = asyncio.TaskGroup()
         self._supervisors: list[asyncio.Task[None]] = []
         self._closed = False
@@ -161,7 +163,8 @@ class LocalTranscriber:
         """Transcribe one file; see the port. The generator must be closed, as `contextlib.aclosing` does."""
         if self._closed:
             raise TranscriberClosedError
-        session = Session(
+        in_sequence = request.config.operating_point is OperatingPoint.SEQUENTIAL
+        session = (SequentialSession if in_sequence else Session)(
             request,
             model_spec(request.model),
             decode_options(request),
@@ -172,7 +175,7 @@ class LocalTranscriber:
         task = MediaTask(
             path=request.path,
             file_name=request.file_name,
-            voice_activity=voice_activity_options(request.config.voice_activity),
+            voice_activity=voice_activity_options(request.config),
             max_duration_ms=request.max_duration_ms,
             priority=request.priority,
             sink=session,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchscribe_engine.messages import DecodeOptions, ModelSpec, VoiceActivityOptions
 from batchscribe_server.domain.model import Model
-from batchscribe_server.domain.recognition import VoiceActivity
+from batchscribe_server.domain.recognition import OperatingPoint, RecognitionConfig
 from batchscribe_server.operations.transcriber import TranscriptionRequest
 
 _DECODE = DecodeOptions()
@@ -29,14 +29,16 @@ def decode_options(request: TranscriptionRequest) -> DecodeOptions:
     )
 
 
-def voice_activity_options(asked: VoiceActivity) -> VoiceActivityOptions:
-    """How the media worker finds speech."""
+def voice_activity_options(config: RecognitionConfig) -> VoiceActivityOptions:
+    """How the media worker finds speech, or cuts a file in which it doesn't."""
+    asked = config.voice_activity
 
     def given(value: int | None, default: int) -> int:
         return default if value is None else value
 
     return VoiceActivityOptions(
-        enabled=asked.enabled,
+        enabled=config.finds_speech,
+        blocks=config.operating_point is OperatingPoint.SEQUENTIAL,
         threshold=_VOICE_ACTIVITY.threshold if asked.threshold is None else asked.threshold,
         min_silence_ms=given(asked.min_silence_ms, _VOICE_ACTIVITY.min_silence_ms),
         min_speech_ms=given(asked.min_speech_ms, _VOICE_ACTIVITY.min_speech_ms),

@@ -6,14 +6,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from batchscribe_engine.messages import SAMPLE_RATE_HZ, BatchDone, DecodeOptions, ModelSpec, SegmentResult
+from batchscribe_engine.messages import (
+    SAMPLE_RATE_HZ,
+    BatchDone,
+    DecodeOptions,
+    ModelSpec,
+    SegmentResult,
+    WindowDone,
+    WindowTask,
+)
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.operations.observers import DecodedBatch, DecodedSegment
 from batchscribe_server.transcriber.slots import Grant
 
 
 class SegmentOwner(Protocol):
-    """The file a segment belongs to. A segment's slot is READY whenever its owner is called."""
+    """The file a segment belongs to. A segment's slots are READY whenever its owner is called."""
 
     @property
     def wanted(self) -> bool:
@@ -21,11 +29,11 @@ class SegmentOwner(Protocol):
         ...
 
     def heard(self, segment: QueuedSegment, result: SegmentResult) -> None:
-        """The result of a segment; its slot is the owner's to release or to use again."""
+        """The result of a segment, a WindowResult if it is a window; its slots are the owner's from now on."""
         ...
 
     def failed(self, segment: QueuedSegment, reason: Reason, message: str) -> None:
-        """The segment can't be done, so the file can't; its slot is the owner's to release."""
+        """The segment can't be done, so the file can't; its slots are the owner's to release."""
         ...
 
 
@@ -53,6 +61,33 @@ class QueuedSegment:
         """Its length in seconds."""
         return self.samples / SAMPLE_RATE_HZ
 
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """The slots that it lies in."""
+        return (self.grant,)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it shares a batch with no other."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedWindow(QueuedSegment):
+    """A window of a file that is heard in sequence: up to 30 s of sound, which may lie in several slots."""
+
+    task: WindowTask
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """The slots that it lies in."""
+        return tuple(Grant(span.slot, span.generation) for span in self.task.spans)
+
+    @property
+    def alone(self) -> bool:
+        """Whether it shares a batch with no other."""
+        return True
+
 
 def padded_s(segments: Iterable[QueuedSegment]) -> float:
     """What a batch costs: its longest segment's length in seconds, times their number."""
@@ -60,7 +95,7 @@ def padded_s(segments: Iterable[QueuedSegment]) -> float:
     return max(lengths_s, default=0.0) * len(lengths_s)
 
 
-def decoded(segments: Sequence[QueuedSegment], done: BatchDone) -> DecodedBatch:
+def decoded(segments: Sequence[QueuedSegment], done: BatchDone | WindowDone) -> DecodedBatch:
     """A batch and its answer in the words of those who count."""
     return DecodedBatch(
         model=segments[0].model.name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -22,7 +21,7 @@ from batchscribe_engine.messages import (
     SegmentResult,
 )
 from batchscribe_server.domain.errors import JobFailure, Reason
-from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
+from batchscribe_server.domain.transcript import DetectedLanguage, Word
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
     HeardSegment,
@@ -33,9 +32,7 @@ from batchscribe_server.operations.transcriber import (
 from batchscribe_server.transcriber.language import LanguageFinder
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator, SlotState
-
-MAX_UNREAD = 64
-"""Results that may wait for their reader, or for an earlier one; with more the file gets no further slot."""
+from batchscribe_server.transcriber.stream import MAX_UNREAD, ResultStream, probability
 
 
 class SegmentQueue(Protocol):
@@ -85,30 +82,15 @@ class Session:
         self._next_received = request.first_segment
         self._next_given = request.first_segment
         self._searched_ms = 0
-        self._described = False
         self._finished: MediaFinished | None = None
-        self._unread: deque[Transcription] = deque()
-        self._failure: Exception | None = None
+        self._stream = ResultStream(slots.serve)
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._news = asyncio.Event()
 
     # for its reader
 
-    async def events(self) -> AsyncGenerator[Transcription]:
+    def events(self) -> AsyncGenerator[Transcription]:
         """The file's stream, up to its summary. Raises JobFailure after what was heard before it."""
-        while True:
-            while self._unread:
-                was_backlogged = self.backlogged
-                event = self._unread.popleft()
-                if was_backlogged:
-                    self._slots.serve()
-                yield event
-                if isinstance(event, MediaSummary):
-                    return
-            if self._failure is not None:
-                raise self._failure
-            self._news.clear()
-            await self._news.wait()
+        return self._stream.events()
 
     def close(self) -> None:
         """Give back all that the file holds outside of its media worker and the engine."""
@@ -122,17 +104,16 @@ class Session:
 
     def fail(self, failure: Exception) -> None:
         """End the stream with `failure`, after what its reader has not yet read."""
-        if self._failure is None and not self.closed.done():
-            self._failure = failure
+        if not self.closed.done():
+            self._stream.fail(failure)
             self.close()
-            self._news.set()
 
     # as the holder of slots and the sink of a media worker
 
     @property
     def backlogged(self) -> bool:
         """True while results enough wait for their reader."""
-        return len(self._unread) + len(self._early) >= MAX_UNREAD
+        return len(self._stream) + len(self._early) >= MAX_UNREAD
 
     @property
     def next_index(self) -> int:
@@ -141,13 +122,7 @@ class Session:
 
     def opened(self, message: MediaOpened) -> None:
         """Describe the file, once."""
-        if not self._described:
-            self._described = True
-            self._give(
-                MediaDescription(
-                    message.container, message.codec, message.sample_rate_hz, message.channels, message.duration_ms
-                )
-            )
+        self._stream.describe(message)
 
     def segment_ready(self, message: SegmentReady, grant: Grant) -> None:
         """Queue the next segment for the engine, or hold it until the language is known."""
@@ -178,12 +153,10 @@ class Session:
     def progressed(self, message: MediaProgress) -> None:
         """Tell of silence: what the worker may still hold back is later than that."""
         silent_ms = message.decoded_ms - 1000 * MAX_HELD_S
-        if self._outstanding or self._early or not self._described or silent_ms <= self._searched_ms:
+        if self._outstanding or self._early or not self._stream.described or silent_ms <= self._searched_ms:
             return
         self._searched_ms = silent_ms
-        if self._unread and isinstance(self._unread[-1], DecodingProgress):
-            self._unread.pop()
-        self._give(DecodingProgress(silent_ms))
+        self._stream.give(DecodingProgress(silent_ms))
 
     def finished(self, message: MediaFinished) -> None:
         """The last segment was received."""
@@ -254,7 +227,7 @@ class Session:
         while (heard := self._early.pop(self._next_given, None)) is not None:
             self._next_given += 1
             self._searched_ms = max(self._searched_ms, heard.end_ms)
-            self._give(heard)
+            self._stream.give(heard)
         # Last, since the slot may go to this very file, whose backlog must count the result by then.
         self._give_back(segment)
 
@@ -271,26 +244,17 @@ class Session:
             for word in result.words
         )
         assert self._language is not None
-        confidence = _probability(result.avg_log_prob) if result.text else 0.0
+        confidence = probability(result.avg_log_prob) if result.text else 0.0
         return HeardSegment(segment.index, start_ms, end_ms, result.text, words, self._language, confidence)
 
     def _end_if_done(self) -> None:
         if self._finished is None or self._outstanding or self.closed.done():
             return
         done = self._finished
-        self._give(MediaSummary(done.duration_ms, done.speech_ms, done.segments, done.warning))
+        self._stream.give(MediaSummary(done.duration_ms, done.speech_ms, done.segments, done.warning))
         self.close()
-
-    def _give(self, event: Transcription) -> None:
-        self._unread.append(event)
-        self._news.set()
 
     def _give_back(self, segment: QueuedSegment) -> None:
         """Release a segment's slot unless the engine reads it: then it comes back with its result."""
         if self._slots.state(segment.grant) is SlotState.READY:
             self._slots.release(segment.grant)
-
-
-def _probability(log_prob: float) -> float:
-    """A log probability as one from 0 to 1, whatever numbers the model came to: overflowing, it gives not-a-number."""
-    return 0.0 if math.isnan(log_prob) else math.exp(min(0.0, log_prob))

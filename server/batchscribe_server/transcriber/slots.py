@@ -13,6 +13,10 @@ and needs no more to go on. Were all files stuck, each would hold fewer than `GU
 most `media_workers` files can wait for a slot, so at most (GUARANTEED - 1) * media_workers slots would be held by them;
 files that are fully cut wait for nothing and give theirs back. With `fewest_slots(media_workers)` slots at least two
 were free, and a free slot beside the reserve is always granted to whoever holds fewer than `GUARANTEED`.
+
+The same holds for a file that is heard in sequence (see `sequential`): its window lies in at most `GUARANTEED` blocks,
+so with that many it goes on, and each window that was heard moves the next one on until the first block is given back.
+Stuck, it too holds fewer and waits for another one.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 GUARANTEED = 3
-"""The slots a file can always get in time: the segments from which its language is found."""
+"""The slots a file can always get in time: the segments from which its language is found, or a window's blocks."""
 
 
 def fewest_slots(media_workers: int) -> int:

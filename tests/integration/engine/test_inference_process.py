@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from batchscribe_engine.arena import Arena
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
@@ -26,9 +27,13 @@ from batchscribe_engine.messages import (
     EngineStatus,
     FromEngine,
     InferBatch,
+    InferWindow,
     ModelSpec,
     SegmentTask,
     Shutdown,
+    SlotSpan,
+    WindowDone,
+    WindowTask,
 )
 from tests.speech import read_wav, spoken
 
@@ -137,6 +142,25 @@ def test_a_batch_whose_features_are_computed_ahead_is_heard_as_well(tiny_en: Mod
             done = ahead.answer(ahead.batch(batch_id, tiny_en))
             assert isinstance(done, BatchDone)
             assert (done.batch_id, [result.text for result in done.results]) == (batch_id, [TEXT])
+
+
+def test_a_window_of_a_file_in_sequence_is_started_and_done(running: Engine, tiny_en: ModelSpec) -> None:
+    span = SlotSpan(SPEECH_SLOT, GENERATION, 0, running.speech_samples)
+    window = WindowTask(9, (span,), 0, 0, running.speech_samples // 160, at_end=True)
+    running.channel.send(InferWindow(8, tiny_en, DecodeOptions(beam_size=5), window))
+    assert running.next(BatchStarted, WindowDone, BatchFailed) == BatchStarted(8)
+    done = running.next(BatchStarted, WindowDone, BatchFailed)
+    assert isinstance(done, WindowDone)
+    assert (done.batch_id, done.result.segment_id, done.result.text) == (8, 9, TEXT)
+    assert [passage.text for passage in done.result.passages] == [TEXT]
+    assert done.result.next_frame >= window.frames
+    assert done.elapsed_s > 0
+
+    stale = SlotSpan(SPEECH_SLOT, GENERATION + 1, 0, running.speech_samples)
+    running.channel.send(InferWindow(9, tiny_en, DecodeOptions(), replace(window, spans=(stale,))))
+    failed = running.next(WindowDone, BatchFailed)
+    assert isinstance(failed, BatchFailed)
+    assert (failed.batch_id, failed.reason) == (9, "INFERENCE_FAILED")
 
 
 def test_its_heartbeat_tells_of_its_models(running: Engine, tiny_en: ModelSpec) -> None:

@@ -179,6 +179,21 @@ def test_hotwords_and_text_before_steer_the_spelling(base: Whisper) -> None:
     assert [("Meier" in result.text) for result in (hinted, begun, after)] == [True] * 3
 
 
+@pytest.mark.parametrize("task", ["transcribe", "translate"])
+def test_all_hints_a_detected_language_and_word_times_work_in_one_batch(base: Whisper, task: str) -> None:
+    said = ["My name is Sara Meier.", *TEXTS[:2], "Sara Meier is here."]
+    options = DecodeOptions(task=task, word_times=True, hotwords="Meier", initial_prompt="Minutes of the board.")
+    results = heard(base, speech(said), options, languages=["en", "", "en", ""], prompts=["", "", "It rained.", ""])
+    # Of the names it would hear by itself, "Meyer" is the likelier.
+    assert [("Meier" in result.text) for result in results] == [True, False, False, True]
+    assert normalised([result.text for result in results[1:3]]) == normalised(TEXTS[:2])
+    assert [result.language for result in results] == ["en"] * 4
+    assert [bool(result.language_candidates) for result in results] == [False, True, False, True]
+    for result, samples in zip(results, speech(said), strict=True):
+        assert " ".join(word.text for word in result.words) == result.text
+        assert samples.size / 16 - 900 < result.words[-1].end_ms <= samples.size / 16
+
+
 def test_segments_with_different_text_before_share_a_batch(base: Whisper) -> None:
     results = heard(base, speech(), prompts=["", "Good afternoon.", "It was late, and the way was long."])
     assert normalised([result.text for result in results]) == normalised(TEXTS)

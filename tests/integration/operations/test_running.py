@@ -172,6 +172,7 @@ async def test_a_drained_run_is_released_and_goes_on_after_its_stored_segments(t
         assert job.state is State.SUCCEEDED
         assert fresh.requests[0].model.name == job.model == "scripted"
         assert fresh.requests[0].first_segment == released.media_segments_done
+        assert fresh.requests[0].resume_at_ms == released.processed_ms == 2_000 * released.media_segments_done - 1_000
         texts = [segment.text async for segment in service.store.read_segments(job.id)]
         assert texts == [f"segment {k}" for k in range(6)]
 

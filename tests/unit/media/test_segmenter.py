@@ -130,6 +130,17 @@ def test_without_voice_activity_each_sample_is_in_exactly_one_segment(recording:
     assert all(segment.samples.size <= min(join_s, MAX_SEGMENT_S) * SAMPLE_RATE_HZ for segment in found)
 
 
+@given(recordings())
+@settings(max_examples=20, deadline=None)
+def test_blocks_follow_each_other_and_all_but_the_last_are_as_long_as_a_segment_may_be(recording: Recording) -> None:
+    found = segments_of(recording, VoiceActivityOptions(enabled=False, blocks=True))
+    assert [start for start, _ in spans(found)] == [0, *(end for _, end in spans(found))][: len(found)]
+    assert np.array_equal(np.concatenate([*(each.samples for each in found), recording.samples[:0]]), recording.samples)
+    assert {each.samples.size for each in found[:-1]} <= {
+        MAX_SEGMENT_S * SAMPLE_RATE_HZ // FRAME_SAMPLES * FRAME_SAMPLES
+    }
+
+
 def test_silence_has_no_segments() -> None:
     assert segments_of(Recording(frames(60, SILENCE)), VoiceActivityOptions()) == []
 

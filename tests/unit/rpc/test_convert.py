@@ -70,7 +70,7 @@ configs = st.builds(
     word_confidence=st.booleans(),
     voice_activity=st.builds(
         VoiceActivity,
-        enabled=st.booleans(),
+        enabled=st.one_of(st.none(), st.booleans()),
         threshold=st.one_of(st.none(), fractions),
         min_silence_ms=milliseconds,
         min_speech_ms=milliseconds,

@@ -46,6 +46,8 @@ GOOD_JOBS = [
     'job { config { language: "" task: TASK_TRANSLATE operating_point: OPERATING_POINT_ENHANCED } }',
     "job { config { vad { mode: MODE_NONE threshold: 0.5 min_silence { nanos: 500000000 } speech_pad { } } } }",
     "job { config { vad { threshold: 0.99 min_speech { seconds: 60 } speech_pad { seconds: 5 } } } }",
+    "job { config { operating_point: OPERATING_POINT_SEQUENTIAL decoding { beam_size: 1 } word_time_offsets: true } }",
+    "job { config { operating_point: OPERATING_POINT_SEQUENTIAL vad { mode: MODE_AUTO threshold: 0.5 } } }",
     "job { config { decoding { beam_size: 10 temperatures: [0, 0.5, 1] } } }",
     'job { config { hotwords: ["Kubernetes"] initial_prompt: "Minutes." } }',
     'job { labels { key: "team" value: "" } priority: -100 display_name: "Grüße" }',
@@ -74,6 +76,14 @@ BAD_JOBS = [
     ("job { config { vad { min_speech { nanos: -1 } } } }", "job.config.vad.min_speech"),
     ("job { config { vad { min_silence { seconds: 61 } } } }", "job.config.vad.min_silence"),
     ("job { config { vad { speech_pad { seconds: 5 nanos: 1000000 } } } }", "job.config.vad.speech_pad"),
+    (
+        "job { config { operating_point: OPERATING_POINT_SEQUENTIAL vad { threshold: 0.5 } } }",
+        "job.config.vad.threshold",
+    ),
+    (
+        "job { config { operating_point: OPERATING_POINT_SEQUENTIAL vad { speech_pad { seconds: 1 } } } }",
+        "job.config.vad.speech_pad",
+    ),
     ("job { config { decoding { beam_size: 11 } } }", "job.config.decoding.beam_size"),
     ("job { config { decoding { beam_size: -1 } } }", "job.config.decoding.beam_size"),
     ("job { config { decoding { temperatures: [0, 1.1] } } }", "job.config.decoding.temperatures[1]"),

@@ -37,8 +37,9 @@ from batchscribe_server.operations.transcriber import (
     TranscriptionRequest,
 )
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
-from batchscribe_server.transcriber.session import MAX_UNREAD, Session
+from batchscribe_server.transcriber.session import Session
 from batchscribe_server.transcriber.slots import SlotAllocator, fewest_slots
+from batchscribe_server.transcriber.stream import MAX_UNREAD
 from tests.scripted_children import collect
 
 MODEL = Model("base", ModelSource.PATH, "/base", 1, ("en", "de"))
@@ -92,7 +93,7 @@ class Desk:
 
 def unread(session: Session) -> list[Transcription]:
     """What the session's reader can have now."""
-    return list(session._unread)
+    return list(session._stream.unread)
 
 
 def indexes(events: list[Transcription]) -> list[int]:

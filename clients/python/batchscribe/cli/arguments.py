@@ -53,7 +53,9 @@ class RecognitionArguments:
     ] = False
     operating_point: Annotated[
         OperatingPointWord | None,
-        typer.Option(help="The trade between speed and accuracy.", rich_help_panel=_RECOGNITION),
+        typer.Option(
+            help="Greedy, with a beam of five, or in sequence as faster-whisper does.", rich_help_panel=_RECOGNITION
+        ),
     ] = None
     word_times: Annotated[
         bool, typer.Option("--word-times", help="Start and end of each word.", rich_help_panel=_RECOGNITION)

@@ -61,7 +61,9 @@ class _OperatingPointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operat
     OPERATING_POINT_ENHANCED: _OperatingPoint.ValueType  # 2
     """A beam of five: a little more accurate."""
     OPERATING_POINT_SEQUENTIAL: _OperatingPoint.ValueType  # 3
-    """One segment after the other with the previous text as context, as faster-whisper does by default."""
+    """One window of up to 30 s after the other with the text before as context and a beam of five, as faster-whisper
+    does by default. For those who need just that: it is slower, and can repeat itself where the others don't.
+    """
 
 class OperatingPoint(_OperatingPoint, metaclass=_OperatingPointEnumTypeWrapper):
     """The trade between speed and accuracy."""
@@ -73,7 +75,9 @@ OPERATING_POINT_STANDARD: OperatingPoint.ValueType  # 1
 OPERATING_POINT_ENHANCED: OperatingPoint.ValueType  # 2
 """A beam of five: a little more accurate."""
 OPERATING_POINT_SEQUENTIAL: OperatingPoint.ValueType  # 3
-"""One segment after the other with the previous text as context, as faster-whisper does by default."""
+"""One window of up to 30 s after the other with the text before as context and a beam of five, as faster-whisper
+does by default. For those who need just that: it is slower, and can repeat itself where the others don't.
+"""
 Global___OperatingPoint: _TypeAlias = OperatingPoint  # noqa: Y015
 
 class _Task:
@@ -362,7 +366,7 @@ class VoiceActivityConfig(_message.Message):
     class _ModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[VoiceActivityConfig._Mode.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         MODE_UNSPECIFIED: VoiceActivityConfig._Mode.ValueType  # 0
-        """The same as AUTO."""
+        """The same as AUTO; with OPERATING_POINT_SEQUENTIAL the same as NONE, and nothing else may be set here then."""
         MODE_AUTO: VoiceActivityConfig._Mode.ValueType  # 1
         """Speech is found and silence never reaches the model."""
         MODE_NONE: VoiceActivityConfig._Mode.ValueType  # 2
@@ -372,7 +376,7 @@ class VoiceActivityConfig(_message.Message):
         """Whether silence is left out."""
 
     MODE_UNSPECIFIED: VoiceActivityConfig.Mode.ValueType  # 0
-    """The same as AUTO."""
+    """The same as AUTO; with OPERATING_POINT_SEQUENTIAL the same as NONE, and nothing else may be set here then."""
     MODE_AUTO: VoiceActivityConfig.Mode.ValueType  # 1
     """Speech is found and silence never reaches the model."""
     MODE_NONE: VoiceActivityConfig.Mode.ValueType  # 2

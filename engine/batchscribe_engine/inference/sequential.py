@@ -1,0 +1,126 @@
+"""One window of a recording that is heard in sequence, with the text before it as context.
+
+This is the body of the loop in faster-whisper's `WhisperModel.generate_segments` (1.2.1), with its defaults; what it
+keeps between two windows comes in with the window and goes out with its result, so that any engine can do the next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from batchscribe_engine.inference.encoded_window import MAX_CANDIDATES
+from batchscribe_engine.inference.prompts import MAX_HINT_TOKENS
+from batchscribe_engine.messages import Context, DecodeOptions, InferWindow, Passage, WindowResult, WindowTask, Word
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from batchscribe_engine.arena import Arena
+    from batchscribe_engine.inference.hypothesis import TimedHypothesis, TimedTokens
+    from batchscribe_engine.inference.whisper import Encoded, Whisper
+
+FORGETS_ABOVE_TEMPERATURE = 0.5
+"""Text that took a higher temperature is no context for the next window: it could carry a loop on."""
+
+
+def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> WindowResult:
+    """What was heard in the window, and what the next one needs to know.
+
+    Raises StaleSlotError for a slot that changed hands, OutOfMemoryError, and InferenceError for a language that the
+    model does not know.
+    """
+    task, options = message.window, message.options
+    sound = _sound(task, arena)
+    before = task.context or Context()
+    mel, loudest = whisper.window_features(
+        sound, lead_frames=task.lead_frames, frames=task.frames, at_end=task.at_end, loudest=before.loudest
+    )
+    encoded = whisper.encode(mel[np.newaxis])
+    language, candidates = _language(task, encoded, whisper)
+    tokenizer = whisper.tokenizer(language, options.task)
+    previous: list[int] = list(before.tokens)
+    if task.context is None and options.initial_prompt.strip():
+        previous = tokenizer.encode(" " + options.initial_prompt.strip())
+    prompt = whisper.prompt_in_sequence(tokenizer, options.hotwords, previous)
+    hypothesis = whisper.generate_in_sequence(encoded, prompt, tokenizer, options)
+
+    passages: list[TimedTokens] = []
+    next_frame, spoken_until_s = task.start_frame + task.frames, before.spoken_until_s
+    silent = is_silent(hypothesis, options)
+    if not silent:
+        found, next_frame, spoken_until_s = whisper.passages(
+            encoded,
+            tokenizer,
+            hypothesis.tokens,
+            start_frame=task.start_frame,
+            frames=task.frames,
+            word_times=options.word_times,
+            spoken_until_s=spoken_until_s,
+        )
+        passages = [each for each in found if each.start_s != each.end_s and each.text.strip()]
+        if next_frame <= task.start_frame:  # or the next window would be this one again
+            next_frame = task.start_frame + task.frames
+    decoding = "fallback" if hypothesis.temperature > options.temperatures[0] else "full"
+    heard = [token for each in passages for token in each.tokens]
+    forgotten = not silent and hypothesis.temperature > FORGETS_ABOVE_TEMPERATURE
+    return WindowResult(
+        segment_id=task.segment_id,
+        text="".join(each.text for each in passages).strip(),
+        language=language,
+        language_candidates=candidates,
+        avg_log_prob=hypothesis.avg_log_prob,
+        no_speech_prob=hypothesis.no_speech_prob,
+        compression_ratio=hypothesis.compression_ratio,
+        temperature=hypothesis.temperature,
+        decoding=decoding,
+        doubts=((decoding, "silence"),) if silent else (),
+        passages=tuple(_passage(each) for each in passages),
+        next_frame=next_frame,
+        context=Context(
+            tokens=() if forgotten else tuple([*previous, *heard][-MAX_HINT_TOKENS:]),
+            spoken_until_s=spoken_until_s,
+            loudest=loudest,
+        ),
+    )
+
+
+def is_silent(hypothesis: TimedHypothesis, options: DecodeOptions) -> bool:
+    """Nothing was said: the model thinks so, and is unsure of the text that it gave nevertheless."""
+    return (
+        hypothesis.no_speech_prob > options.no_speech_threshold
+        and not hypothesis.avg_log_prob > options.log_prob_threshold
+    )
+
+
+def _sound(task: WindowTask, arena: Arena) -> npt.NDArray[np.int16]:
+    """The samples of all the window's spans, int16 of shape (n,). Raises StaleSlotError."""
+    parts = [
+        arena.read(span.slot, span.generation)[span.first_sample : span.first_sample + span.samples]
+        for span in task.spans
+    ]
+    sound = np.concatenate(parts)
+    for span in task.spans:  # or else somebody wrote to a slot meanwhile
+        arena.read(span.slot, span.generation)
+    return sound
+
+
+def _language(task: WindowTask, encoded: Encoded, whisper: Whisper) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """The window's language, and the likeliest where it had to be detected."""
+    if not whisper.is_multilingual:
+        return "en", () if task.language else (("en", 1.0),)
+    if task.language:
+        return task.language, ()
+    (candidates,) = whisper.detect_language(encoded)
+    return candidates[0][0], tuple(candidates[:MAX_CANDIDATES])
+
+
+def _passage(timed: TimedTokens) -> Passage:
+    words = tuple(Word(word.text.strip(), word.start_ms, word.end_ms, word.probability) for word in timed.words)
+    return Passage(
+        timed.text.strip(),
+        round(1000 * timed.start_s),
+        round(1000 * timed.end_s),
+        tuple(word for word in words if word.text),
+    )
