@@ -18,7 +18,8 @@ class TranscriptionRequest:
     `path` is a local file, `file_name` what it is called where it came from: of some formats the suffix is the only
     sign. `first_segment` is the number of speech segments that an earlier, interrupted run has
     stored already; their results are not given again. `language` is empty to have it detected. `word_times` asks for
-    word times beyond what `config` says. `fairness_key` groups requests that share one turn at the engine.
+    word times beyond what `config` says. Turns at the engine go round by `tenant`, and within
+    one by `batch_id`: empty for a file of its own, all of which share the turn of one batch.
     """
 
     job_id: str
@@ -28,7 +29,8 @@ class TranscriptionRequest:
     language: str = ""
     word_times: bool = False
     first_segment: int = 0
-    fairness_key: str = ""
+    tenant: str = ""
+    batch_id: str = ""
     priority: int = 0
     max_duration_ms: int = 0
     file_name: str = ""

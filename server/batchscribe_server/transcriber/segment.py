@@ -8,11 +8,14 @@ from typing import Protocol
 
 from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.slots import Grant
 
 
 class SegmentOwner(Protocol):
-    """The file a segment belongs to. A segment's slot is READY whenever its owner is called."""
+    """The file a segment belongs to, one object of its own. A segment's slot is READY whenever its owner is called."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def wanted(self) -> bool:
@@ -32,7 +35,8 @@ class SegmentOwner(Protocol):
 class QueuedSegment:
     """A segment that lies in a slot: the `index`-th of its file, `samples` long from `start_sample` on.
 
-    An empty `language` asks the engine to detect it. `fairness_key` names whose turn at the engine it takes.
+    An empty `language` asks the engine to detect it. Its turn at the engine is one of `party` and, within
+    that, of its file.
     """
 
     segment_id: int
@@ -44,13 +48,18 @@ class QueuedSegment:
     model: ModelSpec
     options: DecodeOptions
     language: str = ""
-    fairness_key: str = ""
+    party: Party = Party()
     priority: int = 0
 
     @property
     def length_s(self) -> float:
         """Its length in seconds."""
         return self.samples / SAMPLE_RATE_HZ
+
+
+def heard_s(segments: Iterable[QueuedSegment]) -> float:
+    """What a batch is for: its segments' lengths in seconds, summed."""
+    return sum(segment.length_s for segment in segments)
 
 
 def padded_s(segments: Iterable[QueuedSegment]) -> float:

@@ -11,9 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
 from batchscribe_server.domain.errors import Reason
-from batchscribe_server.transcriber.batcher import AGING_S, BUCKETS_S, Batcher, BatchLimits
+from batchscribe_server.transcriber.batcher import Batcher, BatchLimits
+from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, padded_s
 from batchscribe_server.transcriber.slots import Grant
+from batchscribe_server.transcriber.turns import AGING_S
 
 BASE, LARGE = ModelSpec("base", "/base"), ModelSpec("large", "/large")
 GREEDY, BEAM = DecodeOptions(), DecodeOptions(beam_size=5)
@@ -105,10 +107,10 @@ def test_a_batch_takes_from_files_in_turn():
 def test_keys_take_turns_however_many_files_one_of_them_has():
     waiting = batcher(max_segments=1)
     for number in range(20):
-        waiting.add(segment(number, File(), fairness_key="many"), now_s=0.0)
+        waiting.add(segment(number, File(), party=Party(batch_id="many")), now_s=0.0)
     few = File()
     for number in (100, 101):
-        waiting.add(segment(number, few, fairness_key="few"), now_s=0.0)
+        waiting.add(segment(number, few, party=Party(batch_id="few")), now_s=0.0)
 
     assert [ids(waiting.take(0.0, idle=True))[0] for _ in range(5)] == [0, 100, 1, 101, 2]
 
@@ -117,11 +119,11 @@ def test_newcomers_do_not_pass_a_file_that_waits():
     """One long file among an endless row of short ones gets every second turn at worst, not none."""
     waiting, long = batcher(max_segments=1), File("long")
     for number in range(5):
-        waiting.add(segment(number, long, fairness_key="tenant"), now_s=0.0)
+        waiting.add(segment(number, long, party=Party(batch_id="tenant")), now_s=0.0)
 
     served = []
     for number in range(100, 120):
-        waiting.add(segment(number, File(), fairness_key="tenant"), now_s=0.0)
+        waiting.add(segment(number, File(), party=Party(batch_id="tenant")), now_s=0.0)
         served += ids(waiting.take(0.0, idle=True))
 
     assert [number for number in served if number < 100] == [0, 1, 2, 3, 4]
@@ -153,7 +155,7 @@ def test_every_segment_is_served_within_a_bounded_number_of_batches(queued):
     """
     waiting, files = batcher(max_segments=4), [File(str(n)) for n in range(6)]
     for number, (file, key, priority) in enumerate(queued):
-        waiting.add(segment(number, files[file], fairness_key=str(key), priority=priority), now_s=0.0)
+        waiting.add(segment(number, files[file], party=Party(batch_id=str(key)), priority=priority), now_s=0.0)
 
     later_s, served = 10 * AGING_S, []
     for number in range(len(queued)):
@@ -190,7 +192,7 @@ class AnyInterleaving(RuleBasedStateMachine):
             length_s,
             model=model,
             options=options,
-            fairness_key=key,
+            party=Party(batch_id=key),
             priority=priority,
         )
         self.added[new.segment_id] = new
@@ -207,9 +209,6 @@ class AnyInterleaving(RuleBasedStateMachine):
             assert len({(one.model, one.options) for one in batch}) == 1
             assert len(batch) <= self.limits.max_segments
             assert padded_s(batch) <= self.limits.max_padded_s
-            longest = max(one.length_s for one in batch)
-            below = max((edge for edge in BUCKETS_S if edge < longest), default=0.0)
-            assert min(one.length_s for one in batch) > below
 
     @rule(file=st.integers(0, 3))
     def drop(self, file):
