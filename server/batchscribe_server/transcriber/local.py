@@ -65,7 +65,7 @@ class LocalTranscriber:
 
     def __init__(self, config: TranscriberConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        slots = max(config.slots, fewest_slots(config.media.workers))
+        slots = max(config.slots, fewest_slots(config.media.all_workers))
         self._arena = Arena.create(slots)
         self._slots = SlotAllocator(slots)
         self._engine = EngineProcess(
@@ -162,6 +162,7 @@ class LocalTranscriber:
             job_id=request.job_id,
             submitted_s=self._clock(),
             cancelled=session.closed,
+            party=session.party,
         )
         self._sessions.add(session)
         self._files.put(task)

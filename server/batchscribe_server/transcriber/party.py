@@ -11,3 +11,7 @@ class Party:
 
     tenant: str = ""
     batch_id: str = ""
+
+
+NOBODY = Party()
+"""Where there is but one party."""

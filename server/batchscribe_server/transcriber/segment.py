@@ -8,7 +8,7 @@ from typing import Protocol
 
 from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
 from batchscribe_server.domain.errors import Reason
-from batchscribe_server.transcriber.party import Party
+from batchscribe_server.transcriber.party import NOBODY, Party
 from batchscribe_server.transcriber.slots import Grant
 
 
@@ -48,7 +48,7 @@ class QueuedSegment:
     model: ModelSpec
     options: DecodeOptions
     language: str = ""
-    party: Party = Party()
+    party: Party = NOBODY
     priority: int = 0
 
     @property
