@@ -6,14 +6,15 @@
 
 Fairness: a free slot goes to the tenant that has fewest, then to its batch that has fewest, then to the file (the
 holder) that has fewest, then to whoever has waited longest. A file alone may have all slots but one, which is kept for
-a newcomer; where others are about, a newcomer is the first in that order. With others it gets its equal share of its batch's equal share of its tenant's, though always as many as
-`GUARANTEED`.
+a newcomer; where others are about, a newcomer is the first in that order. With others it gets its equal share of its
+batch's equal share of its tenant's, though always as many as `GUARANTEED`.
 
 No deadlock: a file whose language is being found keeps the slots of at most `GUARANTEED` segments until it is known,
 and needs no more to go on. Were all files stuck, each would hold fewer than `GUARANTEED` and wait for another one. At
-most `media_workers` files (the spare workers' counted) can wait for a slot, so at most (GUARANTEED - 1) * media_workers slots would be held by them;
-files that are fully cut wait for nothing and give theirs back. With `fewest_slots(media_workers)` slots at least two
-were free, and a free slot beside the reserve is always granted to whoever holds fewer than `GUARANTEED`.
+most `media_workers` files (spare ones counted) can wait for a slot, so at most (GUARANTEED - 1) * media_workers slots
+would be held by them; files that are fully cut wait for nothing and give theirs back. With
+`fewest_slots(media_workers)` slots at least two were free, and a free slot beside the reserve is always granted to
+whoever holds fewer than `GUARANTEED`.
 """
 
 from __future__ import annotations
