@@ -48,8 +48,8 @@ from batchscribe_server.transcriber.media_pool import WorkerLimits
 
 log = structlog.get_logger()
 
-# Enough short files at once to fill the engine's batches from different files.
-MAX_RUNNING = 32
+# Enough short files at once to fill the engine's batches from different files, and some for newcomers.
+MAX_RUNNING = 48
 HEALTH_INTERVAL_S = 0.25
 CLOSING_GRACE_S = 5.0
 
