@@ -94,10 +94,14 @@ def queue_position(connection: Connection, job: Job) -> int:
 
 
 def _tenants_with_queued() -> Select[Any]:
-    """The tenants by a jump from each one's first queued job to the next one's: a DISTINCT would read them all."""
-    first = select(func.min(_jobs.tenant).label("id")).where(tables.IS_QUEUED).cte("waiting", recursive=True)
-    following = select(func.min(_jobs.tenant)).where(tables.IS_QUEUED, _jobs.tenant > first.c.id).scalar_subquery()
-    found = first.union_all(select(following).where(first.c.id.is_not(None)))
+    """The tenants by a jump from each one's first queued job to the next one's: a DISTINCT would read them all.
+
+    In the whole order of the queue's index, since one by tenant alone would read past all jobs that have ended.
+    """
+    queued = select(_jobs.tenant).where(tables.IS_QUEUED).order_by(_jobs.tenant, *_ORDER).limit(1)
+    found = select(queued.where(_jobs.tenant >= "").scalar_subquery().label("id")).cte("waiting", recursive=True)
+    following = queued.where(_jobs.tenant > found.c.id).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.id.is_not(None)))
     return select(found.c.id).where(found.c.id.is_not(None))
 
 
