@@ -147,7 +147,7 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.uncut) < 4)
     @rule(
-        segments=st.integers(0, LONGEST_FILE),
+        segments=st.integers(0, LONGEST_FILE).map(lambda fewer: LONGEST_FILE - fewer),
         tenant=st.sampled_from("ab"),
         batch=st.sampled_from(["", "x", "y"]),
         priority=st.integers(-1, 1),
@@ -167,11 +167,13 @@ class AnyInterleaving(RuleBasedStateMachine):
         self.do(begin)
 
     @precondition(lambda self: self.uncut)
-    @rule(place=st.integers(0, 3), length_s=st.floats(0.5, 20.0))
-    def cut(self, place: int, length_s: float) -> None:
-        """The worker of a file goes on by a segment, if it is granted a slot, or is at the end."""
+    @rule(place=st.integers(0, 3), lengths_s=st.lists(st.floats(0.5, 20.0), min_size=1, max_size=LONGEST_FILE))
+    def cut(self, place: int, lengths_s: list[float]) -> None:
+        """The worker of a file goes on by some segments, if it is granted slots, or is at the end."""
         file = self.uncut[place % len(self.uncut)]
-        self.do(lambda: self._cut(file, length_s))
+        for length_s in lengths_s:
+            if file in self.uncut:
+                self.do(lambda length_s=length_s: self._cut(file, length_s))
 
     def _cut(self, file: File, length_s: float = 1.0) -> None:
         index = file.session.next_index
@@ -247,4 +249,4 @@ class AnyInterleaving(RuleBasedStateMachine):
 
 
 TestAnyInterleaving = AnyInterleaving.TestCase
-TestAnyInterleaving.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestAnyInterleaving.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
