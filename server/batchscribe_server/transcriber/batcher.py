@@ -43,12 +43,16 @@ MEMORY = 0.9
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
     """How large a batch may be, and how long (`max_wait_s`) one that isn't full waits for company while the engine
-    is busy anyway.
+    is busy anyway. The defaults suit a CPU.
     """
 
     max_segments: int = 16
     max_padded_s: float = 160.0
     max_wait_s: float = 0.2
+
+
+LimitsFor = Callable[[QueuedSegment], BatchLimits]
+"""The limits of a batch that this segment begins, in the engine that will get it."""
 
 
 class Batcher:
@@ -57,9 +61,10 @@ class Batcher:
     def __init__(self, limits: BatchLimits) -> None:
         self._limits = limits
         self._turns: Turns[QueuedSegment] = Turns()
-        # What the last batches cost and heard, fading; at first as if they had been full and even.
-        self._cost_s = limits.max_segments + SHARED_ROWS
-        self._heard_s = float(limits.max_segments)
+        # What the last batches cost and heard, fading; at first as if they had been even, and full on a CPU.
+        rows = BatchLimits().max_segments
+        self._cost_s = rows + SHARED_ROWS
+        self._heard_s = float(rows)
 
     def __len__(self) -> int:
         return len(self._turns)
@@ -83,14 +88,16 @@ class Batcher:
             self._turns.remove(segment.segment_id)
         return dropped
 
-    def take(self, now_s: float, *, idle: bool) -> tuple[QueuedSegment, ...]:
+    def take(self, now_s: float, *, idle: bool, limits_for: LimitsFor | None = None) -> tuple[QueuedSegment, ...]:
         """The next batch, or nothing where none is due. With `idle` one is due as soon as one segment waits."""
         if not len(self._turns):
             return ()
-        near = self._near(now_s)
-        batch, full = self._best_of(near)
+        first = next(self._turns.in_turn(now_s)).item
+        limits = limits_for(first) if limits_for else self._limits
+        near = self._of_kind(first, now_s, limits.max_padded_s, CHOICE * limits.max_segments)
+        batch, full = self._best_of(near, limits)
         if not full:
-            batch, full = self._best_of(self._of_kind(near[0], now_s, None, self._limits.max_segments))
+            batch, full = self._best_of(self._of_kind(first, now_s, None, limits.max_segments), limits)
         if not idle and not full and now_s < self._due_at_s():
             return ()
         given_away = {segment.segment_id for segment in batch} - {segment.segment_id for segment in near}
@@ -107,21 +114,19 @@ class Batcher:
         oldest = next(iter(self._turns))
         return oldest.since_s + self._limits.max_wait_s
 
-    def _near(self, now_s: float) -> list[QueuedSegment]:
-        """The segment whose turn it is, and those that may go with it, in fair order."""
-        first = next(self._turns.in_turn(now_s)).item
-        return self._of_kind(first, now_s, self._limits.max_padded_s, CHOICE * self._limits.max_segments)
-
     def _of_kind(self, first: QueuedSegment, now_s: float, lead_s: float | None, count: int) -> list[QueuedSegment]:
+        """The segment whose turn it is, and those that may go with it, in fair order."""
         kind = _kind(first)
         in_turn = self._turns.in_turn(now_s, lambda segment: _kind(segment) == kind, lead_s)
         return [waiting.item for waiting in islice(in_turn, count)]
 
-    def _best_of(self, candidates: Sequence[QueuedSegment]) -> tuple[tuple[QueuedSegment, ...], bool]:
+    def _best_of(
+        self, candidates: Sequence[QueuedSegment], limits: BatchLimits
+    ) -> tuple[tuple[QueuedSegment, ...], bool]:
         """A batch, and whether it needn't wait for more company."""
-        batch = best_run(candidates, self._limits, self._cost_s / self._heard_s)
+        batch = best_run(candidates, limits, self._cost_s / self._heard_s)
         one_more_s = max(segment.length_s for segment in batch) * (len(batch) + 1)
-        return batch, len(candidates) >= self._limits.max_segments or one_more_s > self._limits.max_padded_s
+        return batch, len(candidates) >= limits.max_segments or one_more_s > limits.max_padded_s
 
 
 def cost_s(batch: Sequence[QueuedSegment]) -> float:
