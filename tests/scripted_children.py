@@ -30,7 +30,7 @@ MULTILINGUAL = Model("scripted", ModelSource.PATH, "/models/scripted", 1, ("en",
 QUICK = TranscriberConfig(
     slots=16,
     batches=BatchLimits(max_wait_s=0.01),
-    media=WorkerLimits(workers=1, stall_s=5.0, tick_s=0.02),
+    media=WorkerLimits(workers=1, spare_workers=0, stall_s=5.0, tick_s=0.02),
     watchdog=WatchdogLimits(factor=5.0, floor_s=0.4, first_guess=0.0, heartbeat_s=1.0, start_s=5.0, tick_s=0.02),
     backoff=Backoff(first_s=0.01, longest_s=0.05),
     handshake_timeout_s=PATIENCE_S,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -33,12 +33,21 @@ class Stop(Enum):
 class DispatchLimits:
     """`max_running` jobs at once; leases last `lease_s` and are renewed three times in that; the queue is looked at
     every `poll_s` even when nothing wakes the dispatcher; a request to stop is noticed within `stop_s`.
+
+    One in `newcomers_share` of the places is kept for batches that have no job running (a tenant's single files count
+    as one), so that they needn't wait until a long recording ends.
     """
 
     max_running: int
     lease_s: float = 30.0
     poll_s: float = 5.0
     stop_s: float = 0.25
+    newcomers_share: int = 8
+
+    @property
+    def reserved(self) -> int:
+        """The places kept for newcomers."""
+        return self.max_running // self.newcomers_share
 
 
 class Dispatch:
@@ -87,8 +96,7 @@ class Dispatch:
                     woken.clear()
                     self._room.clear()
                     async with self._claiming:
-                        free = 0 if self._draining else self._limits.max_running - len(self._stops)
-                        claims = await self._store.claim(self._owner, free, self._limits.lease_s) if free > 0 else ()
+                        claims = await self._claim()
                         for claim in claims:
                             self._start(tasks, claim)
                     if not claims:
@@ -105,6 +113,12 @@ class Dispatch:
         for stop in self._stops.values():
             _resolve(stop, Stop.RELEASED)
         await self._idle.wait()
+
+    async def _claim(self) -> Sequence[Claim]:
+        free = 0 if self._draining else self._limits.max_running - self.running
+        if free <= 0:
+            return ()
+        return await self._store.claim(self._owner, free, self._limits.lease_s, min(free, self._limits.reserved))
 
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim) -> None:
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()

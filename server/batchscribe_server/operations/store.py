@@ -179,7 +179,9 @@ class JobStore(Protocol):
         ...
 
     async def queue_position(self, job: Job) -> int:
-        """The place from 1 at which a QUEUED job will be claimed, if none of higher rank comes; 0 in other states."""
+        """About the place from 1 at which a QUEUED job will be claimed, if none of higher rank comes and turns go
+        round evenly; 0 in other states.
+        """
         ...
 
     async def list_jobs(self, query: ListQuery) -> Page[Job]:
@@ -212,9 +214,11 @@ class JobStore(Protocol):
 class RunStore(Protocol):
     """The running of jobs: claims, leases and results."""
 
-    async def claim(self, owner: str, limit: int, lease_s: float) -> Sequence[Claim]:
-        """Take up to `limit` queued jobs: by priority, then by place in their batch (so that a large batch does not
-        hold up a small one), then by age. They become RUNNING with their event.
+    async def claim(self, owner: str, limit: int, lease_s: float, reserved: int = 0) -> Sequence[Claim]:
+        """Take up to `limit` queued jobs, each the next of the tenant that runs fewest, and of that one's batch that
+        runs fewest; among equals of the one served longest ago. A tenant's single files count as one batch. Within a
+        tenant a higher priority goes first, within a batch the place in it. The last `reserved` go only to batches
+        that run nothing. They become RUNNING with their event.
         """
         ...
 

@@ -19,8 +19,8 @@ class TranscriptionRequest:
     sign. `first_segment` is the number of speech segments that an earlier, interrupted run has stored already; their
     results are not given again. A file that is heard in sequence isn't cut beforehand: it goes on at `resume_at_ms`,
     up to where that run has stored it, and numbers on from `first_segment`. `language` is empty to have it detected.
-    `word_times` asks for word times beyond what `config` says. `fairness_key` groups requests that share one turn at
-    the engine.
+    `word_times` asks for word times beyond what `config` says. Turns at the engine go round by `tenant`, and within
+    one by `batch_id`: empty for a file of its own, all of which share the turn of one batch.
     """
 
     job_id: str
@@ -31,7 +31,8 @@ class TranscriptionRequest:
     word_times: bool = False
     first_segment: int = 0
     resume_at_ms: int = 0
-    fairness_key: str = ""
+    tenant: str = ""
+    batch_id: str = ""
     priority: int = 0
     max_duration_ms: int = 0
     file_name: str = ""

@@ -140,7 +140,7 @@ def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None) -> Batch:
         create_time=ledger.now,
         update_time=ledger.now,
     )
-    if not insert_if_absent(ledger.connection, tables.batches, batch_values(new)):
+    if not insert_if_absent(ledger.connection, tables.batches, batch_values(new) | {"served_time": ledger.now}):
         raise AlreadyExistsError(f"There is a batch {batch.id!r} already.", batch=batch.id)
     ledger.enter(ledger.batch(batch.id), State.INITIALIZING)
     ledger.topics.add(SCANS)

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Insert, Table, exists, extract, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Insert, Table, bindparam, exists, extract, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from batchscribe_server.store.columns import from_microseconds
@@ -23,6 +23,21 @@ def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, 
     Waits for another transaction that is inserting the same key.
     """
     return connection.execute(_insert_if_absent(connection.dialect.name, table), values).rowcount == 1
+
+
+def put(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row, or set these columns of the one that has its primary key."""
+    connection.execute(_put(connection.dialect.name, table, tuple(values)), values)
+
+
+@cache
+def _put(dialect_name: str, table: Table, columns: tuple[str, ...]) -> Insert:
+    insert = (postgresql.insert if dialect_name == "postgresql" else sqlite.insert)(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: insert.excluded[name] for name in columns if name not in keys}
+    return insert.values({name: bindparam(name) for name in columns}).on_conflict_do_update(
+        index_elements=keys, set_=changed
+    )
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import Connection, bindparam, select
 
 from batchscribe_server.domain.errors import (
     AlreadyExistsError,
@@ -25,6 +25,7 @@ from batchscribe_server.store.events import read_events, read_segments
 from batchscribe_server.store.history import forget_events
 from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.paging import list_page
+from batchscribe_server.store.queue import queue_position
 from batchscribe_server.store.requests import first_answer
 from batchscribe_server.store.rows import job_from_row, job_values
 
@@ -47,8 +48,8 @@ class SqlJobStore:
         return await self._database.read(partial(_get, tenant=tenant, job_id=job_id))
 
     async def queue_position(self, job: Job) -> int:
-        """Count the jobs that are claimed before this one."""
-        return await self._database.read(partial(_queue_position, job=job)) if job.state is State.QUEUED else 0
+        """Tell about how many jobs are claimed before this one."""
+        return await self._database.read(partial(queue_position, job=job)) if job.state is State.QUEUED else 0
 
     async def list_jobs(self, query: ListQuery) -> Page[Job]:
         """Read a page of jobs."""
@@ -83,14 +84,6 @@ def _get(connection: Connection, tenant: str, job_id: str) -> Job:
     if row is None:
         raise JobNotFoundError(f"There is no job {job_id!r}.", job=job_id)
     return job_from_row(row)
-
-
-def _queue_position(connection: Connection, job: Job) -> int:
-    rank = (_jobs.ordinal, _jobs.create_time, _jobs.id)
-    own = tuple_(job.ordinal, job.create_time, job.id, types=[column.type for column in rank])
-    first = or_(_jobs.priority > job.priority, and_(_jobs.priority == job.priority, tuple_(*rank) < own))
-    before = select(func.count()).select_from(tables.jobs).where(_jobs.state == State.QUEUED, first)
-    return int(connection.execute(before).scalar_one()) + 1
 
 
 def _create(ledger: Ledger, job: Job, key: IdempotencyKey | None) -> Job:

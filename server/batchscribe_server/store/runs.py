@@ -17,6 +17,7 @@ from batchscribe_server.operations.wakeups import QUEUE
 from batchscribe_server.store import tables
 from batchscribe_server.store.database import Database
 from batchscribe_server.store.ledger import Ledger
+from batchscribe_server.store.queue import take_queued
 from batchscribe_server.store.rows import job_from_row
 
 CHUNK_RECOVERED = 200
@@ -31,9 +32,10 @@ class SqlRunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, owner: str, limit: int, lease_s: float) -> Sequence[Claim]:
+    async def claim(self, owner: str, limit: int, lease_s: float, reserved: int = 0) -> Sequence[Claim]:
         """Take queued jobs. When jobs of a cancelled batch are among them fewer come, and QUEUE is woken again."""
-        return await self._database.write(partial(_claim, owner=owner, limit=limit, lease_s=lease_s))
+        step = partial(_claim, owner=owner, limit=limit, lease_s=lease_s, reserved=reserved)
+        return await self._database.write(step)
 
     async def renew(self, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
         """Prolong leases."""
@@ -64,15 +66,8 @@ class SqlRunStore:
         return recovered
 
 
-def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float) -> Sequence[Claim]:
-    queued = (
-        select(tables.jobs)
-        .where(_jobs.state == State.QUEUED)
-        .order_by(_jobs.priority.desc(), _jobs.ordinal, _jobs.create_time, _jobs.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    rows = ledger.connection.execute(queued).mappings().all()
+def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int) -> Sequence[Claim]:
+    rows = take_queued(ledger, limit, reserved)
     tokens = {row["id"]: row["token"] + 1 for row in rows}
     jobs = [job_from_row(row) for row in rows]
     # Locked in order of their ids, so that two claims never wait for each other crosswise.
@@ -187,7 +182,7 @@ def _put_back(ledger: Ledger, job: Job, stalled_attempts: int) -> None:
 
 def _recover(ledger: Ledger, max_stalled_attempts: int, exclusive_owner: bool) -> int:
     expired = or_(_jobs.lease_expire_time.is_(None), _jobs.lease_expire_time <= ledger.now)
-    abandoned = [_jobs.state == State.RUNNING] if exclusive_owner else [_jobs.state == State.RUNNING, expired]
+    abandoned = [tables.IS_RUNNING] if exclusive_owner else [tables.IS_RUNNING, expired]
     jobs = ledger.jobs(*abandoned, limit=CHUNK_RECOVERED)
     for job in jobs:
         if job.stalled_attempts >= max_stalled_attempts and not job.cancel_requested:

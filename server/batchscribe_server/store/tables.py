@@ -28,6 +28,20 @@ metadata = MetaData()
 KEPT_HISTORY = text("history_start <= sequence")
 """True of resources that still have events; the condition of the indexes that purging goes by."""
 
+IS_QUEUED = text("state = 'QUEUED'")
+IS_RUNNING = text("state = 'RUNNING'")
+HAS_QUEUED = text("queued > 0")
+"""The conditions of the indexes that claims go by, in these very words: with a bound value they would not be used."""
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # When a job of theirs was last claimed, and one that belongs to no batch.
+    Column("served_time", Moment),
+    Column("single_files_served_time", Moment),
+)
+
 batches = Table(
     "batches",
     metadata,
@@ -65,6 +79,17 @@ batches = Table(
     Column("update_time", Moment, nullable=False),
     Column("start_time", Moment),
     Column("finish_time", Moment),
+    Column("served_time", Moment),  # when a job of it was last claimed; before, when it was created
+    Index(
+        "ix_batches_queue",
+        "tenant",
+        text("priority DESC"),
+        "running",
+        "served_time",
+        "id",
+        sqlite_where=HAS_QUEUED,
+        postgresql_where=HAS_QUEUED,
+    ),
     Index("ix_batches_tenant", "tenant", "create_time", "id"),
     Index("ix_batches_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
 )
@@ -109,7 +134,18 @@ jobs = Table(
     Column("update_time", Moment, nullable=False),
     Column("start_time", Moment),
     Column("finish_time", Moment),
-    Index("ix_jobs_queue", "state", text("priority DESC"), "ordinal", "create_time", "id"),
+    Index(
+        "ix_jobs_queue",
+        "tenant",
+        "batch_id",
+        text("priority DESC"),
+        "ordinal",
+        "create_time",
+        "id",
+        sqlite_where=IS_QUEUED,
+        postgresql_where=IS_QUEUED,
+    ),
+    Index("ix_jobs_running", "state", "id", "tenant", "batch_id", sqlite_where=IS_RUNNING, postgresql_where=IS_RUNNING),
     Index("ix_jobs_tenant", "tenant", "create_time", "id"),
     Index("ix_jobs_reference", "tenant", "reference_id", "create_time", "id"),
     Index("ix_jobs_batch", "tenant", "batch_id", "create_time", "id"),

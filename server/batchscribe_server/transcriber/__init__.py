@@ -11,7 +11,7 @@ The life of a segment:
     fills the slot   <-   SlotGranted
     SegmentReady     ->   session: numbered, its language known or to find
                           pool: waits among the segments of all files
-                          batcher: some alike, turn by turn           ->   InferBatch (READING)
+                          batcher: of like length, turn by turn       ->   InferBatch (READING)
                           watchdog: its deadline runs                 <-   BatchStarted
                           session: in file time, in order             <-   BatchDone
                           slots: FREE

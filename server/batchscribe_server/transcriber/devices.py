@@ -94,5 +94,8 @@ def default_slots(devices: Sequence[str]) -> int:
 
 
 def default_running_files(devices: Sequence[str]) -> int:
-    """How many files open at once fill the batches of these devices, even if each is a single segment long."""
-    return default_slots(devices) // 2
+    """How many files open at once fill the batches of these devices, even if each is a single segment long.
+
+    One in eight of these places is kept for newcomers (see `operations.dispatch`).
+    """
+    return 3 * default_slots(devices) // 4

@@ -78,7 +78,7 @@ class LocalTranscriber:
     ) -> None:
         self._clock = clock
         observer = observer or EngineObserver()
-        slots = max(config.slots, fewest_slots(config.media.workers))
+        slots = max(config.slots, fewest_slots(config.media.all_workers))
         self._arena = Arena.create(slots)
         self._slots = SlotAllocator(slots)
         self._backlog = Backlog(SegmentPool(config.batches, clock, observer))
@@ -182,6 +182,7 @@ class LocalTranscriber:
             job_id=request.job_id,
             submitted_s=self._clock(),
             cancelled=session.closed,
+            party=session.party,
         )
         self._sessions.add(session)
         self._files.put(task)

@@ -38,16 +38,24 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class WorkerLimits:
-    """`stall_s` is how long a worker may be silent unless it waits for a slot, `max_crashes` how many workers one file
+    """Beside the `workers` there are `spare_workers` for files of batches that have no worker; see MediaQueue.
+
+    `stall_s` is how long a worker may be silent unless it waits for a slot, `max_crashes` how many workers one file
     may kill, `tasks_per_worker` after how many files a worker is replaced by a fresh one. `tick_s` is how often its
     silence is looked at.
     """
 
     workers: int = 2
+    spare_workers: int = 1
     stall_s: float = 60.0
     tick_s: float = 0.5
     max_crashes: int = 3
     tasks_per_worker: int = 200
+
+    @property
+    def all_workers(self) -> int:
+        """How many there are."""
+        return self.workers + self.spare_workers
 
 
 class MediaPool:
@@ -79,10 +87,11 @@ class MediaPool:
     async def run(self) -> None:
         """Keep the workers running until cancelled, then end them."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self._limits.workers):
-                group.create_task(self._keep_worker(), name=f"media-worker-{number}")
+            for number in range(self._limits.all_workers):
+                spare = number >= self._limits.workers
+                group.create_task(self._keep_worker(spare=spare), name=f"media-worker-{number}")
 
-    async def _keep_worker(self) -> None:
+    async def _keep_worker(self, *, spare: bool) -> None:
         fruitless = 0  # workers in a row that never came to a file
         while True:
             try:
@@ -96,7 +105,7 @@ class MediaPool:
             else:
                 self._enter()
                 try:
-                    employed = await self._employ(child)
+                    employed = await self._employ(child, spare=spare)
                 finally:
                     self._leave()
                     await child.end()
@@ -114,10 +123,10 @@ class MediaPool:
             self.ready.clear()
             self.reason = "the media workers are being restarted"
 
-    async def _employ(self, child: Child[FromMediaWorker]) -> bool:
+    async def _employ(self, child: Child[FromMediaWorker], *, spare: bool) -> bool:
         """Give one worker files until it dies, or has had its share; returns whether there was any."""
         for number in range(self._limits.tasks_per_worker):
-            task = await self._queue.take(child.exited)
+            task = await self._queue.take(child.exited, spare=spare)
             if task is None:
                 self._observer.media_worker_died()
                 log.warning("media_worker_died", pid=child.pid, cause=await child.describe_death())
@@ -128,6 +137,8 @@ class MediaPool:
             except WorkerLostError as lost:
                 self._on_lost(task, child.pid, str(lost))
                 return True
+            finally:
+                self._queue.done(task)
         return True
 
     def _on_lost(self, task: MediaTask, pid: int, cause: str) -> None:

@@ -17,11 +17,14 @@ from batchscribe_engine.messages import (
 )
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.operations.observers import DecodedBatch, DecodedSegment
+from batchscribe_server.transcriber.party import NOBODY, Party
 from batchscribe_server.transcriber.slots import Grant
 
 
 class SegmentOwner(Protocol):
-    """The file a segment belongs to. A segment's slots are READY whenever its owner is called."""
+    """The file a segment belongs to, one object of its own. It is called while a segment's slots are READY."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def wanted(self) -> bool:
@@ -41,7 +44,8 @@ class SegmentOwner(Protocol):
 class QueuedSegment:
     """A segment that lies in a slot: the `index`-th of its file, `samples` long from `start_sample` on.
 
-    An empty `language` asks the engine to detect it. `fairness_key` names whose turn at the engine it takes.
+    An empty `language` asks the engine to detect it. Its turn at the engine is one of `party` and, within
+    that, of its file.
     """
 
     segment_id: int
@@ -53,7 +57,7 @@ class QueuedSegment:
     model: ModelSpec
     options: DecodeOptions
     language: str = ""
-    fairness_key: str = ""
+    party: Party = NOBODY
     priority: int = 0
 
     @property
@@ -89,6 +93,11 @@ class QueuedWindow(QueuedSegment):
         return True
 
 
+def heard_s(segments: Iterable[QueuedSegment]) -> float:
+    """What a batch is for: its segments' lengths in seconds, summed."""
+    return sum(segment.length_s for segment in segments)
+
+
 def padded_s(segments: Iterable[QueuedSegment]) -> float:
     """What a batch costs: its longest segment's length in seconds, times their number."""
     lengths_s = [segment.length_s for segment in segments]
@@ -99,7 +108,7 @@ def decoded(segments: Sequence[QueuedSegment], done: BatchDone | WindowDone) -> 
     """A batch and its answer in the words of those who count."""
     return DecodedBatch(
         model=segments[0].model.name,
-        audio_s=sum(segment.length_s for segment in segments),
+        audio_s=heard_s(segments),
         padded_s=padded_s(segments),
         elapsed_s=done.elapsed_s,
         segments=tuple(DecodedSegment(result.decoding, result.doubts) for result in done.results),

@@ -46,6 +46,7 @@ from batchscribe_server.operations.transcriber import (
     Transcription,
     TranscriptionRequest,
 )
+from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow
 from batchscribe_server.transcriber.session import SegmentQueue
 from batchscribe_server.transcriber.slots import GUARANTEED, Grant, SlotAllocator, SlotState
@@ -93,6 +94,7 @@ class SequentialSession:
         segment_ids: itertools.count[int],
     ) -> None:
         self._request = request
+        self.party = Party(request.tenant, request.batch_id)
         self._model = model
         self._options = options
         self._slots = slots
@@ -298,7 +300,7 @@ class SequentialSession:
             model=self._model,
             options=self._options,
             language=task.language,
-            fairness_key=self._request.fairness_key,
+            party=self.party,
             priority=self._request.priority,
             task=task,
         )

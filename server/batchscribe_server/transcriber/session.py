@@ -30,6 +30,7 @@ from batchscribe_server.operations.transcriber import (
     TranscriptionRequest,
 )
 from batchscribe_server.transcriber.language import LanguageFinder
+from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator, SlotState
 from batchscribe_server.transcriber.stream import MAX_UNREAD, ResultStream, probability
@@ -65,6 +66,7 @@ class Session:
         segment_ids: itertools.count[int],
     ) -> None:
         self._request = request
+        self.party = Party(request.tenant, request.batch_id)
         self._model = model
         self._options = options
         self._slots = slots
@@ -139,7 +141,7 @@ class Session:
             model=self._model,
             options=self._options,
             language=self._language.code if self._language else "",
-            fairness_key=self._request.fairness_key,
+            party=self.party,
             priority=self._request.priority,
         )
         self._next_received = message.index + 1

@@ -4,15 +4,17 @@
                       (media worker)      (pool)    ^  |     (engine)
                                                     +--+ ready: its engine died, or it must be decoded again
 
-Fairness: a free slot goes to the holder that has fewest, then to the one that has waited longest. A holder alone may
-have all slots but one, which is kept for a newcomer; with others it gets its equal share, though always as many as
-`GUARANTEED`.
+Fairness: a free slot goes to the tenant that has fewest, then to its batch that has fewest, then to the file (the
+holder) that has fewest, then to whoever has waited longest. A file alone may have all slots but one, which is kept for
+a newcomer; where others are about, a newcomer is the first in that order. With others it gets its equal share of its
+batch's equal share of its tenant's, though always as many as `GUARANTEED`.
 
 No deadlock: a file whose language is being found keeps the slots of at most `GUARANTEED` segments until it is known,
 and needs no more to go on. Were all files stuck, each would hold fewer than `GUARANTEED` and wait for another one. At
-most `media_workers` files can wait for a slot, so at most (GUARANTEED - 1) * media_workers slots would be held by them;
-files that are fully cut wait for nothing and give theirs back. With `fewest_slots(media_workers)` slots at least two
-were free, and a free slot beside the reserve is always granted to whoever holds fewer than `GUARANTEED`.
+most `media_workers` files (spare ones counted) can wait for a slot, so at most (GUARANTEED - 1) * media_workers slots
+would be held by them; files that are fully cut wait for nothing and give theirs back. With
+`fewest_slots(media_workers)` slots at least two were free, and a free slot beside the reserve is always granted to
+whoever holds fewer than `GUARANTEED`.
 
 The same holds for a file that is heard in sequence (see `sequential`): its window lies in at most `GUARANTEED` blocks,
 so with that many it goes on, and each window that was heard moves the next one on until the first block is given back.
@@ -24,9 +26,15 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from batchscribe_server.transcriber.party import Party
+
+Name = TypeVar("Name")
 
 GUARANTEED = 3
 """The slots a file can always get in time: the segments from which its language is found, or a window's blocks."""
@@ -48,6 +56,9 @@ class SlotState(Enum):
 
 class Holder(Protocol):
     """Who asks for slots: one file. `backlogged` is true while its results wait for their reader."""
+
+    @property
+    def party(self) -> Party: ...
 
     @property
     def backlogged(self) -> bool: ...
@@ -76,7 +87,9 @@ class SlotAllocator:
         # The lowest numbers first: memory is taken only by slots that were ever written.
         self._free = list(range(slots))
         self._held: dict[int, _Held] = {}
-        self._counts: dict[Holder, int] = {}
+        self._counts: Counter[Holder] = Counter()
+        self._of_parties: Counter[Party] = Counter()
+        self._of_tenants: Counter[str] = Counter()
         self._waiting: list[tuple[Holder, asyncio.Future[Grant]]] = []
         self._generations = itertools.count(1)
 
@@ -87,7 +100,7 @@ class SlotAllocator:
 
     def held_by(self, holder: Holder) -> int:
         """How many slots a holder has, whatever their state."""
-        return self._counts.get(holder, 0)
+        return self._counts[holder]
 
     def state(self, grant: Grant) -> SlotState:
         """The state of a grant's slot: FREE when the grant is over, whoever has the slot now."""
@@ -120,9 +133,7 @@ class SlotAllocator:
             raise ValueError(f"slot {grant.slot} is not held under generation {grant.generation}")
         del self._held[grant.slot]
         heapq.heappush(self._free, grant.slot)
-        self._counts[held.holder] -= 1
-        if not self._counts[held.holder]:
-            del self._counts[held.holder]
+        self._count(held.holder, -1)
         self.serve()
 
     def serve(self) -> None:
@@ -133,25 +144,48 @@ class SlotAllocator:
             slot = heapq.heappop(self._free)
             grant = Grant(slot, next(self._generations))
             self._held[slot] = _Held(holder, grant.generation, SlotState.FILLING)
-            self._counts[holder] = self.held_by(holder) + 1
+            self._count(holder, 1)
             future.set_result(grant)
 
     def _next(self) -> int | None:
-        """The place in the queue of whoever gets the next free slot: who holds fewest, then who waited longest."""
+        """The place in the queue of whoever gets the next free slot."""
         contenders = self._counts.keys() | {holder for holder, _ in self._waiting}
-        share = max(GUARANTEED, self.slots // max(1, len(contenders)))
-        candidates = [place for place, (holder, _) in enumerate(self._waiting) if self._may_have_another(holder, share)]
-        return min(candidates, key=lambda place: self.held_by(self._waiting[place][0]), default=None)
+        if len(contenders) == 1 and len(self._free) == 1:
+            return None
+        shares = self._shares(contenders)
 
-    def _may_have_another(self, holder: Holder, share: int) -> bool:
-        if holder.backlogged:
-            return False
-        held = self.held_by(holder)
-        if held and len(self._free) == 1:
-            return False
-        return held < share
+        def held(place: int) -> tuple[int, int, int]:
+            holder, _ = self._waiting[place]
+            return self._of_tenants[holder.party.tenant], self._of_parties[holder.party], self._counts[holder]
+
+        eligible = (
+            place
+            for place, (holder, _) in enumerate(self._waiting)
+            if not holder.backlogged and self._counts[holder] < shares[holder.party]
+        )
+        return min(eligible, key=held, default=None)
+
+    def _shares(self, contenders: Set[Holder]) -> dict[Party, int]:
+        """How many slots a file of each party may have."""
+        files = Counter(holder.party for holder in contenders)
+        parties = Counter(party.tenant for party in files)
+        return {
+            party: max(GUARANTEED, self.slots // (len(parties) * parties[party.tenant] * count))
+            for party, count in files.items()
+        }
+
+    def _count(self, holder: Holder, change: int) -> None:
+        _add(self._counts, holder, change)
+        _add(self._of_parties, holder.party, change)
+        _add(self._of_tenants, holder.party.tenant, change)
 
     def _move(self, grant: Grant, before: SlotState, after: SlotState) -> None:
         if self.state(grant) is not before:
             raise ValueError(f"slot {grant.slot} is {self.state(grant).name}, not {before.name}")
         self._held[grant.slot].state = after
+
+
+def _add(counts: Counter[Name], name: Name, change: int) -> None:
+    counts[name] += change
+    if not counts[name]:
+        del counts[name]

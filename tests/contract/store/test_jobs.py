@@ -36,6 +36,7 @@ from tests.contract.store.samples import (
     details,
     new_job,
     running_job,
+    scanned_batch,
     step,
     succeed,
 )
@@ -235,3 +236,15 @@ async def test_a_place_in_the_queue_is_the_place_in_the_order_of_claims(store: S
     claimed = [(await claim_one(store)).job for _ in jobs]
     assert [places[job.id] for job in claimed] == [1, 2, 3, 4, 5, 6]
     assert await store.queue_position(claimed[-1]) == 0
+
+
+async def test_a_place_in_the_queue_counts_the_turns_of_others(store: Store) -> None:
+    """Turns go round: a large batch counts for no more than the newcomer's own place in its line."""
+    _, large = await scanned_batch(store, 50)
+    _, small = await scanned_batch(store, 2)
+    await scanned_batch(store, 3, tenant="another")
+    lone = [await store.create_job(new_job()) for _ in range(3)]
+    assert await store.queue_position(lone[0]) == 3 + 3
+    assert await store.queue_position(lone[2]) == 3 + 3 + 2 + 3
+    assert await store.queue_position(large[-1]) == 50 + 2 + 3 + 3
+    assert await store.queue_position(small[1]) == 2 + 2 + 2 + 3

@@ -11,7 +11,7 @@ from batchscribe_server.domain.event import JobProgressed, SegmentHeard, StateCh
 from batchscribe_server.domain.job import Failure, OutputFile, State
 from batchscribe_server.domain.recognition import TranscriptFormat
 from batchscribe_server.domain.transcript import DetectedLanguage
-from batchscribe_server.operations.store import Advance, Outcome, Store
+from batchscribe_server.operations.store import Advance, BatchChanges, Outcome, Store
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from tests.contract.store.samples import (
     MEDIA,
@@ -32,21 +32,77 @@ from tests.contract.store.samples import (
 MAX_STALLED = 3
 
 
-async def test_the_queue_goes_by_priority_then_place_then_age(store: Store) -> None:
-    _, large = await scanned_batch(store, 3)
+async def claimed_ids(store: Store, limit: int) -> list[str]:
+    return [claim.job.id for claim in await store.claim("one", limit, 30)]
+
+
+async def test_turns_go_round_by_batch_and_single_files_share_one(store: Store) -> None:
+    _, large = await scanned_batch(store, 5)
     _, small = await scanned_batch(store, 2)
-    lone = await store.create_job(new_job())
-    urgent = await store.create_job(new_job(priority=10, ordinal=99))
-    order = [claim.job.id for claim in await claim_all(store)]
-    assert order == [
-        urgent.id,
-        large[0].id,
-        small[0].id,
-        lone.id,
-        large[1].id,
-        small[1].id,
-        large[2].id,
+    lone = [await store.create_job(new_job()) for _ in range(2)]
+    assert await claimed_ids(store, 1000) == [
+        *(large[0].id, small[0].id, lone[0].id),
+        *(large[1].id, small[1].id, lone[1].id),
+        *(large[2].id, large[3].id, large[4].id),
     ]
+
+
+async def test_turns_go_round_as_well_where_one_job_runs_at_a_time(store: Store) -> None:
+    """Nobody runs any then, so that only who was served longest ago tells."""
+    _, large = await scanned_batch(store, 6)
+    order = []
+    for number in range(9):
+        if number == 2:
+            lone = [await store.create_job(new_job()) for _ in range(3)]
+        claim = await claim_one(store)
+        order.append(claim.job.id)
+        await succeed(store, claim)
+    ids = [job.id for job in large]
+    assert order == [*ids[:3], lone[0].id, ids[3], lone[1].id, ids[4], lone[2].id, ids[5]]
+
+
+async def test_whoever_runs_fewest_is_next(store: Store) -> None:
+    """However many files a batch has, a newcomer is served at once and then gets as many places."""
+    await scanned_batch(store, 20)
+    first = await store.claim("one", 6, 30)
+    newcomer, _ = await scanned_batch(store, 20)
+    for claim in first[:4]:
+        await succeed(store, claim)
+    second = await store.claim("one", 4, 30)
+    assert [claim.job.batch_id for claim in second] == [newcomer.id] * 2 + [first[0].job.batch_id, newcomer.id]
+
+
+async def test_tenants_take_turns_before_batches_and_whatever_their_priorities(store: Store) -> None:
+    for _ in range(3):
+        await scanned_batch(store, 5, tenant="many", priority=50)
+    await scanned_batch(store, 5, tenant="one")
+    claims = await store.claim("one", 8, 30)
+    assert [claim.job.tenant for claim in claims] == ["many", "one"] * 4
+    assert len({claim.job.batch_id for claim in claims}) == 4
+
+
+async def test_a_higher_priority_goes_first_within_a_tenant(store: Store) -> None:
+    _, jobs = await scanned_batch(store, 2, priority=1)
+    await store.create_job(new_job())
+    urgent = await store.create_job(new_job(priority=10))
+    assert await claimed_ids(store, 3) == [urgent.id, jobs[0].id, jobs[1].id]
+
+
+async def test_a_new_priority_moves_a_batch_at_once(store: Store) -> None:
+    await scanned_batch(store, 3)
+    late, jobs = await scanned_batch(store, 3)
+    await store.update_batch(TENANT, late.id, BatchChanges(priority=5))
+    assert await claimed_ids(store, 3) == [job.id for job in jobs]
+
+
+async def test_the_last_places_are_kept_for_batches_that_run_nothing(store: Store) -> None:
+    await scanned_batch(store, 10)
+    assert len(await store.claim("one", 6, 30, reserved=2)) == 4
+    assert await store.claim("one", 1, 30, reserved=1) == []
+    lone = await store.create_job(new_job())
+    await store.create_job(new_job())
+    assert [claim.job.id for claim in await store.claim("one", 1, 30, reserved=1)] == [lone.id]
+    assert await store.claim("one", 1, 30, reserved=1) == []
 
 
 async def test_a_claimed_job_runs_with_its_event(store: Store, wakeups: Wakeups) -> None:

@@ -13,7 +13,7 @@ from batchscribe_server.metrics.exposition import new_registry
 from batchscribe_server.metrics.jobs import JobMetrics
 from batchscribe_server.operations.submit import NewBatch, NewJob
 from batchscribe_server.operations.transcriber import TranscriptionRequest
-from tests.in_process_service import TENANT, in_process_service
+from tests.in_process_service import PATIENCE_S, TENANT, in_process_service
 from tests.scripted_engine import Script, ScriptedTranscriber
 
 WORDS = "hello there general audience goodbye"
@@ -250,3 +250,24 @@ async def test_a_job_that_is_claimed_again_while_its_earlier_run_ends_is_run_onc
         assert another.state is State.SUCCEEDED
         await service.dispatch.drain(grace_s=10)
         assert service.dispatch.running == 0
+
+
+async def test_a_lone_file_runs_at_once_though_a_batch_has_as_many_running_as_it_may(tmp_path: Path) -> None:
+    transcriber = ScriptedTranscriber()
+    transcriber.flowing.clear()
+    async with in_process_service(tmp_path, transcriber, max_running=8) as service:
+        files = tuple(ManifestEntry(service.audio(f"long-{number}.wav")) for number in range(20))
+        batch = await service.submit.batch(TENANT, NewBatch(ManifestInput(files)))
+        async with asyncio.timeout(PATIENCE_S):
+            while len(transcriber.requests) < 7:
+                await asyncio.sleep(0)
+            job = await service.submit.job(TENANT, NewJob(service.audio("short.wav")))
+            while (await service.store.get_job(TENANT, job.id)).state is not State.RUNNING:
+                await asyncio.sleep(0)
+        assert (await service.store.get_batch(TENANT, batch.id)).counts.running == 7
+        transcriber.flowing.set()
+        await service.ended(job)
+        assert (await service.batch_ended(batch)).counts.succeeded == 20
+    by_batch = [request.batch_id for request in transcriber.requests]
+    assert by_batch.index("") == 7
+    assert {request.tenant for request in transcriber.requests} == {TENANT}

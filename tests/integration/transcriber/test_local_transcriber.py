@@ -79,7 +79,7 @@ async def test_segments_of_several_files_share_batches(tmp_path):
 
     owners = [{value // 100 for value in batch["values"]} for batch in children.batches()]
     assert {1, 2} in owners
-    assert max(len(batch["values"]) for batch in children.batches()) <= 16
+    assert max(len(batch["values"]) for batch in children.batches()) <= QUICK.batches.max_segments
 
 
 async def test_an_interrupted_run_goes_on_at_its_first_segment(tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from batchscribe_server.transcriber.party import NOBODY, Party
 from batchscribe_server.transcriber.slots import GUARANTEED, Grant, SlotAllocator, SlotState
 
 
@@ -15,6 +16,7 @@ class File:
     """A holder."""
 
     backlogged: bool = False
+    party: Party = NOBODY
 
 
 def granted(allocator: SlotAllocator, holder: File, count: int) -> list[Grant]:
@@ -68,13 +70,12 @@ async def test_a_freed_slot_goes_to_whoever_holds_fewest_then_to_whoever_waited_
     granted(slots, late, 1)
     more_rich, more_poor, more_late = slots.request(rich), slots.request(poor), slots.request(late)
     slots.release(held[0])
-    slots.release(held[1])
 
     assert more_poor.done()
-    assert not more_rich.done()
     assert not more_late.done()
-    slots.release(held[2])
+    slots.release(held[1])
     assert more_late.done()
+    assert not more_rich.done()
 
 
 async def test_a_file_with_backlog_gets_nothing_until_it_is_read():
@@ -125,3 +126,32 @@ async def test_everyone_who_waits_gets_the_guarantee_in_time_whatever_the_others
         done = await asyncio.gather(*requests[0], *requests[1])
     assert len({grant.slot for grant in done}) == 2 * GUARANTEED
     assert not still_greedy.done()
+
+
+async def test_a_newcomer_gets_the_next_free_slots_before_a_batch_that_holds_nearly_all_in_many_files():
+    """Each file of the large batch holds less than the newcomer gets to hold: what counts is what its batch holds."""
+    slots = SlotAllocator(40)
+    files = [File(party=Party("tenant", "large")) for _ in range(39)]
+    held = [slots.request(file).result() for file in files]
+    lone = File(party=Party("tenant"))
+    wanted_by_batch = [slots.request(file) for file in files]
+    wanted_by_lone = [slots.request(lone) for _ in range(10)]
+    for grant in held[:10]:
+        slots.release(grant)
+
+    assert all(request.done() for request in wanted_by_lone)
+    assert [request.done() for request in wanted_by_batch] == [True, *[False] * 38]
+
+
+async def test_tenants_come_before_batches():
+    slots = SlotAllocator(11)
+    batches = [File(party=Party("many", str(number))) for number in range(4)]
+    other = File(party=Party("one", "batch"))
+    held = [grant for batch in batches for grant in granted(slots, batch, 2)]
+    granted(slots, other, 3)
+    more = [slots.request(batch) for batch in batches]
+    another = slots.request(other)
+    slots.release(held[0])
+
+    assert another.done()
+    assert not any(request.done() for request in more)

@@ -1,0 +1,206 @@
+"""The queue of jobs in SQL. What a claim costs depends on how many jobs it takes and how many tenants have work, not on
+how many jobs wait: every question is answered from the beginning of an index.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    TextClause,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    tuple_,
+)
+
+from batchscribe_server.domain.job import Job
+from batchscribe_server.store import tables
+from batchscribe_server.store.dialect import put
+from batchscribe_server.store.ledger import Ledger
+from batchscribe_server.store.shares import Line, Tenant, choose
+
+_jobs = tables.jobs.c
+_batches = tables.batches.c
+_tenants = tables.tenants.c
+
+_Condition = ColumnElement[bool] | TextClause
+
+# By `batch_id` as well, though it is the same throughout: PostgreSQL would not see that NULLs need no sorting.
+_ORDER = (_jobs.batch_id, _jobs.priority.desc(), _jobs.ordinal, _jobs.create_time, _jobs.id)
+
+
+def take_queued(ledger: Ledger, limit: int, reserved: int) -> Sequence[RowMapping]:
+    """Lock the queued jobs to be claimed next, and count their tenants and batches as served.
+
+    Where another replica has locked those whose turn it was, others come instead.
+    """
+    connection = ledger.connection
+    chosen = choose(_waiting_tenants(connection), partial(_lines, connection, limit), limit, reserved, ledger.now)
+    rows = {line: iter(_first(connection, *line, count)) for line, count in Counter(chosen).items()}
+    taken = [row for line in chosen if (row := next(rows[line], None)) is not None]
+    missing = min(len(chosen) - len(taken), limit - reserved - len(taken))
+    if missing > 0:
+        taken += _any_other(connection, missing, [row["id"] for row in taken])
+    _note_turns(ledger, taken)
+    return taken
+
+
+def queue_position(connection: Connection, job: Job) -> int:
+    """About how many jobs are claimed up to this one, if turns go round evenly and none of higher rank comes."""
+    in_line = _of_line(job.tenant, job.batch_id)
+    rank = (_jobs.ordinal, _jobs.create_time, _jobs.id)
+    own = tuple_(job.ordinal, job.create_time, job.id, types=[column.type for column in rank])
+    before = or_(_jobs.priority > job.priority, and_(_jobs.priority == job.priority, tuple_(*rank) < own))
+    turns = _count(connection, *in_line, before) + 1
+    # Until then each other batch of the same rank has about as many turns, if it has as many jobs.
+    others = connection.execute(
+        select(
+            func.sum(
+                case(
+                    (or_(_batches.priority > job.priority, _batches.queued < turns), _batches.queued),
+                    else_=turns,
+                )
+            )
+        ).where(
+            tables.HAS_QUEUED,
+            _batches.tenant == job.tenant,
+            _batches.priority >= job.priority,
+            _batches.id != job.batch_id,
+        )
+    ).scalar_one()
+    position = turns + int(others or 0)
+    ahead = 0
+    if job.batch_id:
+        singles = _of_line(job.tenant, "")
+        position += _count(connection, *singles, _jobs.priority > job.priority)
+        position += _count(connection, *singles, _jobs.priority == job.priority, limit=turns)
+    for tenant in connection.execute(_WAITING_TENANTS).scalars().all():
+        if tenant != job.tenant:
+            ahead += _count(connection, tables.IS_QUEUED, _jobs.tenant == tenant, limit=position)
+    return position + ahead
+
+
+def _tenants_with_queued() -> Select[Any]:
+    """The tenants by a jump from each one's first queued job to the next one's: a DISTINCT would read them all.
+
+    In the whole order of the queue's index, since one by tenant alone would read past all jobs that have ended.
+    """
+    queued = select(_jobs.tenant).where(tables.IS_QUEUED).order_by(_jobs.tenant, *_ORDER).limit(1)
+    found = select(queued.where(_jobs.tenant >= "").scalar_subquery().label("id")).cte("waiting", recursive=True)
+    following = queued.where(_jobs.tenant > found.c.id).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.id.is_not(None)))
+    return select(found.c.id).where(found.c.id.is_not(None))
+
+
+# Built once: building a statement costs more than executing it.
+_WAITING_TENANTS = _tenants_with_queued()
+_RUNNING = (
+    select(_jobs.tenant, func.count().label("jobs"), func.count(_jobs.batch_id).label("of_batches"))
+    .where(tables.IS_RUNNING)
+    .group_by(_jobs.tenant)
+)
+_TURNS = select(tables.tenants).where(_tenants.id.in_(bindparam("ids", expanding=True)))
+_BATCHES = (
+    select(_batches.id, _batches.priority, _batches.queued, _batches.running, _batches.served_time)
+    .where(tables.HAS_QUEUED, _batches.tenant == bindparam("of_tenant"))
+    .order_by(_batches.priority.desc(), _batches.running, _batches.served_time, _batches.id)
+    .limit(bindparam("count"))
+)
+_SINGLE_FILES = (
+    select(_jobs.priority, _jobs.create_time)
+    .where(tables.IS_QUEUED, _jobs.tenant == bindparam("of_tenant"), _jobs.batch_id.is_(None))
+    .order_by(*_ORDER)
+    .limit(bindparam("count"))
+)
+_FIRST_OF_BATCH, _FIRST_SINGLE_FILES = (
+    select(tables.jobs)
+    .where(tables.IS_QUEUED, _jobs.tenant == bindparam("of_tenant"), of_batch)
+    .order_by(*_ORDER)
+    .limit(bindparam("count"))
+    .with_for_update(skip_locked=True)
+    for of_batch in (_jobs.batch_id == bindparam("of_batch"), _jobs.batch_id.is_(None))
+)
+
+
+@dataclass(slots=True)
+class _WaitingTenant(Tenant):
+    single_files_running: int
+    single_files_served_time: datetime | None
+
+
+def _waiting_tenants(connection: Connection) -> list[_WaitingTenant]:
+    ids = connection.execute(_WAITING_TENANTS).scalars().all()
+    if not ids:
+        return []
+    running = {row.tenant: row for row in connection.execute(_RUNNING)}
+    turns = {row.id: row for row in connection.execute(_TURNS, {"ids": ids})}
+    return [
+        _WaitingTenant(
+            tenant,
+            running=running[tenant].jobs if tenant in running else 0,
+            served_time=turns[tenant].served_time if tenant in turns else None,
+            single_files_running=running[tenant].jobs - running[tenant].of_batches if tenant in running else 0,
+            single_files_served_time=turns[tenant].single_files_served_time if tenant in turns else None,
+        )
+        for tenant in ids
+    ]
+
+
+def _lines(connection: Connection, limit: int, tenant: _WaitingTenant) -> list[Line]:
+    values = {"of_tenant": tenant.id, "count": limit}
+    lines = [Line(*row) for row in connection.execute(_BATCHES, values)]
+    singles = connection.execute(_SINGLE_FILES, values).all()
+    if singles:
+        served_time = tenant.single_files_served_time or min(row.create_time for row in singles)
+        lines += [
+            Line("", priority, count, tenant.single_files_running, served_time)
+            for priority, count in Counter(row.priority for row in singles).items()
+        ]
+    return lines
+
+
+def _first(connection: Connection, tenant: str, batch_id: str, count: int) -> Sequence[RowMapping]:
+    values = {"of_tenant": tenant, "count": count}
+    if batch_id:
+        return connection.execute(_FIRST_OF_BATCH, values | {"of_batch": batch_id}).mappings().all()
+    return connection.execute(_FIRST_SINGLE_FILES, values).mappings().all()
+
+
+def _of_line(tenant: str, batch_id: str) -> tuple[_Condition, ...]:
+    of_batch = _jobs.batch_id == batch_id if batch_id else _jobs.batch_id.is_(None)
+    return tables.IS_QUEUED, _jobs.tenant == tenant, of_batch
+
+
+def _any_other(connection: Connection, count: int, taken: Sequence[str]) -> Sequence[RowMapping]:
+    queued = select(tables.jobs).where(tables.IS_QUEUED, _jobs.id.not_in(taken)).order_by(_jobs.tenant, *_ORDER)
+    return connection.execute(queued.limit(count).with_for_update(skip_locked=True)).mappings().all()
+
+
+def _note_turns(ledger: Ledger, rows: Sequence[RowMapping]) -> None:
+    # In order, as all that is locked, so that two claims never wait for each other crosswise.
+    for batch_id in sorted({row["batch_id"] for row in rows} - {""}):
+        ledger.change_batch(ledger.batch(batch_id), served_time=ledger.now)
+    for tenant in sorted({row["tenant"] for row in rows}):
+        times = {"served_time": ledger.now}
+        if any(row["tenant"] == tenant and not row["batch_id"] for row in rows):
+            times["single_files_served_time"] = ledger.now
+        put(ledger.connection, tables.tenants, {"id": tenant} | times)
+
+
+def _count(connection: Connection, *conditions: _Condition, limit: int | None = None) -> int:
+    """How many jobs meet all conditions, counted no further than `limit`."""
+    found = select(_jobs.id).where(*conditions).limit(limit).subquery()
+    return int(connection.execute(select(func.count()).select_from(found)).scalar_one())
