@@ -25,6 +25,7 @@ from batchscribe_engine.messages import (
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.operations.observers import EngineObserver
 from batchscribe_server.operations.transcriber import HeardSegment, MediaSummary, TranscriptionRequest
 from batchscribe_server.transcriber.batcher import BatchLimits
 from batchscribe_server.transcriber.blame import Batch, Verdict, judge, suspect
@@ -68,7 +69,7 @@ class Engine:
 
     def __init__(self, slots: SlotAllocator, clock: Callable[[], float]) -> None:
         self.slots = slots
-        self.pool = SegmentPool(BatchLimits(max_segments=3, max_padded_s=30.0), clock)
+        self.pool = SegmentPool(BatchLimits(max_segments=3, max_padded_s=30.0), clock, EngineObserver())
         self.again: list[Batch] = []
         self.running: list[Batch] = []
 
