@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import machine, report
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--beam", type=int, default=1)
     parser.add_argument("--counts", type=int, nargs="*", default=[10, 100, 1000], help="default 10 100 1000")
     parser.add_argument("--minutes", type=float, nargs="*", default=[1.0, 10.0, 60.0], help="default 1 10 60")
+    parser.add_argument("--max-open", type=int, default=40, help="files open at a time")
     options = parser.parse_args()
     if not (options.counts or options.minutes):
         parser.error("name counts or minutes")
@@ -84,7 +85,8 @@ def main() -> None:
         ]
         for number in range(1, options.rounds + 1):
             for size in sizes:
-                size.rounds.append(measure(ENGINE, size.case.task(folder)))
+                task = replace(size.case.task(folder), max_open=options.max_open)
+                size.rounds.append(measure(ENGINE, task))
                 told = f"round {number} of {options.rounds}: {size.label}: {size.rounds[-1].took_s:.1f} s"
                 print(told, file=sys.stderr, flush=True)
     table = report.table(COLUMNS, [_row(size, sizes) for size in sizes])

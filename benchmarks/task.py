@@ -15,7 +15,8 @@ class Task:
     """Files to transcribe, in English, in int8 on the CPU.
 
     `model_folder` holds the model in CTranslate2 form. `warm_up` is transcribed first and not measured. `shared_folder`
-    is there for what one round may leave to the next.
+    is there for what one round may leave to the next. `max_open` is how many files are open at a time where a system
+    says so itself; 0 leaves it to the system.
     """
 
     model_folder: str
@@ -25,6 +26,7 @@ class Task:
     warm_up: str
     paths: tuple[str, ...]
     shared_folder: str
+    max_open: int = 0
 
     def to_json(self) -> str:
         """The task as one line."""

@@ -17,12 +17,10 @@ from batchscribe_server.transcriber import (
     WorkerLimits,
     engine_argv,
 )
-from batchscribe_server.transcriber.devices import default_slots
+from batchscribe_server.transcriber.devices import default_running_files, default_slots
 from benchmarks.model import resolve
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.task import Task
-
-MAX_OPEN = 40
 
 
 def run(task: Task, stopwatch: Stopwatch) -> list[str]:
@@ -42,8 +40,8 @@ def transcriber(task: Task) -> LocalTranscriber:
 
 
 async def hear_all(running: LocalTranscriber, task: Task, model: Model) -> list[list[HeardSegment]]:
-    """The segments of each of the task's files, of which 40 are open at a time."""
-    turns = asyncio.Semaphore(MAX_OPEN)
+    """The segments of each of the task's files, of which as many are open at a time as the task or the service says."""
+    turns = asyncio.Semaphore(task.max_open or default_running_files(("cpu",)))
 
     async def hear(path: str) -> list[HeardSegment]:
         async with turns:

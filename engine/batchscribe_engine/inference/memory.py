@@ -10,7 +10,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
-_LARGE_BYTES = 4 * 1024 * 1024
+_LARGE_BYTES = 32 * 1024 * 1024
 
 
 def return_large_blocks() -> None:

@@ -53,7 +53,7 @@ CPU_ENCODER_FRAMES = 1200
 """A CPU encodes windows one by one, short ones in twos or threes: more of them at once don't fit its caches (base,
 int8: 22 ms for each second of the window one by one, 27 ms in eights)."""
 
-CPU_WORK_SPACE_BYTES = 128 * 1024**2
+CPU_WORK_SPACE_BYTES = 192 * 1024**2
 """What a batch may take while it is decoded, or half of what the model's weights take where that is more."""
 
 GPU_FRAMES = 16 * FULL_WINDOW_FRAMES

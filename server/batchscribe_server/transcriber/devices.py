@@ -16,7 +16,7 @@ DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 LISTING_ARGV = (sys.executable, "-m", "batchscribe_engine.inference", "--list-devices")
 LISTING_TIMEOUT_S = 60.0
 
-SLOTS_ON_CPU = 64
+SLOTS_ON_CPU = 128
 SLOTS_PER_GPU = 512
 """Five batches of up to 64 segments are in a GPU's engine, and others must be able to wait for it meanwhile."""
 

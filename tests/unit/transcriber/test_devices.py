@@ -111,5 +111,5 @@ def test_engines_on_the_cpu_divide_five_cores(
 
 
 def test_each_gpu_gets_slots_for_its_batches() -> None:
-    assert default_slots(("cpu", "cpu")) == 64
+    assert default_slots(("cpu", "cpu")) == 128
     assert default_slots(("cuda:0", "cuda:1", "cpu")) == 1024
