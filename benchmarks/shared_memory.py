@@ -56,6 +56,7 @@ from batchscribe_engine.messages import (
     WorkerReady,
 )
 from batchscribe_server.transcriber.child import Child, ChildCommand
+from batchscribe_server.transcriber.party import NOBODY
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator
 from benchmarks.shared_memory_children import echo, noise, put_into_queue, take_from_queue
 
@@ -100,7 +101,7 @@ def main() -> None:
 class Owner:
     """The server's part: grants slots, passes filled ones on, and takes them back."""
 
-    backlogged = False  # as the holder of all slots
+    backlogged, party = False, NOBODY  # as the holder of all slots
 
     def __init__(self, slots: SlotAllocator, consumer: Child[FromEngine]) -> None:
         self.slots = slots

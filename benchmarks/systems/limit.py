@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
     from batchscribe_engine.inference.windows import Mel
 
-MAX_BATCH = 8
-MAX_BATCH_FRAMES = 6000
-"""Together, in frames of 10 ms: larger batches of long windows leave the caches and gain nothing."""
+MAX_BATCH = 16
 
 SPANS_FILE = "spans.json"
 
@@ -70,7 +68,7 @@ def run(task: Task, stopwatch: Stopwatch) -> list[str]:
         for number, (path, spans) in enumerate(zip(task.paths, _spans(task, model), strict=True))
         for start_ms, samples in _cut(path, spans)
     ]
-    batches = _batches(segments, model.window_margin_s)
+    batches = _batches(segments, model.window_margin_s, whisper.work_space.decoder_frames)
 
     def hear(batch: Batch) -> list[str]:
         lengths = [segment.samples for segment in batch.segments]
@@ -81,7 +79,7 @@ def run(task: Task, stopwatch: Stopwatch) -> list[str]:
             tokenizer,
             beam_size=task.beam,
             temperature=0,
-            max_new_tokens=max(map(token_limit, lengths)),
+            max_new_tokens=max(token_limit(length, "en") for length in lengths),
         )
         if task.word_times:
             tokens = [hypothesis.tokens for hypothesis in hypotheses]
@@ -103,13 +101,13 @@ def run(task: Task, stopwatch: Stopwatch) -> list[str]:
     ]
 
 
-def _batches(segments: Sequence[Segment], margin_s: float | None) -> list[Batch]:
+def _batches(segments: Sequence[Segment], margin_s: float | None, most_frames: int) -> list[Batch]:
     """The longest first, so that the threads end at about the same time."""
     groups: list[list[Segment]] = []
     for segment in sorted(segments, key=lambda segment: -segment.samples):
         if groups and len(groups[-1]) < MAX_BATCH:
             longest = window_frames(groups[-1][0].samples, margin_s)
-            if (len(groups[-1]) + 1) * longest <= MAX_BATCH_FRAMES:
+            if (len(groups[-1]) + 1) * longest <= most_frames:
                 groups[-1].append(segment)
                 continue
         groups.append([segment])

@@ -77,7 +77,7 @@ def test_what_a_server_did_is_read_from_its_metrics(server: RunningServer) -> No
     assert read["batchscribe_jobs_ended_total state=SUCCEEDED"] == 1
     assert read["batchscribe_jobs_ended_total reason=UNSUPPORTED_FORMAT"] == 1
     assert read["batchscribe_engine_resident_bytes"] > 50 * 2**20
-    assert read["batchscribe_free_slots"] == read["batchscribe_slots"] == 64
+    assert read["batchscribe_free_slots"] == read["batchscribe_slots"] == 128
     assert read["batchscribe_engine_ready"] == 1
 
 

@@ -151,10 +151,10 @@ async def test_a_device_whose_memory_runs_out_gets_smaller_batches_and_slowly_la
     assert texts(events) == [f"said {value}" for value in range(1, 401)]
     sizes = [len(batch["values"]) for batch in children.batches()]
     limits_s = [batch["limit_s"] for batch in children.batches()]
-    learned = next(place for place, limit_s in enumerate(limits_s) if limit_s < 16.0)
+    # A batch of 13 s fails and makes the limit 6.5 s, at which the next one fails again.
+    learned = next(place for place, limit_s in enumerate(limits_s) if limit_s <= 6.0)
     grown = next(place for place in range(learned, len(limits_s)) if limits_s[place] > limits_s[learned])
-    assert sizes[learned - 1] > 6
-    assert limits_s[learned] <= 6.0
+    assert max(sizes[:learned]) > 6
     # The batch that was made before the limit was known is in the engine by then.
     assert max(sizes[learned + 1 : grown]) <= limits_s[learned]
     assert max(sizes[grown:]) > limits_s[learned]
