@@ -31,6 +31,11 @@ class Backlog:
         """Segments that are in no engine yet."""
         return len(self.pool) + sum(len(batch.segments) for batch in self._again)
 
+    @property
+    def engines_at_work(self) -> int:
+        """How many engines can take work now."""
+        return len(self._at_work)
+
     def next_batch_id(self) -> int:
         """A number that no batch had in any engine."""
         return next(self._batch_ids)

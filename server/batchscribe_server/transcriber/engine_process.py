@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, replace
 
 import structlog
@@ -42,6 +43,10 @@ REMEDY = {
     Reason.INFERENCE_OUT_OF_MEMORY: "Use a smaller model or beam, or give the service more memory.",
     Reason.INFERENCE_FAILED: "Retry the file, or try another model.",
 }
+
+
+FEWEST_SEGMENTS = 4
+"""No batch is kept smaller than this for the sake of the other workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +222,19 @@ class EngineProcess:
         learned_s = self._learned_padded_s.get(kind, self.hello.max_batch_padded_s)
         return replace(
             self._batches,
-            max_segments=min(self._batches.max_segments, self.hello.max_batch_segments),
+            max_segments=min(self._batches.max_segments, self.hello.max_batch_segments, self._fair_part()),
             max_padded_s=min(self._batches.max_padded_s, learned_s),
         )
+
+    def _fair_part(self) -> int:
+        """How many of what waits one of the engines' workers may take, so that all end at about the same time.
+
+        Towards the end batches shrink, as in guided self-scheduling (Polychronopoulos and Kuck 1987); not below
+        `FEWEST_SEGMENTS`, since a small batch costs nearly as much as a large one.
+        """
+        assert self.hello is not None
+        workers = self.hello.concurrency * max(1, self._backlog.engines_at_work)
+        return max(FEWEST_SEGMENTS, math.ceil(len(self._pool) / workers))
 
     def _send(self, child: Child[FromEngine], batch: Batch) -> None:
         batch_id = self._backlog.next_batch_id()

@@ -53,7 +53,6 @@ async def test_batches_audio_and_padding_are_those_of_the_engine(tmp_path, regis
     assert value(registry, "segments_decoded_total", model="scripted", decoding="short") == 42
     assert value(registry, "engine_audio_seconds_total", model="scripted") == pytest.approx(14 * (0.9 + 1.8 + 2.7))
     assert value(registry, "engine_padded_seconds_total", model="scripted") == pytest.approx(padded_s)
-    assert padded_s > 14 * (0.9 + 1.8 + 2.7), "the files' segments shared batches"
     assert value(registry, "engine_inference_seconds_total", model="scripted") >= 0.03 * len(batches)
     assert value(registry, "segments_retried_total") == 0
 
