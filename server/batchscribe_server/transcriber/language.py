@@ -6,10 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from batchscribe_server.domain.transcript import DetectedLanguage
+from batchscribe_server.operations.transcriber import TranscriptionRequest
 from batchscribe_server.transcriber.slots import GUARANTEED
 
 SURE = 0.5
 """The probability from which one language is believed without asking further segments."""
+
+
+def known_language(request: TranscriptionRequest) -> DetectedLanguage | None:
+    """The language that was asked for, or the only one that the model knows."""
+    languages = request.model.languages
+    known = request.language or (languages[0] if len(languages) == 1 else "")
+    return DetectedLanguage(known, 1.0) if known else None
 
 
 class LanguageFinder:

@@ -46,6 +46,7 @@ from batchscribe_server.operations.transcriber import (
     Transcription,
     TranscriptionRequest,
 )
+from batchscribe_server.transcriber.language import known_language
 from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow
 from batchscribe_server.transcriber.session import SegmentQueue
@@ -101,9 +102,7 @@ class SequentialSession:
         self._queue = queue
         self._segment_ids = segment_ids
         self._in_blocks = not request.config.finds_speech
-        languages = request.model.languages
-        known = request.language or (languages[0] if len(languages) == 1 else "")
-        self._language = DetectedLanguage(known, 1.0) if known else None
+        self._language = known_language(request)
         self._blocks: deque[_Block] = deque()
         self._received = 0
         self._given = request.first_segment

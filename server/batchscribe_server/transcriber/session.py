@@ -29,7 +29,7 @@ from batchscribe_server.operations.transcriber import (
     Transcription,
     TranscriptionRequest,
 )
-from batchscribe_server.transcriber.language import LanguageFinder
+from batchscribe_server.transcriber.language import LanguageFinder, known_language
 from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator, SlotState
@@ -73,8 +73,7 @@ class Session:
         self._queue = queue
         self._segment_ids = segment_ids
         languages = request.model.languages
-        known = request.language or (languages[0] if len(languages) == 1 else "")
-        self._language = DetectedLanguage(known, 1.0) if known else None
+        self._language = known_language(request)
         self._finder = LanguageFinder(fallback="en" if not languages or "en" in languages else languages[0])
         self._asked = 0  # segments sent for detection
         self._held: deque[QueuedSegment] = deque()  # wait for the language
