@@ -62,13 +62,13 @@ class ScriptedWhisper:
         self._note(str(samples[0]))
         return np.zeros((80, content_frames(samples.size)), np.float32)
 
-    def encode(self, mels: npt.NDArray[np.float32]) -> ScriptedEncoded:
+    def encode(self, mels: Sequence[npt.NDArray[np.float32]], frames: Sequence[int]) -> ScriptedEncoded:
         """Wait at the gate, then fail where there isn't room."""
         os.read(self._gate_fd, 1)
         self._note(f"encoded {len(mels)}")
         if self._broken:
             raise RuntimeError("CUDA failed with error an illegal memory access was encountered")
-        if mels.shape[0] * mels.shape[2] > self._room:
+        if len(mels) * max(frames) > self._room:
             raise OutOfMemoryError("the device's memory is full")
         return ScriptedEncoded(len(mels))
 

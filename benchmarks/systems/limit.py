@@ -1,8 +1,8 @@
 """The limit: CTranslate2's calls alone, on the engine's segments, in ideal batches, with nothing checked.
 
 What comes before them is done before the stopwatch starts: the engine cuts the files, features are computed, and the
-segments are put into batches of like length, in windows with the model's margin. What is left is `encode`, `generate`
-and, for word times, `align`, on as many threads as there are cores.
+segments are put into batches of like length, each in a window with the model's margin. What is left is `encode`,
+`generate` and, for word times, `align`, on as many threads as there are cores.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from faster_whisper import decode_audio
 
 from batchscribe_engine.inference.whisper import Device, Whisper
-from batchscribe_engine.inference.windows import content_frames, stack, token_limit, window_frames
+from batchscribe_engine.inference.windows import content_frames, token_limit, window_frames
 from batchscribe_engine.messages import SAMPLE_RATE_HZ
 from batchscribe_server.domain.model import Model
 from benchmarks.model import resolve
@@ -51,10 +51,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Segments of like length and their windows, of shape (segments, n_mels, frames)."""
+    """Segments of like length, and how long the window of each is in frames."""
 
     segments: tuple[Segment, ...]
-    windows: Mel
+    frames: tuple[int, ...]
 
 
 def run(task: Task, stopwatch: Stopwatch) -> list[str]:
@@ -72,7 +72,7 @@ def run(task: Task, stopwatch: Stopwatch) -> list[str]:
 
     def hear(batch: Batch) -> list[str]:
         lengths = [segment.samples for segment in batch.segments]
-        encoded = whisper.encode(batch.windows)
+        encoded = whisper.encode([segment.mel for segment in batch.segments], batch.frames)
         hypotheses = whisper.generate(
             encoded,
             [prompt] * len(lengths),
@@ -112,8 +112,7 @@ def _batches(segments: Sequence[Segment], margin_s: float | None, most_frames: i
                 continue
         groups.append([segment])
     return [
-        Batch(tuple(group), stack([segment.mel for segment in group], window_frames(group[0].samples, margin_s)))
-        for group in groups
+        Batch(tuple(group), tuple(window_frames(segment.samples, margin_s) for segment in group)) for group in groups
     ]
 
 

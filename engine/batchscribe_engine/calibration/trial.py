@@ -51,7 +51,7 @@ class Trials:
         return Trial(raw_text, result.text, doubted, cost_s)
 
     def _raw_text(self, utterance: Utterance, frames: int) -> str:
-        window = EncodedWindow(self._whisper, self._options, [utterance], frames)
+        window = EncodedWindow(self._whisper, self._options, [utterance], [frames])
         limit = (
             MAX_NEW_TOKENS
             if frames == FULL_WINDOW_FRAMES

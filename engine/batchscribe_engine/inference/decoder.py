@@ -78,8 +78,8 @@ class Decoder:
 
     def _portions(
         self, utterances: Sequence[Utterance], indices: Iterable[int], margin_s: float | None
-    ) -> Iterator[tuple[list[int], int]]:
-        """Divide utterances into portions to be decoded together, each with its window's length in frames.
+    ) -> Iterator[tuple[list[int], list[int]]]:
+        """Divide utterances into portions to be decoded together, each with its windows' lengths in frames.
 
         Those that need a full window at this margin are left out, unless full windows are asked for.
         """
@@ -88,9 +88,10 @@ class Decoder:
             frames = {index: length for index, length in frames.items() if length < FULL_WINDOW_FRAMES}
         wanted = list(frames)
         for portion in portions([frames[index] for index in wanted], self._whisper.work_space.decoder_frames):
-            yield [wanted[place] for place in portion], frames[wanted[portion[0]]]
+            chosen = [wanted[place] for place in portion]
+            yield chosen, [frames[index] for index in chosen]
 
-    def _encode(self, utterances: Sequence[Utterance], portion: Sequence[int], frames: int) -> EncodedWindow:
+    def _encode(self, utterances: Sequence[Utterance], portion: Sequence[int], frames: Sequence[int]) -> EncodedWindow:
         return EncodedWindow(self._whisper, self._options, [utterances[index] for index in portion], frames)
 
     def _in_shorter_window(

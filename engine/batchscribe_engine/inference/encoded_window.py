@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from batchscribe_engine.inference.windows import content_frames, stack
+from batchscribe_engine.inference.windows import content_frames
 from batchscribe_engine.inference.words import quiet_frames, timed_words
 from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, SegmentTask, Word
 
@@ -49,12 +49,14 @@ class Language:
 class EncodedWindow:
     """The encoder's output for some utterances; rows below are indices into them."""
 
-    def __init__(self, whisper: Whisper, options: DecodeOptions, utterances: Sequence[Utterance], frames: int) -> None:
-        """Encode utterances in windows of `frames` frames and find the languages that aren't given."""
+    def __init__(
+        self, whisper: Whisper, options: DecodeOptions, utterances: Sequence[Utterance], frames: Sequence[int]
+    ) -> None:
+        """Encode each utterance in a window of its length in frames, and find the languages that aren't given."""
         self.utterances = utterances
         self._whisper = whisper
         self._options = options
-        self._encoded = whisper.encode(stack([utterance.mel for utterance in utterances], frames))
+        self._encoded = whisper.encode([utterance.mel for utterance in utterances], frames)
         self.languages = self._languages()
 
     def decode(self, rows: Sequence[int], *, temperature: float, max_new_tokens: int) -> list[Hypothesis]:

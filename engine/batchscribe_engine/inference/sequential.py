@@ -37,7 +37,7 @@ def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> W
     mel, loudest = whisper.window_features(
         sound, lead_frames=task.lead_frames, frames=task.frames, at_end=task.at_end, loudest=before.loudest
     )
-    encoded = whisper.encode(mel[np.newaxis])
+    encoded = whisper.encode([mel], [mel.shape[1]])
     language, candidates = _language(task, encoded, whisper)
     tokenizer = whisper.tokenizer(language, options.task)
     previous: list[int] = list(before.tokens)

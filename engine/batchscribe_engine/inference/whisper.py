@@ -30,6 +30,9 @@ from batchscribe_engine.inference.windows import (
     SAMPLES_PER_FRAME,
     WorkSpace,
     content_frames,
+    neighbours,
+    padded_with_quiet,
+    stack,
 )
 from batchscribe_engine.inference.words import Alignment
 from batchscribe_engine.messages import DecodeOptions, Word
@@ -186,16 +189,23 @@ class Whisper:
         heard: Mel = mel[:, : content_frames(samples.size)].astype(np.float32, copy=False)
         return heard
 
-    def encode(self, mels: Mel) -> Encoded:
-        """Run the encoder on windows of shape (n, n_mels, frames), frames even and at most 3000."""
-        at_once = max(1, self.work_space.encoder_frames // mels.shape[2])
+    def encode(self, mels: Sequence[Mel], frames: Sequence[int]) -> Encoded:
+        """Run the encoder on log-mel features of shape (n_mels, n), each in a window of its own length in frames.
+
+        Lengths are even and at most 3000. Neighbours go through the encoder together as far as the work space allows,
+        padded to the longest of them; what comes out is padded to the longest of all.
+        """
+        calls = neighbours(frames, self.work_space.encoder_frames)
         with translated_memory_errors():
-            parts = [
-                self._model.model.encode(ctranslate2.StorageView.from_array(mels[start : start + at_once]))
-                for start in range(0, len(mels), at_once)
+            views = [
+                self._model.model.encode(ctranslate2.StorageView.from_array(stack(mels[call], max(frames[call]))))
+                for call in calls
             ]
-            view = parts[0] if len(parts) == 1 else ctranslate2.StorageView.from_array(np.concatenate(on_host(parts)))
-        return Encoded(view, len(mels))
+            if len(views) == 1:
+                return Encoded(views[0], len(mels))
+            outputs = [output for part in on_host(views) for output in part]
+            even = padded_with_quiet(outputs, [content.shape[1] for content in mels])
+            return Encoded(ctranslate2.StorageView.from_array(even), len(mels))
 
     def detect_language(self, encoded: Encoded) -> list[list[tuple[str, float]]]:
         """For each window all languages with their probabilities, best first. Only for a multilingual model."""

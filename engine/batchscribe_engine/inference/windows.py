@@ -31,6 +31,11 @@ MAX_NEW_TOKENS = 224
 DYNAMIC_RANGE = 2.0
 """Whisper clips its log-mel features at 80 dB below their peak: 2.0 after scaling."""
 
+FRAMES_PER_POSITION = 2
+"""The encoder halves the number of frames: its output has a position for each 20 ms."""
+
+_EDGE_POSITIONS = 5
+
 _SILENCE = -1.5  # the feature of digital silence, which nothing lies below
 
 
@@ -39,7 +44,7 @@ def window_frames(samples: int, margin_s: float | None) -> int:
     if margin_s is None:
         return FULL_WINDOW_FRAMES
     frames = math.ceil(samples / SAMPLES_PER_FRAME + margin_s * FRAMES_PER_S)
-    return min(FULL_WINDOW_FRAMES, frames + frames % 2)  # the encoder halves the number of frames
+    return min(FULL_WINDOW_FRAMES, frames + frames % FRAMES_PER_POSITION)
 
 
 def content_frames(samples: int) -> int:
@@ -55,6 +60,23 @@ def stack(mels: Sequence[Mel], frames: int) -> Mel:
         row[:, : heard.shape[1]] = heard
         row[:, heard.shape[1] :] = max(float(mel.max()) - DYNAMIC_RANGE, _SILENCE)
     return batch
+
+
+def padded_with_quiet(outputs: Sequence[Mel], content: Sequence[int]) -> Mel:
+    """The encoder's outputs for windows of unlike lengths, each (positions, width), as one (n, longest, width).
+
+    `content` is how many frames of each window are its segment. A shorter output goes on with what the encoder made of
+    the second half of its own margin, over and over: to the decoder that is a longer margin. Zeros are not, nor is the
+    window's last position, beyond which the encoder saw nothing: padded with either, more words come out wrong.
+    """
+    even = np.empty((len(outputs), max(map(len, outputs)), outputs[0].shape[1]), dtype=np.float32)
+    for row, output, heard in zip(even, outputs, content, strict=True):
+        row[: len(output)] = output
+        if missing := len(row) - len(output):
+            end = max(1, len(output) - _EDGE_POSITIONS)
+            start = min(end - 1, (heard // FRAMES_PER_POSITION + end) // 2)
+            row[len(output) :] = np.resize(output[start:end], (missing, output.shape[1]))
+    return even
 
 
 def token_limit(samples: int, language: str) -> int:
@@ -95,3 +117,17 @@ def portions(frames: Sequence[int], max_frames: int) -> list[list[int]]:
         divided.append(order[:size])
         order = order[size:]
     return divided
+
+
+def neighbours(frames: Sequence[int], max_frames: int) -> list[slice]:
+    """Divide windows, given by their lengths, into runs of neighbours that come to at most `max_frames` when all are
+    padded to the longest of the run; a window too long for that is a run of its own.
+    """
+    runs: list[slice] = []
+    start, longest = 0, 0
+    for place, length in enumerate(frames):
+        longest = max(longest, length)
+        if place > start and longest * (place + 1 - start) > max_frames:
+            runs.append(slice(start, place))
+            start, longest = place, length
+    return [*runs, slice(start, len(frames))]

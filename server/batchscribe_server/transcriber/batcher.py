@@ -3,14 +3,14 @@
 The law: every segment that is added leaves exactly once, by `take` or by `drop`; the segments of a batch share model
 and options; each batch holds the segment whose turn it is (`turns` says whose), so none is passed over for ever.
 
-Its companions are chosen for their length. The engine decodes a batch in windows as long as its longest segment needs,
-each segment in a row of its own, so a shorter one costs the difference; and part of the work is done once for all rows,
-as long as that of `SHARED_ROWS` more. A batch therefore costs its longest length times (rows + `SHARED_ROWS`). Of all
-runs of neighbours in length around the first segment the one is taken that is worth most, where a second heard is worth
-what it cost lately, in the mean of the last batches: those left out can be had at that price. So the price, not a
-limit, says how much padding is too much: while many wait the runs are even, and when few do, company is better than an
-empty row. Choosing by the going rate gives the best rate in the long run (Charnov's marginal value theorem, 1976;
-Dinkelbach, 1967).
+Its companions are chosen for their length. The engine decodes a batch in rows as long as its longest segment needs, one
+for each segment, so a shorter one costs the difference (less of it on a CPU, whose encoder takes each segment at its
+own length); and part of the work is done once for all rows, as long as that of `SHARED_ROWS` more. A batch therefore
+costs its longest length times (rows + `SHARED_ROWS`). Of all runs of neighbours in length around the first segment the
+one is taken that is worth most, where a second heard is worth what it cost lately, in the mean of the last batches:
+those left out can be had at that price. So the price, not a limit, says how much padding is too much: while many wait
+the runs are even, and when few do, company is better than an empty row. Choosing by the going rate gives the best rate
+in the long run (Charnov's marginal value theorem, 1976; Dinkelbach, 1967).
 
 Companions come from those whose turn is near: the next `CHOICE` batches of the fair order, and no party (tenant, batch
 or file) gets further ahead of another one that waits than one batch's worth of audio. They are charged to whom they

@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchscribe_engine.inference.windows import portions, stack, token_limit, window_frames
+from batchscribe_engine.inference.windows import (
+    neighbours,
+    padded_with_quiet,
+    portions,
+    stack,
+    token_limit,
+    window_frames,
+)
 
 RATE_HZ = 16_000
 
@@ -63,3 +70,33 @@ def test_portions_hold_every_window_once_and_bound_the_frames(frames: list[int],
 
 def test_portions_are_about_equally_large() -> None:
     assert [len(portion) for portion in portions([1000] * 9, 8000)] == [5, 4]
+
+
+@given(st.lists(st.integers(2, 3000), min_size=1, max_size=40), st.integers(1, 20_000))
+def test_neighbours_keep_the_order_and_bound_the_frames(frames: list[int], max_frames: int) -> None:
+    runs = neighbours(frames, max_frames)
+    assert [length for run in runs for length in frames[run]] == frames
+    for run in runs:
+        assert len(frames[run]) == 1 or len(frames[run]) * max(frames[run]) <= max_frames
+
+
+def test_neighbours_share_a_call_as_far_as_they_fit() -> None:
+    assert neighbours([400, 500, 400], 1200) == [slice(0, 2), slice(2, 3)]
+
+
+def test_a_shorter_output_goes_on_with_the_quiet_after_its_speech() -> None:
+    speech, quiet, edge = 1.0, 2.0, 3.0
+    positions = np.array([speech] * 10 + [quiet] * 15 + [edge] * 5, dtype=np.float32)
+    even = padded_with_quiet([positions[:, np.newaxis], np.zeros((100, 1), dtype=np.float32)], [20, 150])
+    assert even.shape == (2, 100, 1)
+    np.testing.assert_array_equal(even[0, :30, 0], positions)
+    np.testing.assert_array_equal(even[0, 30:, 0], np.full(70, quiet))
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 100))
+def test_outputs_of_any_length_can_be_padded(positions: list[int], content: int) -> None:
+    outputs = [np.full((length, 3), length, dtype=np.float32) for length in positions]
+    even = padded_with_quiet(outputs, [content] * len(outputs))
+    assert even.shape == (len(positions), max(positions), 3)
+    for row, length in zip(even, positions, strict=True):
+        np.testing.assert_array_equal(row, np.full_like(row, length))
