@@ -30,6 +30,10 @@ LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 1_000, 1_000_000
 
 _MOST_READ_FAILURES = 20
 _READ_BYTES = 256 * 1024
+_WAV_PROBE_BYTES = 32 * 1024
+"""FFmpeg reads 5 s of a WAV file, whose header says all there is to know, in search of DTS that passes for PCM: half
+the time that a short file takes. DTS shows itself in its first few frames, of 2 KB each."""
+
 _EXACT_DURATION = {"aiff", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "w64"}
 """Containers that state how long they are; of others FFmpeg guesses it from the bit rate or the size."""
 
@@ -225,6 +229,7 @@ def _open_container(file: SourceFile, demuxer: str | None) -> Any:
             mode="r",
             format=demuxer,
             container_options={
+                **({"probesize": str(_WAV_PROBE_BYTES)} if file.is_wav else {}),
                 "format_whitelist": ",".join(ALLOWED_DEMUXERS),
                 "protocol_whitelist": "none",
                 "codec_whitelist": _sound_decoders(),

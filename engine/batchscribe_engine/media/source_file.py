@@ -41,11 +41,15 @@ class SourceFile:
             raise
 
     @property
+    def is_wav(self) -> bool:
+        """Whether it begins as a WAV file does."""
+        return self.head.startswith(b"RIFF") and self.head[8:12] == b"WAVE"
+
+    @property
     def declared_bytes(self) -> int:
         """The size that a WAV file should have by its header; 0 for all other files, and where it says nothing."""
         size_bytes = int.from_bytes(self.head[4:8], "little")
-        is_wav = self.head.startswith(b"RIFF") and self.head[8:12] == b"WAVE"
-        return size_bytes + 8 if is_wav and size_bytes < _UNKNOWN_RIFF_BYTES else 0
+        return size_bytes + 8 if self.is_wav and size_bytes < _UNKNOWN_RIFF_BYTES else 0
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes from where the file stands; none at its end."""

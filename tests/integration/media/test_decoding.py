@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,6 +94,20 @@ def test_the_container_says_what_it_is(tmp_path: Path) -> None:
         info = media.info
     assert (info.container, info.codec, info.sample_rate_hz, info.channels) == ("wav", "pcm_s16le", 48_000, 6)
     assert info.duration_ms == pytest.approx(1000 * read_wav(spoken(TEXT)).size / 16_000, abs=5)
+
+
+def test_dts_that_passes_for_the_pcm_of_a_wav_file_is_recognised(tmp_path: Path) -> None:
+    # Sync word, then: a normal frame, 32 samples in 16 blocks, 2048 bytes, stereo, 48 kHz, 1411 kbit/s.
+    header = f"{0x7FFE8001:032b}" + f"1{31:05b}0{15:07b}{2047:014b}{2:06b}{13:04b}{24:05b}"
+    frame = int(header.ljust(128, "0"), 2).to_bytes(16, "big") + bytes(37 * place % 251 for place in range(2048 - 16))
+    path = tmp_path / "film.wav"
+    with wave.open(str(path), "wb") as film:
+        film.setnchannels(2)
+        film.setsampwidth(2)
+        film.setframerate(48_000)
+        film.writeframes(np.frombuffer(frame, dtype=">i2").astype("<i2").tobytes() * 400)
+    with MediaFile(str(path)) as media:
+        assert media.info.codec == "dca"
 
 
 def test_blocks_are_short_however_long_the_file_is(tmp_path: Path) -> None:
