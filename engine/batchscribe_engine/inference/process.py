@@ -33,6 +33,7 @@ from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
 from batchscribe_engine.inference.appetite import Appetite
 from batchscribe_engine.inference.core import Prepared, decode, prepare
 from batchscribe_engine.inference.errors import InferenceError, device_is_broken
+from batchscribe_engine.inference.memory import return_freed_memory
 from batchscribe_engine.inference.sequential import transcribe_window
 from batchscribe_engine.messages import (
     BatchDone,
@@ -60,6 +61,9 @@ QUEUED_BATCHES_PER_WORKER = 4
 """More than that, and the channel fills up: the server decides what waits."""
 
 DEVICE_BROKEN_EXIT_CODE = 3
+
+REST_S = 2.0
+"""After so long without work the memory that it took is given back; until then it is kept for the next batch."""
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -228,7 +232,11 @@ class InferenceProcess:
 
     def _pulse(self) -> None:
         process = psutil.Process()
+        rests = True
         while True:
+            rested, rests = rests, self._models.idle_s() >= REST_S
+            if rests and not rested:
+                return_freed_memory()
             self._send(EngineStatus(process.memory_info().rss, self._models.loading, self._models.loaded()))
             if self._idle_unload_s > 0:
                 self._models.close_idle(self._idle_unload_s)
