@@ -115,6 +115,7 @@ def main() -> None:
         max_padded_s=480.0,
         idle_unload_s=0,
         pulse_s=1.0,
+        keep_freed_s=3.0,
     )
     channel.send(EngineReady(os.getpid(), "scripted", "none", options.concurrency))
     process.serve()

@@ -59,6 +59,7 @@ def main() -> int:
         max_padded_s=size.max_padded_s,
         idle_unload_s=arguments.idle_unload_s,
         pulse_s=arguments.pulse_s,
+        keep_freed_s=arguments.keep_freed_s,
     )
     channel.send(
         EngineReady(
@@ -105,6 +106,7 @@ def parsed(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--memory-budget-bytes", type=int, default=0, help="for all models together; 0: no limit")
     parser.add_argument("--idle-unload-s", type=float, default=0, help="unload a model unused for so long; 0: never")
     parser.add_argument("--pulse-s", type=float, default=1.0, help="how often to tell that it is alive")
+    parser.add_argument("--keep-freed-s", type=float, default=3.0, help="how often to give freed memory back")
     parser.add_argument("--nice", type=int, default=5, help="how much lower the priority is than the server's")
     return parser.parse_args(argv)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -85,13 +84,6 @@ class LoadedModels(Generic[Model]):
                 entry.users -= 1
                 entry.used_at_s = self._clock()
                 self._changed.notify_all()
-
-    def idle_s(self) -> float:
-        """For how many seconds nobody has used any model; 0 while somebody does or one is being loaded."""
-        with self._changed:
-            if self._loading or len(self._unused()) < len(self._entries):
-                return 0.0
-            return self._clock() - max((entry.used_at_s for entry in self._entries.values()), default=-math.inf)
 
     def close_idle(self, idle_s: float) -> None:
         """Close the models that nobody has used for `idle_s` seconds."""

@@ -62,9 +62,6 @@ QUEUED_BATCHES_PER_WORKER = 4
 
 DEVICE_BROKEN_EXIT_CODE = 3
 
-REST_S = 2.0
-"""After so long without work the memory that it took is given back; until then it is kept for the next batch."""
-
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
@@ -102,6 +99,7 @@ class InferenceProcess:
         max_padded_s: float,
         idle_unload_s: float,
         pulse_s: float,
+        keep_freed_s: float,
     ) -> None:
         self._channel = channel
         self._arena = arena
@@ -112,6 +110,7 @@ class InferenceProcess:
         self._appetites: dict[tuple[str, int], Appetite] = {}  # by path of the model and beam size
         self._idle_unload_s = idle_unload_s
         self._pulse_s = pulse_s
+        self._keep_freed_s = keep_freed_s
         self._batches: queue.Queue[Work | None] = queue.Queue(concurrency * QUEUED_BATCHES_PER_WORKER)
         self._prepared: queue.Queue[_Ready | None] = queue.Queue(concurrency)
         # A signal handler may put into a SimpleQueue whatever the main thread is just doing, unlike setting an Event.
@@ -232,11 +231,11 @@ class InferenceProcess:
 
     def _pulse(self) -> None:
         process = psutil.Process()
-        rests = True
+        returned_at_s = time.monotonic()
         while True:
-            rested, rests = rests, self._models.idle_s() >= REST_S
-            if rests and not rested:
+            if time.monotonic() - returned_at_s >= self._keep_freed_s:
                 return_freed_memory()
+                returned_at_s = time.monotonic()
             self._send(EngineStatus(process.memory_info().rss, self._models.loading, self._models.loaded()))
             if self._idle_unload_s > 0:
                 self._models.close_idle(self._idle_unload_s)

@@ -1,4 +1,3 @@
-import math
 import threading
 from pathlib import Path
 
@@ -164,16 +163,3 @@ def test_idle_models_are_closed_and_busy_ones_kept(spec) -> None:
     assert idle.closed.is_set()
     models.close_idle(10)
     assert names(models) == ["busy"], "it has just been used"
-
-
-def test_models_rest_from_the_moment_that_the_last_one_was_used(spec) -> None:
-    clock = Clock()
-    models = LoadedModels(loader, clock=clock)
-    assert models.idle_s() == math.inf
-    with models.lent(spec("long")):
-        with models.lent(spec("short")):
-            pass
-        clock.now_s = 5
-        assert models.idle_s() == 0
-    clock.now_s = 8
-    assert models.idle_s() == 3
