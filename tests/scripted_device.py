@@ -5,12 +5,14 @@
 
 The device takes one byte from the gate for each call of its encoder, so that a test holds it as long as it likes. It
 has room for windows of so many frames together; a broken one does nothing. The journal gets a line for each segment
-whose features were computed, which is its first sample, and a line such as "encoded 3" for each call.
+whose features were computed, which is its first sample, and a line such as "encoded 3" for each call, beside what the
+process logs of itself, such as "stopping: shutdown".
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -100,6 +102,8 @@ def main() -> None:
     parser.add_argument("--room", type=int, default=1_000_000)
     parser.add_argument("--broken", action="store_true")
     options = parser.parse_args()
+    handlers = logging.StreamHandler(), logging.FileHandler(options.journal)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
 
     def load(_: ModelSpec) -> Whisper:
         scripted: Any = ScriptedWhisper(options.gate_fd, options.journal, options.room, broken=options.broken)

@@ -131,8 +131,9 @@ class InferenceProcess:
             threading.Thread(target=self._prepare_ahead, name=f"preparer-{number}", daemon=True).start()
         threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
         threading.Thread(target=self._read, name="reader", daemon=True).start()
-        self._stop_wanted.get()
+        reason = self._stop_wanted.get()
         self._stopping.set()
+        log.info("stopping: %s", reason)
         self._wake_idle_workers()
         for worker in workers:
             worker.join()

@@ -157,6 +157,7 @@ def test_asked_to_stop_it_finishes_what_the_device_has_begun_and_leaves_the_rest
             stopping.send(batch_id, (batch_id,))
         assert stopping.next(BatchStarted) == BatchStarted(0)
         stopping.channel.send(Shutdown())
+        stopping.wait_until_noted({"stopping: shutdown"})
         # One call fewer than there are batches: a process that went on with all of them would not end.
         stopping.open_gate(3)
         assert stopping.next(BatchDone).batch_id == 0
