@@ -110,6 +110,10 @@ class NothingToRetryError(FailedPreconditionError):
     """No file failed or was cancelled, so there is none to run again."""
 
 
+class CredentialsDeletedError(FailedPreconditionError):
+    """What would be run again needs credentials that came with it, and the server deleted them when it ended."""
+
+
 class AbortedError(BatchscribeError):
     """Another change came first."""
 
@@ -214,6 +218,7 @@ ERRORS_BY_REASON: Mapping[str, type[BatchscribeError]] = {
     "TRANSCRIPT_NOT_READY": TranscriptNotReadyError,
     "NOT_TERMINAL": NotTerminalError,
     "NOTHING_TO_RETRY": NothingToRetryError,
+    "CREDENTIALS_DELETED": CredentialsDeletedError,
     "ETAG_MISMATCH": EtagMismatchError,
     "HISTORY_PURGED": HistoryPurgedError,
     "SEQUENCE_AHEAD": SequenceAheadError,

@@ -30,6 +30,9 @@ class Reason(StrEnum):
     OUTPUT_EXISTS = "OUTPUT_EXISTS"
     ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"
     SCAN_FAILED = "SCAN_FAILED"
+    BUCKET_READ_DENIED = "BUCKET_READ_DENIED"
+    BUCKET_WRITE_DENIED = "BUCKET_WRITE_DENIED"
+    CREDENTIALS_UNAVAILABLE = "CREDENTIALS_UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
 
@@ -146,6 +149,12 @@ class NothingToRetryError(DomainError):
     """There is no failed or cancelled file to run again."""
 
     reason = "NOTHING_TO_RETRY"
+
+
+class CredentialsDeletedError(DomainError):
+    """What would be run again needs credentials that came with the request, and they are deleted when it ends."""
+
+    reason = "CREDENTIALS_DELETED"
 
 
 class EtagMismatchError(DomainError):

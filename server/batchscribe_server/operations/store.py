@@ -107,6 +107,14 @@ class ScanChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedAccess:
+    """An encrypted `StorageAccess`. One that holds secrets is deleted when the batch or the job ends."""
+
+    data: bytes
+    holds_secrets: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BatchChanges:
     """What UpdateBatch may change; None leaves a value as it is. A new priority reaches the queued jobs too."""
 
@@ -118,8 +126,10 @@ class BatchChanges:
 class BatchStore(Protocol):
     """Batches and what a scan adds to them."""
 
-    async def create_batch(self, batch: Batch, key: IdempotencyKey | None = None) -> Batch:
-        """Store a new INITIALIZING batch with its first event.
+    async def create_batch(
+        self, batch: Batch, key: IdempotencyKey | None = None, access: SealedAccess | None = None
+    ) -> Batch:
+        """Store a new INITIALIZING batch with its first event, and what it reaches stores with.
 
         A repeated key gives the batch created first; with another digest InvalidArgumentError on `request_id`.
         Raises AlreadyExistsError when the id is taken.
@@ -159,7 +169,7 @@ class BatchStore(Protocol):
         ...
 
     async def retry_batch(self, tenant: str, batch_id: str) -> Batch:
-        """Queue the failed jobs again. Raises NotTerminalError, NothingToRetryError."""
+        """Queue the failed jobs again. Raises NotTerminalError, NothingToRetryError, CredentialsDeletedError."""
         ...
 
     async def unscanned_batches(self) -> Sequence[Batch]:
@@ -170,8 +180,8 @@ class BatchStore(Protocol):
 class JobStore(Protocol):
     """Jobs as clients see them."""
 
-    async def create_job(self, job: Job, key: IdempotencyKey | None = None) -> Job:
-        """Store a new QUEUED job with its first event; keys and taken ids as for batches."""
+    async def create_job(self, job: Job, key: IdempotencyKey | None = None, access: SealedAccess | None = None) -> Job:
+        """Store a new QUEUED job with its first event; keys, taken ids and access as for batches."""
         ...
 
     async def get_job(self, tenant: str, job_id: str) -> Job:
@@ -198,7 +208,8 @@ class JobStore(Protocol):
 
     async def retry_job(self, tenant: str, job_id: str) -> Job:
         """Queue a failed or cancelled job again, from its beginning: earlier segments go, its history starts anew
-        after the last sequence. A batch that had ended runs again. Raises NotTerminalError, NothingToRetryError.
+        after the last sequence. A batch that had ended runs again. Raises NotTerminalError, NothingToRetryError,
+        CredentialsDeletedError.
         """
         ...
 
@@ -273,6 +284,14 @@ class MediaStore(Protocol):
         ...
 
 
+class AccessStore(Protocol):
+    """What batches, and jobs of no batch, reach object stores with, encrypted."""
+
+    async def get_access(self, resource: str) -> bytes | None:
+        """The sealed access of `batches/{id}` or `jobs/{id}`; None where it has none, or none any more."""
+        ...
+
+
 class HistoryStore(Protocol):
     """The keeping of history."""
 
@@ -281,5 +300,5 @@ class HistoryStore(Protocol):
         ...
 
 
-class Store(BatchStore, JobStore, RunStore, MediaStore, HistoryStore, Protocol):
+class Store(BatchStore, JobStore, RunStore, MediaStore, AccessStore, HistoryStore, Protocol):
     """All of it."""

@@ -15,6 +15,7 @@ from google.rpc import status_pb2
 from batchscribe_server.domain.errors import (
     AlreadyExistsError,
     BatchNotFoundError,
+    CredentialsDeletedError,
     DomainError,
     DrainingError,
     EtagMismatchError,
@@ -50,6 +51,7 @@ CODES: dict[type[DomainError], grpc.StatusCode] = {
     TranscriptNotReadyError: grpc.StatusCode.FAILED_PRECONDITION,
     NotTerminalError: grpc.StatusCode.FAILED_PRECONDITION,
     NothingToRetryError: grpc.StatusCode.FAILED_PRECONDITION,
+    CredentialsDeletedError: grpc.StatusCode.FAILED_PRECONDITION,
     EtagMismatchError: grpc.StatusCode.ABORTED,
     HistoryPurgedError: grpc.StatusCode.OUT_OF_RANGE,
     SequenceAheadError: grpc.StatusCode.OUT_OF_RANGE,

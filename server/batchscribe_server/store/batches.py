@@ -19,9 +19,10 @@ from batchscribe_server.domain.errors import (
     NotTerminalError,
 )
 from batchscribe_server.domain.job import Failure, State
-from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, ListQuery, Page, ScanChunk
+from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, ListQuery, Page, ScanChunk, SealedAccess
 from batchscribe_server.operations.wakeups import QUEUE, SCANS
 from batchscribe_server.store import tables
+from batchscribe_server.store.access import check_access_is_there, keep_access
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.history import forget_events
@@ -46,9 +47,11 @@ class SqlBatchStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create_batch(self, batch: Batch, key: IdempotencyKey | None = None) -> Batch:
+    async def create_batch(
+        self, batch: Batch, key: IdempotencyKey | None = None, access: SealedAccess | None = None
+    ) -> Batch:
         """Store a new batch with its first event."""
-        return await self._database.write(partial(_create, batch=batch, key=key))
+        return await self._database.write(partial(_create, batch=batch, key=key, access=access))
 
     async def get_batch(self, tenant: str, batch_id: str) -> Batch:
         """Read one batch."""
@@ -126,7 +129,7 @@ def _of_tenant(ledger: Ledger, tenant: str, batch_id: str) -> BatchRecord:
     return ledger.batch(batch_id)
 
 
-def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None) -> Batch:
+def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None, access: SealedAccess | None) -> Batch:
     if key is not None:
         first_id = first_answer(ledger, batch.tenant, "batches", key, batch.id)
         if first_id is not None:
@@ -142,6 +145,7 @@ def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None) -> Batch:
     )
     if not insert_if_absent(ledger.connection, tables.batches, batch_values(new) | {"served_time": ledger.now}):
         raise AlreadyExistsError(f"There is a batch {batch.id!r} already.", batch=batch.id)
+    keep_access(ledger.connection, batch.name, access)
     ledger.enter(ledger.batch(batch.id), State.INITIALIZING)
     ledger.topics.add(SCANS)
     return _as_written(ledger, batch.id)
@@ -253,6 +257,7 @@ def _reopen(ledger: Ledger, tenant: str, batch_id: str) -> Batch:
         raise NothingToRetryError("The batch failed as a whole: create a new one.", batch=batch_id)
     if not failed:
         raise NothingToRetryError(f"No file of the batch {batch_id!r} failed.", batch=batch_id)
+    check_access_is_there(ledger.connection, batch.name)
     ledger.reopen(batch)
     ledger.restart_jobs(failed)
     return _as_written(ledger, batch_id)

@@ -17,8 +17,9 @@ from batchscribe_server.domain.errors import (
 from batchscribe_server.domain.event import Event
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.transcript import Segment
-from batchscribe_server.operations.store import IdempotencyKey, ListQuery, Page
+from batchscribe_server.operations.store import IdempotencyKey, ListQuery, Page, SealedAccess
 from batchscribe_server.store import tables
+from batchscribe_server.store.access import check_access_is_there, keep_access
 from batchscribe_server.store.database import Database
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.events import read_events, read_segments
@@ -39,9 +40,9 @@ class SqlJobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create_job(self, job: Job, key: IdempotencyKey | None = None) -> Job:
+    async def create_job(self, job: Job, key: IdempotencyKey | None = None, access: SealedAccess | None = None) -> Job:
         """Store a new job with its first event."""
-        return await self._database.write(partial(_create, job=job, key=key))
+        return await self._database.write(partial(_create, job=job, key=key, access=access))
 
     async def get_job(self, tenant: str, job_id: str) -> Job:
         """Read one job."""
@@ -86,7 +87,7 @@ def _get(connection: Connection, tenant: str, job_id: str) -> Job:
     return job_from_row(row)
 
 
-def _create(ledger: Ledger, job: Job, key: IdempotencyKey | None) -> Job:
+def _create(ledger: Ledger, job: Job, key: IdempotencyKey | None, access: SealedAccess | None) -> Job:
     if key is not None:
         first_id = first_answer(ledger, job.tenant, "jobs", key, job.id)
         if first_id is not None:
@@ -94,6 +95,7 @@ def _create(ledger: Ledger, job: Job, key: IdempotencyKey | None) -> Job:
     queued = ledger.queued(job)
     if not insert_if_absent(ledger.connection, tables.jobs, job_values(queued) | {"token": 0}):
         raise AlreadyExistsError(f"There is a job {job.id!r} already.", job=job.id)
+    keep_access(ledger.connection, job.name, access)
     ledger.job_added(queued)
     return queued
 
@@ -126,12 +128,15 @@ def _retry(ledger: Ledger, tenant: str, job_id: str) -> tuple[Job, int]:
     if job.batch_id:
         batch = ledger.batch(job.batch_id)
         if batch.state.terminal and batch.error is None:
+            check_access_is_there(ledger.connection, batch.name)
             ledger.reopen(batch)
             reopened = batch.history_start
         elif batch.error is not None:
             raise NothingToRetryError("Its batch failed as a whole: create a new one.", job=job_id)
         elif batch.stopping:
             raise NotTerminalError("Its batch is being cancelled: retry the job once that is done.", job=job_id)
+    else:
+        check_access_is_there(ledger.connection, job.name)
     ledger.restart_jobs([job])
     ledger.flush()
     return _get(ledger.connection, tenant, job_id), reopened

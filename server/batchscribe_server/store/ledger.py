@@ -24,6 +24,7 @@ from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.wakeups import QUEUE
 from batchscribe_server.store import tables
+from batchscribe_server.store.access import forget_secrets, remove_access
 from batchscribe_server.store.rows import (
     COUNT_FIELDS,
     count_values,
@@ -121,6 +122,7 @@ class Ledger:
         self._job_changes: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
         self._segments: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
+        self._ended: set[str] = set()
 
     # reading
 
@@ -192,6 +194,8 @@ class Ledger:
             details = (*details, StateChanged(state, attempt, error))
             if state.terminal:
                 changes["finish_time"] = self.now
+                if not job.batch_id:
+                    self._ended.add(job.name)
             if state is State.QUEUED:
                 self.topics.add(QUEUE)
             if job.state is State.RUNNING:
@@ -248,6 +252,7 @@ class Ledger:
         if not jobs:
             return
         self._delete_events([job.name for job in jobs])
+        remove_access(self.connection, [job.name for job in jobs if not job.batch_id])
         self.connection.execute(delete(tables.jobs).where(tables.jobs.c.id.in_([job.id for job in jobs])))
         for job in jobs:
             self.topics.add(job.name)
@@ -265,6 +270,8 @@ class Ledger:
         """Change the state of a batch, and tell of it."""
         batch.state = state
         batch.finish_time = self.now if state.terminal else None
+        if state.terminal:
+            self._ended.add(batch.name)
         self._tell_of(batch, StateChanged(state, error=batch.error))
 
     def reopen(self, batch: BatchRecord) -> None:
@@ -280,6 +287,7 @@ class Ledger:
         del self._batches[batch.id]
         self._delete_events([batch.name])
         self._events = [event for event in self._events if event["resource"] != batch.name]
+        remove_access(self.connection, [batch.name])
         self.connection.execute(delete(tables.batches).where(tables.batches.c.id == batch.id))
         self.topics.add(batch.name)
 
@@ -300,6 +308,8 @@ class Ledger:
         if self._events:
             self.connection.execute(_INSERT_EVENT, self._events)
             self._events = []
+        forget_secrets(self.connection, self._ended)
+        self._ended.clear()
 
     def _write_batch(self, batch: BatchRecord) -> None:
         if batch.progress_due:

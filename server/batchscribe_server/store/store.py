@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import make_url
 
 from batchscribe_server.operations.wakeups import Wakeups
+from batchscribe_server.store.access import SqlAccessStore
 from batchscribe_server.store.batches import SqlBatchStore
 from batchscribe_server.store.database import Database
 from batchscribe_server.store.errors import StoreError
@@ -19,7 +20,7 @@ from batchscribe_server.store.runs import SqlRunStore
 from batchscribe_server.store.sqlite import SqliteDatabase
 
 
-class SqlStore(SqlBatchStore, SqlJobStore, SqlRunStore, SqlMediaStore, SqlHistoryStore):
+class SqlStore(SqlBatchStore, SqlJobStore, SqlRunStore, SqlMediaStore, SqlAccessStore, SqlHistoryStore):
     """The Store. Owns its database; belongs to one event loop."""
 
     @classmethod

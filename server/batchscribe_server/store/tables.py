@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -191,6 +192,14 @@ media = Table(
     Column("create_time", Moment, nullable=False),
     Column("expire_time", Moment, nullable=False),
     Index("ix_media_expire", "expire_time"),
+)
+
+access = Table(
+    "access",
+    metadata,
+    Column("resource", Text, primary_key=True),  # batches/{id}, or jobs/{id} of a job that belongs to none
+    Column("sealed", LargeBinary),  # NULL once it was deleted
+    Column("holds_secrets", Boolean, nullable=False),
 )
 
 idempotency = Table(
