@@ -9,12 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from cryptography.fernet import Fernet
 
 from batchscribe_server import rendering
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.model import Model, ModelSource
+from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.read_transcript import ReadTranscript
@@ -24,8 +27,11 @@ from batchscribe_server.operations.submit import Submit
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
+from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.roots import FileRoots
+from batchscribe_server.storage.s3_pool import S3Pool
+from batchscribe_server.storage.seal import FernetSeal
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.store.store import SqlStore
 from tests.scripted_engine import ScriptedTranscriber
@@ -56,6 +62,11 @@ class AnyModel:
         return self.get(name)
 
 
+def no_s3(_: object) -> NoReturn:
+    """The tests over this service use files alone."""
+    raise AssertionError("no object store is there")
+
+
 @dataclass
 class InProcessService:
     """What the tests use of the service."""
@@ -68,6 +79,7 @@ class InProcessService:
     watch: Watch
     read_transcript: ReadTranscript
     dispatch: Dispatch
+    reach: ReachStorages
 
     async def ended(self, job: Job) -> Job:
         """The job once it has ended."""
@@ -104,7 +116,9 @@ async def in_process_service(
     """The service over `folder`: its database, and the root of its files."""
     wakeups = Wakeups()
     transcriber = transcriber or ScriptedTranscriber()
-    storage = FileStorage(FileRoots([folder]))
+    storages = StoragesByAccess(
+        {"file": FileStorage(FileRoots([folder]))}, S3Pool(no_s3), None, profiles={}, client_endpoints=frozenset()
+    )
     uploads = DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
     models = AnyModel(model)
     renderer = cast("Renderer", rendering)
@@ -117,10 +131,11 @@ async def in_process_service(
         return datetime.now(UTC)
 
     async with SqlStore.open(f"sqlite:///{folder / 'test.db'}", wakeups) as store:
-        write_outputs = WriteOutputs(store, storage, renderer)
+        reach = ReachStorages(store, storages, FernetSeal([Fernet.generate_key().decode()]))
+        write_outputs = WriteOutputs(store, renderer)
         run_job = RunJob(
             store,
-            storage,
+            reach,
             uploads,
             models,
             transcriber,
@@ -132,16 +147,17 @@ async def in_process_service(
         dispatch = Dispatch(
             store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s), observer
         )
-        scan = ScanBatches(store, storage, wakeups, new_id, now)
+        scan = ScanBatches(store, reach, wakeups, new_id, now)
         service = InProcessService(
             folder,
             store,
             wakeups,
             transcriber,
-            Submit(store, storage, models, new_id, now),
+            Submit(store, reach, models, new_id, now),
             Watch(store, wakeups, now, WatchLimits(heartbeat_s=0.2)),
             ReadTranscript(store, renderer),
             dispatch,
+            reach,
         )
         tasks = [asyncio.create_task(dispatch.run()), asyncio.create_task(scan.run())]
         try:

@@ -93,11 +93,11 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(folder: Path, *options: str) -> Iterator[RunningServer]:
+def running_server(folder: Path, *options: str, **environment: str) -> Iterator[RunningServer]:
     """A started server that is gone afterwards."""
     server = RunningServer(folder, *options)
     try:
-        server.start()
+        server.start(**environment)
         yield server
     finally:
         server.close()

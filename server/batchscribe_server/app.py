@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -26,6 +26,7 @@ from batchscribe_server.metrics.exposition import exposed, new_registry
 from batchscribe_server.metrics.jobs import JobMetrics
 from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.models.catalog import ModelCatalog
+from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
 from batchscribe_server.operations.read_transcript import ReadTranscript
@@ -41,9 +42,14 @@ from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
-from batchscribe_server.settings import MetricsSettings, Settings, SettingsFileError, load_settings
+from batchscribe_server.settings import MetricsSettings, S3Settings, Settings, SettingsFileError, load_settings
+from batchscribe_server.storage.by_access import StoragesByAccess
+from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.roots import FileRoots
+from batchscribe_server.storage.s3_options import S3Options
+from batchscribe_server.storage.s3_pool import S3Pool
+from batchscribe_server.storage.seal import FernetSeal, key_of
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.store import SqlStore
@@ -56,6 +62,9 @@ from batchscribe_server.transcriber.devices import (
 )
 from batchscribe_server.transcriber.local import LocalTranscriber, TranscriberConfig
 from batchscribe_server.transcriber.media_pool import WorkerLimits
+
+if TYPE_CHECKING:
+    from batchscribe_server.storage.s3 import S3Storage
 
 log = structlog.get_logger()
 
@@ -158,7 +167,6 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         await models.resolve("")
     except JobFailure as failure:
         raise StartupError(failure.message) from failure
-    storage = FileStorage(FileRoots(settings.file_roots))
     uploads = DiskUploadSpool(
         settings.data_dir / "media", settings.media.max_upload_bytes, settings.media.max_spool_bytes
     )
@@ -170,13 +178,15 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         LocalTranscriber(
             _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry)
         ) as transcriber,
+        _storages(settings) as storages,
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
-        write_outputs = WriteOutputs(store, storage, renderer)
+        reach = ReachStorages(store, storages, _seal(settings))
+        write_outputs = WriteOutputs(store, renderer)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
-        run_job = RunJob(store, storage, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
+        run_job = RunJob(store, reach, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
         dispatch = Dispatch(
             store,
             transcriber,
@@ -188,7 +198,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         )
         services = Services(
             store=store,
-            submit=Submit(store, storage, models, _new_id, _now),
+            submit=Submit(store, reach, models, _new_id, _now),
             watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),
             wait=WaitForJob(store, wakeups),
             read_transcript=ReadTranscript(store, renderer),
@@ -198,7 +208,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         )
         yield _Parts(
             dispatch=dispatch,
-            scan=ScanBatches(store, storage, wakeups, _new_id, _now),
+            scan=ScanBatches(store, reach, wakeups, _new_id, _now),
             housekeeping=Housekeeping(
                 store,
                 uploads,
@@ -210,6 +220,49 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             rpc=RpcServer(services),
             status_metrics=StatusMetrics(registry),
         )
+
+
+@asynccontextmanager
+async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
+    storage = settings.storage
+    fetched = FetchedFiles(settings.data_dir / "fetched", storage.max_fetched_bytes)
+    await fetched.start()
+
+    def s3_storage(options: S3Options) -> S3Storage:
+        # Only where it is used: it takes half a second to load.
+        from batchscribe_server.storage.s3 import S3Storage
+
+        return S3Storage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
+
+    async with S3Pool(s3_storage) as s3:
+        yield StoragesByAccess(
+            {"file": FileStorage(FileRoots(settings.file_roots))},
+            s3,
+            own_s3=_s3_options(storage.s3) if storage.s3.buckets else None,
+            profiles={name: _s3_options(profile) for name, profile in storage.profiles.items()},
+            client_endpoints=frozenset(endpoint.rstrip("/") for endpoint in storage.client_endpoints),
+        )
+
+
+def _s3_options(settings: S3Settings) -> S3Options:
+    return S3Options(
+        buckets=frozenset(settings.buckets),
+        endpoint=settings.endpoint,
+        region=settings.region,
+        access_key_id=settings.access_key_id,
+        secret_access_key=settings.secret_access_key.get_secret_value(),
+        session_token=settings.session_token.get_secret_value(),
+        addressing=settings.addressing,
+    )
+
+
+def _seal(settings: Settings) -> FernetSeal:
+    keys = [key.get_secret_value() for key in settings.secrets.keys]
+    path = settings.data_dir / "secrets.key"
+    try:
+        return FernetSeal(keys or [key_of(path)])
+    except (OSError, ValueError) as error:
+        raise StartupError(f"the key of the secrets in {path} cannot be used: {error}") from error
 
 
 def _transcriber_config(settings: Settings, devices: Sequence[str], slots: int) -> TranscriberConfig:

@@ -5,13 +5,14 @@ Built once by the composition root, which hands its parts down. Nothing else rea
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
@@ -19,6 +20,7 @@ from batchscribe_server.transcriber.devices import parsed_devices
 
 GIB = 1024**3
 FEWEST_SLOTS = 8
+KEY_BYTES = 32
 MAX_PORT = 65_535
 
 
@@ -71,6 +73,60 @@ class MediaSettings(_Group):
     max_size_bytes: Annotated[int, Field(ge=0)] = 0
     max_duration_s: Annotated[float, Field(ge=0)] = 0.0
     nice: Annotated[int, Field(ge=0, le=19)] = 10
+
+
+class S3Settings(_Group):
+    """The service behind `s3://` URIs, and the buckets that they may name: none unless listed, all for "*".
+
+    Without keys, credentials are found as by every AWS tool: environment, profile, the machine's role.
+    """
+
+    buckets: tuple[str, ...] = ()
+    endpoint: str = ""
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: SecretStr = SecretStr("")
+    session_token: SecretStr = SecretStr("")
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+
+    @model_validator(mode="after")
+    def _whole_keys(self) -> Self:
+        if bool(self.access_key_id) != bool(self.secret_access_key.get_secret_value()):
+            raise ValueError("access_key_id and secret_access_key go together")
+        return self
+
+
+class StorageSettings(_Group):
+    """Object stores, and how much disk the objects take that are being worked on.
+
+    `s3` is reached by requests that say nothing else, a profile by those that name it. `client_endpoints` are those
+    that credentials in requests may name: URLs, "aws", or "*" for any.
+    """
+
+    s3: S3Settings = S3Settings()
+    profiles: dict[str, S3Settings] = {}
+    client_endpoints: tuple[str, ...] = ("aws",)
+    max_fetched_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
+
+
+class SecretsSettings(_Group):
+    """What credentials in requests are encrypted with: the first key encrypts, all of them decrypt. Without any, one is
+    made in the data directory.
+    """
+
+    keys: tuple[SecretStr, ...] = ()
+
+    @field_validator("keys")
+    @classmethod
+    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(keys, start=1):
+            try:
+                size_bytes = len(base64.urlsafe_b64decode(key.get_secret_value()))
+            except ValueError:
+                size_bytes = 0
+            if size_bytes != KEY_BYTES:
+                raise ValueError(f"key {number} is not {KEY_BYTES} bytes in URL-safe base64")
+        return keys
 
 
 class JobSettings(_Group):
@@ -138,6 +194,8 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     engine: EngineSettings = EngineSettings()
     media: MediaSettings = MediaSettings()
+    storage: StorageSettings = StorageSettings()
+    secrets: SecretsSettings = SecretsSettings()
     jobs: JobSettings = JobSettings()
     keep: KeepSettings = KeepSettings()
     watch: WatchSettings = WatchSettings()

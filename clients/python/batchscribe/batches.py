@@ -29,7 +29,7 @@ from batchscribe.v1.batch_service_pb2 import (
 from batchscribe.v1.event_pb2 import BatchEvent
 from batchscribe.v1.recognition_pb2 import RecognitionConfig
 from batchscribe.v1.state_pb2 import Notification
-from batchscribe.v1.storage_pb2 import InputConfig, ManifestEntry, ManifestInput, OutputConfig, PrefixInput
+from batchscribe.v1.storage_pb2 import InputConfig, ManifestEntry, ManifestInput, OutputConfig, PrefixInput, StorageAuth
 from batchscribe.watching import OnReconnect, watch
 
 
@@ -56,6 +56,7 @@ class BatchCalls:
         *,
         include_globs: Sequence[str] = (),
         exclude_globs: Sequence[str] = (),
+        auth: StorageAuth | None = None,
         config: RecognitionConfig | None = None,
         output: OutputConfig | str | None = None,
         display_name: str = "",
@@ -72,7 +73,7 @@ class BatchCalls:
 
         `source` is the URI of a folder or prefix, whose files the globs choose; a list of files, by URI or as manifest
         entries; or an InputConfig. The server reads them all: paths are paths of the server's machine and are given as
-        `file://` URIs. `output` is an OutputConfig or a URI.
+        `file://` URIs; `auth` gives the credentials for them, or a profile. `output` is an OutputConfig or a URI.
         """
         batch = Batch(
             input=_input_config(source, include_globs, exclude_globs),
@@ -85,6 +86,7 @@ class BatchCalls:
             notifications=notifications,
             retention=None if retention_s is None else duration_of(retention_s),
         )
+        batch.input.MergeFrom(InputConfig(auth=auth))
         return await self.create_batch(batch, batch_id=batch_id, request_id=request_id)
 
     async def get_batch(self, name: str) -> Batch:

@@ -32,7 +32,7 @@ from batchscribe.v1.job_service_pb2 import (
 )
 from batchscribe.v1.recognition_pb2 import RecognitionConfig
 from batchscribe.v1.state_pb2 import Notification
-from batchscribe.v1.storage_pb2 import InputConfig, OutputConfig
+from batchscribe.v1.storage_pb2 import InputConfig, OutputConfig, StorageAuth
 from batchscribe.watching import OnReconnect, watch
 
 
@@ -67,6 +67,7 @@ class JobCalls:
         self,
         source: UploadSource | Media,
         *,
+        auth: StorageAuth | None = None,
         config: RecognitionConfig | None = None,
         output: OutputConfig | str | None = None,
         display_name: str = "",
@@ -82,7 +83,8 @@ class JobCalls:
     ) -> Job:
         """Submit one file and return its job at once.
 
-        `source` is a local path or an open file, which is uploaded; a URI, which the server reads; or an upload. The
+        `source` is a local path or an open file, which is uploaded; a URI, which the server reads, with the credentials
+        or the profile that `auth` gives; or an upload. The
         `options` go on top of `config`. `output` is an OutputConfig or a URI; without it the service keeps the
         transcript for `transcript` to read.
         """
@@ -103,6 +105,7 @@ class JobCalls:
         else:
             media = await self.upload(source, on_progress=on_upload)
             job.input.CopyFrom(InputConfig(media=media.name))
+        job.input.MergeFrom(InputConfig(auth=auth))
         return await self.create_job(job, job_id=job_id, request_id=request_id)
 
     async def get_job(self, name: str, *, wait_s: float = 0.0) -> Job:

@@ -58,8 +58,9 @@ def _stem_uri(output: OutputConfig, input_uri: str, relative_path: str) -> str:
         case OutputLayout.ADJACENT:
             return input_uri
         case OutputLayout.PREFIX:
-            # A path from outside never climbs out of the prefix.
-            names = [name for name in relative_path.split("/") if name not in ("", ".", "..")]
+            # A path from outside never climbs out of the prefix. In a key an empty name is a name like others.
+            nothing = ("", ".", "..") if _percent_encoded(output.uri) else (".", "..")
+            names = [name for name in relative_path.split("/") if name not in nothing] if relative_path else []
             names = names or _names_of(input_uri)[-1:]
             return f"{output.uri.rstrip('/')}/{_as_uri_path(output.uri, names)}"
         case _:

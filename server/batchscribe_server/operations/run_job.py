@@ -15,6 +15,7 @@ from batchscribe_server.domain.errors import JobFailure, LeaseLostError, MediaNo
 from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
+from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
@@ -53,7 +54,7 @@ class RunJob:
     def __init__(
         self,
         store: Store,
-        storage: Storage,
+        reach: ReachStorages,
         uploads: UploadSpool,
         models: Models,
         transcriber: Transcriber,
@@ -63,7 +64,7 @@ class RunJob:
         observer: JobObserver | None = None,
     ) -> None:
         self._store = store
-        self._storage = storage
+        self._reach = reach
         self._uploads = uploads
         self._models = models
         self._transcriber = transcriber
@@ -99,7 +100,8 @@ class RunJob:
     async def _outcome(self, claim: Claim) -> Outcome:
         job = claim.job
         try:
-            return await self._transcribe(claim)
+            async with self._reach.of_job(job) as reached:
+                return await self._transcribe(claim, reached)
         except JobFailure as failure:
             error = Failure(failure.reason, failure.message)
         except (LeaseLostError, TranscriberClosedError):
@@ -111,19 +113,22 @@ class RunJob:
 
     async def _notice(self, job: Job, error: Failure) -> str:
         try:
-            return await self._write_outputs.notice(job, error, self._now())
+            async with self._reach.of_job(job) as reached:
+                return await self._write_outputs.notice(job, error, self._now(), reached.output)
+        except JobFailure as problem:
+            return f"The notice could not be written: {problem.message}"
         except Exception:  # the boundary, here as well: the job has failed, with or without a notice of it
             log.exception("notice_crashed", job=job.name)
             return "The notice could not be written, for a reason of the service's own."
 
-    async def _transcribe(self, claim: Claim) -> Outcome:
+    async def _transcribe(self, claim: Claim, reached: Reached) -> Outcome:
         job = claim.job
         first_run = job.media is None
-        if first_run and (existing := await self._write_outputs.existing(job)):
+        if first_run and (existing := await self._write_outputs.existing(job, reached.output)):
             return Outcome(State.SUCCEEDED, outputs=existing, warning="Skipped: the outputs were there already.")
         # A run that goes on keeps its model, also where the server has another default by now.
         model = await self._models.resolve(job.model or job.config.model)
-        async with self._open(job) as (file, file_name):
+        async with self._open(job, reached.input) as (file, file_name):
             if not first_run and job.input_fingerprint != file.fingerprint:
                 raise JobFailure(
                     Reason.INPUT_CHANGED,
@@ -136,14 +141,14 @@ class RunJob:
                 )
             run = _Run(self._store, claim, model, file.fingerprint)
             summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
-        outputs = await self._write_outputs.transcripts(run.as_heard(), summary)
+        outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
 
     @asynccontextmanager
-    async def _open(self, job: Job) -> AsyncIterator[tuple[LocalInput, str]]:
+    async def _open(self, job: Job, storage: Storage) -> AsyncIterator[tuple[LocalInput, str]]:
         """The job's file, and what it is called where it came from."""
         if not job.input_uri.startswith(MEDIA_PREFIX):
-            async with self._storage.open_input(job.input_uri) as file:
+            async with storage.open_input(job.input_uri) as file:
                 yield file, job.input_uri.rpartition("/")[2]
             return
         try:

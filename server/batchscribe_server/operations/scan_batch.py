@@ -13,8 +13,9 @@ from batchscribe_server.domain.batch import Batch, ManifestEntry, ManifestInput,
 from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, MediaNotFoundError, Reason
 from batchscribe_server.domain.job import Failure, Job
 from batchscribe_server.domain.layout import relative_paths
-from batchscribe_server.domain.recognition import RecognitionConfig
-from batchscribe_server.operations.storage import FoundObject, Storage
+from batchscribe_server.domain.recognition import OutputLayout, RecognitionConfig
+from batchscribe_server.operations.access import Reached, ReachStorages
+from batchscribe_server.operations.storage import FoundObject
 from batchscribe_server.operations.store import ScanChunk, Store
 from batchscribe_server.operations.submit import MEDIA_PREFIX
 from batchscribe_server.operations.wakeups import SCANS, Wakeups
@@ -31,14 +32,14 @@ class ScanBatches:
     def __init__(
         self,
         store: Store,
-        storage: Storage,
+        reach: ReachStorages,
         wakeups: Wakeups,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
         poll_s: float = 10.0,
     ) -> None:
         self._store = store
-        self._storage = storage
+        self._reach = reach
         self._wakeups = wakeups
         self._new_id = new_id
         self._now = now
@@ -62,10 +63,13 @@ class ScanBatches:
     async def scan(self, batch: Batch) -> None:
         """Scan one batch to its end. Whatever goes wrong ends as that batch's error."""
         try:
-            async for chunk in self._chunks(batch):
-                batch = await self._store.add_scanned(batch.id, chunk)
-                if batch.state.terminal or batch.cancel_requested:
-                    return  # nothing more of it is stored
+            async with self._reach.of(batch.name) as reached:
+                if not batch.scan_cursor and (target := _written_to(batch)):
+                    await reached.output.check_writable(target)
+                async for chunk in self._chunks(batch, reached):
+                    batch = await self._store.add_scanned(batch.id, chunk)
+                    if batch.state.terminal or batch.cancel_requested:
+                        return  # nothing more of it is stored
             batch = await self._store.finish_scan(batch.id)
             log.info("batch_scanned", batch=batch.name, files=batch.counts.total)
         except JobFailure as failure:
@@ -83,7 +87,7 @@ class ScanBatches:
         except BatchNotFoundError:
             log.info("batch_deleted_while_scanned", batch=batch.name)
 
-    async def _chunks(self, batch: Batch) -> AsyncIterator[ScanChunk]:
+    async def _chunks(self, batch: Batch, reached: Reached) -> AsyncIterator[ScanChunk]:
         ordinal = batch.counts.total
         match batch.input:
             case SingleInput(uri):
@@ -98,7 +102,7 @@ class ScanBatches:
                     jobs = [await self._manifest_job(batch, k, files[k], paths[k]) for k in range(start, end)]
                     yield ScanChunk(tuple(jobs), cursor=str(end))
             case PrefixInput(uri, include, exclude):
-                pages = self._storage.list_prefix(uri, include, exclude, after_cursor=batch.scan_cursor)
+                pages = reached.input.list_prefix(uri, include, exclude, after_cursor=batch.scan_cursor)
                 async for page in pages:
                     jobs = self._found_jobs(batch, ordinal, page)
                     ordinal += len(page)
@@ -147,3 +151,10 @@ class ScanBatches:
             create_time=time,
             update_time=time,
         )
+
+
+def _written_to(batch: Batch) -> str:
+    """Where a batch's outputs go, if that is one place that is known before its files are."""
+    if batch.output.layout is OutputLayout.ADJACENT:
+        return batch.input.uri if isinstance(batch.input, PrefixInput) else ""
+    return batch.output.uri

@@ -1,6 +1,6 @@
 """The ports to where audio comes from and transcripts go, and to the spool of uploads.
 
-All URIs are those of the contract (`file://…`, later `s3://…`). A URI that may not be used is a PathNotAllowedError
+All URIs are those of the contract (`file://…`, `s3://…`). A URI that may not be used is a PathNotAllowedError
 where a request is checked (`check_allowed`) and a JobFailure where a file or a batch is being worked on.
 """
 
@@ -76,6 +76,13 @@ class Storage(Protocol):
         """Write a file that a reader sees whole or not at all.
 
         Raises JobFailure OUTPUT_FAILED, or OUTPUT_EXISTS with OnConflict.FAIL.
+        """
+        ...
+
+    async def check_writable(self, uri: str) -> None:
+        """See, without writing anything that can be seen, whether outputs may be written to or below `uri`.
+
+        Raises JobFailure OUTPUT_FAILED or BUCKET_WRITE_DENIED where they may not, as far as that can be known before.
         """
         ...
 

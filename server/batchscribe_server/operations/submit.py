@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from batchscribe_server.domain.access import StorageAccess
 from batchscribe_server.domain.batch import Batch, BatchInput, ManifestInput, PrefixInput, SingleInput
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig, Task
+from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
-from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.store import IdempotencyKey, Store
 
 MEDIA_PREFIX = "media/"
@@ -30,6 +31,7 @@ class NewJob:
     priority: int = 0
     config: RecognitionConfig = field(default_factory=RecognitionConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+    access: StorageAccess = field(default_factory=StorageAccess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class NewBatch:
     priority: int = 0
     config: RecognitionConfig = field(default_factory=RecognitionConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
+    access: StorageAccess = field(default_factory=StorageAccess)
 
 
 class Submit:
@@ -51,13 +54,13 @@ class Submit:
     def __init__(
         self,
         store: Store,
-        storage: Storage,
+        reach: ReachStorages,
         models: Models,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
-        self._storage = storage
+        self._reach = reach
         self._models = models
         self._new_id = new_id
         self._now = now
@@ -78,8 +81,10 @@ class Submit:
         violations = Violations()
         self._check_config(new.config, "job.config", violations)
         violations.raise_if_any()
-        relative_path = await self._check_input(tenant, new.input_uri)
-        await self._check_output(new.output)
+        self._reach.check(new.access)
+        async with self._reach.opened(new.access) as reached:
+            relative_path = await self._check_input(tenant, new.input_uri, reached)
+            await self._check_output(new.output, reached)
         time = self._now()
         job = Job(
             id=job_id or self._new_id(),
@@ -95,7 +100,7 @@ class Submit:
             create_time=time,
             update_time=time,
         )
-        return job if validate_only else await self._store.create_job(job, key)
+        return job if validate_only else await self._store.create_job(job, key, self._reach.sealed(new.access))
 
     async def batch(
         self,
@@ -109,15 +114,17 @@ class Submit:
         """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
         violations = Violations()
         self._check_config(new.config, "batch.config", violations)
-        match new.input:
-            case SingleInput(uri):
-                await self._check_input(tenant, uri)
-            case PrefixInput(uri):
-                await self._storage.check_allowed(uri)
-            case ManifestInput():
-                await self._check_manifest(tenant, new.input, new.output, violations)
-        violations.raise_if_any()
-        await self._check_output(new.output)
+        self._reach.check(new.access)
+        async with self._reach.opened(new.access) as reached:
+            match new.input:
+                case SingleInput(uri):
+                    await self._check_input(tenant, uri, reached)
+                case PrefixInput(uri):
+                    await reached.input.check_allowed(uri)
+                case ManifestInput():
+                    await self._check_manifest(tenant, new.input, new.output, reached, violations)
+            violations.raise_if_any()
+            await self._check_output(new.output, reached)
         time = self._now()
         batch = Batch(
             id=batch_id or self._new_id(),
@@ -132,31 +139,31 @@ class Submit:
             create_time=time,
             update_time=time,
         )
-        return batch if validate_only else await self._store.create_batch(batch, key)
+        return batch if validate_only else await self._store.create_batch(batch, key, self._reach.sealed(new.access))
 
     async def _check_manifest(
-        self, tenant: str, manifest: ManifestInput, output: OutputConfig, violations: Violations
+        self, tenant: str, manifest: ManifestInput, output: OutputConfig, reached: Reached, violations: Violations
     ) -> None:
         times_named = Counter(entry.uri for entry in manifest.files)
         for index, entry in enumerate(manifest.files):
             path = f"batch.input.manifest.files[{index}]"
-            await self._check_input(tenant, entry.uri)
+            await self._check_input(tenant, entry.uri, reached)
             if entry.config is not None:
                 self._check_config(entry.config, f"{path}.config", violations)
             if times_named[entry.uri] > 1 and not output.kept_by_service:
                 violations.add(f"{path}.uri", "is named twice, so that one transcript would overwrite the other")
 
-    async def _check_input(self, tenant: str, uri: str) -> str:
+    async def _check_input(self, tenant: str, uri: str, reached: Reached) -> str:
         """Raises for an input that may not be read; returns the name its outputs take, where its URI does not tell."""
         if uri.startswith(MEDIA_PREFIX):
             media = await self._store.get_media(tenant, uri.removeprefix(MEDIA_PREFIX))
             return media.file_name or media.id
-        await self._storage.check_allowed(uri)
+        await reached.input.check_allowed(uri)
         return ""
 
-    async def _check_output(self, output: OutputConfig) -> None:
+    async def _check_output(self, output: OutputConfig, reached: Reached) -> None:
         if output.uri:
-            await self._storage.check_allowed(output.uri)
+            await reached.output.check_allowed(output.uri)
 
     def _check_config(self, config: RecognitionConfig, path: str, violations: Violations) -> None:
         model: Model = self._models.get(config.model)

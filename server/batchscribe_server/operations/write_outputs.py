@@ -20,35 +20,36 @@ log = structlog.get_logger()
 
 
 class WriteOutputs:
-    """Outputs by layout and format. Jobs whose transcripts the service keeps write nothing."""
+    """Outputs by layout and format, to the storage given. Jobs whose transcripts the service keeps write nothing."""
 
-    def __init__(self, store: Store, storage: Storage, renderer: Renderer) -> None:
+    def __init__(self, store: Store, renderer: Renderer) -> None:
         self._store = store
-        self._storage = storage
         self._renderer = renderer
 
-    async def existing(self, job: Job) -> tuple[OutputFile, ...]:
+    async def existing(self, job: Job, storage: Storage) -> tuple[OutputFile, ...]:
         """Before anything is transcribed: the outputs that spare the work, empty when there is work to do.
 
-        Raises JobFailure OUTPUT_EXISTS where the client asked to fail in that case, and OUTPUT_FAILED for an output
-        that would take the place of its own input.
+        Raises JobFailure OUTPUT_EXISTS where the client asked to fail in that case, OUTPUT_FAILED for an output that
+        would take the place of its own input, and what `Storage.check_writable` raises: a batch's scan has asked it.
         """
         if job.output.kept_by_service:
             return ()
         uris = {format: self._uri(job, format) for format in job.output.formats}
         for uri in uris.values():
-            if await self._storage.same(uri, job.input_uri):
+            if await storage.same(uri, job.input_uri):
                 raise JobFailure(Reason.OUTPUT_FAILED, f"The output {uri} is the input itself. Name another file.")
+        if not job.batch_id:
+            await storage.check_writable(next(iter(uris.values())))
         if job.output.on_conflict is OnConflict.OVERWRITE:
             return ()
-        there = {format: uri for format, uri in uris.items() if await self._storage.exists(uri)}
+        there = {format: uri for format, uri in uris.items() if await storage.exists(uri)}
         if there and job.output.on_conflict is OnConflict.FAIL:
             raise JobFailure(Reason.OUTPUT_EXISTS, f"There is an output already: {next(iter(there.values()))}")
         if len(there) < len(uris):
             return ()
         return tuple(OutputFile(format, uri, size_bytes=0) for format, uri in there.items())
 
-    async def transcripts(self, job: Job, summary: MediaSummary) -> tuple[OutputFile, ...]:
+    async def transcripts(self, job: Job, summary: MediaSummary, storage: Storage) -> tuple[OutputFile, ...]:
         """Render the stored segments and write every format. Raises JobFailure OUTPUT_FAILED.
 
         A run that was cut off while it wrote writes the same bytes again.
@@ -61,29 +62,29 @@ class WriteOutputs:
         outputs = []
         for format in job.output.formats:
             pieces = self._renderer.render(transcript, format, job.config, job.output.subtitles)
-            written = await self._storage.write_output(
+            written = await storage.write_output(
                 self._uri(job, format),
                 pieces,
                 OnConflict.SKIP if skip else OnConflict.OVERWRITE,
             )
             outputs.append(OutputFile(format, written.uri, written.size_bytes))
         if job.output.remove_stale:
-            await self._storage.remove(notice_uri(job.output, job.input_uri, job.relative_path))
+            await storage.remove(notice_uri(job.output, job.input_uri, job.relative_path))
         return tuple(outputs)
 
-    async def notice(self, job: Job, failure: Failure, time: datetime) -> str:
+    async def notice(self, job: Job, failure: Failure, time: datetime, storage: Storage) -> str:
         """Write the notice of a failed file; returns what went wrong in doing so, or nothing."""
         if job.output.kept_by_service or failure.reason is Reason.OUTPUT_EXISTS:
             return ""
         try:
             if job.output.write_notice:
                 notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
-                await self._storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
+                await storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
             if job.output.remove_stale:
                 for format in job.output.formats:
                     uri = self._uri(job, format)
-                    if not await self._storage.same(uri, job.input_uri):
-                        await self._storage.remove(uri)
+                    if not await storage.same(uri, job.input_uri):
+                        await storage.remove(uri)
         except JobFailure as problem:
             log.warning("notice_not_written", job=job.name, reason=problem.reason)
             return f"The notice could not be written: {problem.message}"

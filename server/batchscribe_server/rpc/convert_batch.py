@@ -7,6 +7,7 @@ from batchscribe.v1 import state_pb2
 from batchscribe_server.domain.batch import Batch, Stage
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.submit import NewBatch
+from batchscribe_server.rpc.convert_access import storage_access
 from batchscribe_server.rpc.convert_recognition import recognition_config, recognition_config_message
 from batchscribe_server.rpc.convert_state import counts_message, failure_message, state_message
 from batchscribe_server.rpc.convert_storage import (
@@ -29,6 +30,7 @@ def new_batch(message: pb.Batch) -> NewBatch:
         priority=message.priority,
         config=recognition_config(message.config),
         output=output_config(message.output),
+        access=storage_access(message.input, message.output),
     )
 
 

@@ -7,6 +7,7 @@ from batchscribe.v1 import state_pb2, transcript_pb2
 from batchscribe_server.domain.job import Job, OutputFile, State
 from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.submit import NewJob
+from batchscribe_server.rpc.convert_access import storage_access
 from batchscribe_server.rpc.convert_recognition import recognition_config, recognition_config_message
 from batchscribe_server.rpc.convert_state import failure_message, state_message
 from batchscribe_server.rpc.convert_storage import (
@@ -30,6 +31,7 @@ def new_job(message: pb.Job) -> NewJob:
         priority=message.priority,
         config=recognition_config(message.config),
         output=output_config(message.output),
+        access=storage_access(message.input, message.output),
     )
 
 

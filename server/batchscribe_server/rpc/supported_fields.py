@@ -52,11 +52,13 @@ SUPPORTED_FIELDS = _fields(
     # resources and what they are made of
     Batch="name display_name reference_id labels priority input output config",
     Job="display_name reference_id labels priority input output config",
-    InputConfig="uri prefix manifest media",
+    InputConfig="uri prefix manifest media auth",
+    StorageAuth="s3 profile",
+    S3Credentials="endpoint region access_key_id secret_access_key session_token",
     PrefixInput="uri include_globs exclude_globs",
     ManifestInput="files",
     ManifestEntry="uri reference_id config config_mask",
-    OutputConfig="layout uri formats on_conflict remove_stale write_notice subtitles",
+    OutputConfig="layout uri auth formats on_conflict remove_stale write_notice subtitles",
     SubtitleConfig="max_line_width max_lines max_chars_per_second start_index",
     RecognitionConfig=(
         "language model operating_point task word_time_offsets word_confidence vad hotwords initial_prompt decoding"

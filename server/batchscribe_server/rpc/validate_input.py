@@ -13,6 +13,7 @@ from batchscribe_server.domain.errors import Violations
 from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS
+from batchscribe_server.rpc.validate_access import check_access
 from batchscribe_server.rpc.validate_recognition import check_recognition
 from batchscribe_server.rpc.validate_text import check_text
 
@@ -22,13 +23,15 @@ MAX_GLOBS = 100
 MAX_GLOB_CHARS = 1_024
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_SCHEMES_TO_COME = frozenset({"s3", "az", "https", "http"})
+_SCHEMES = frozenset({"file", "s3"})
+_SCHEMES_TO_COME = frozenset({"az", "https", "http"})
 _MEDIA = re.compile(r"media/[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _CONFIG_FIELD = "batchscribe.v1.RecognitionConfig."
 
 
 def check_job_input(input: pb.InputConfig, path: str, violations: Violations) -> None:
     """A job's input is one file."""
+    _check_auth(input, path, violations)
     match input.WhichOneof("source"):
         case "prefix" | "manifest" as source:
             violations.add(f"{path}.{source}", "names many files; submit them with CreateBatch")
@@ -38,10 +41,11 @@ def check_job_input(input: pb.InputConfig, path: str, violations: Violations) ->
 
 def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) -> None:
     """A batch's input is one file or many."""
+    _check_auth(input, path, violations)
     match input.WhichOneof("source"):
         case "prefix":
             prefix = input.prefix
-            check_file_uri(prefix.uri, f"{path}.prefix.uri", violations)
+            check_uri(prefix.uri, f"{path}.prefix.uri", violations)
             _check_globs(prefix.include_globs, f"{path}.prefix.include_globs", violations)
             _check_globs(prefix.exclude_globs, f"{path}.prefix.exclude_globs", violations)
         case "manifest":
@@ -50,7 +54,7 @@ def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) 
             _check_single(input, source, path, violations)
 
 
-def check_file_uri(uri: str, path: str, violations: Violations) -> None:
+def check_uri(uri: str, path: str, violations: Violations) -> None:
     """Check a URI for its length and its scheme; whether it may be used is for the storage to say."""
     scheme = _SCHEME.match(uri)
     if not uri:
@@ -58,12 +62,26 @@ def check_file_uri(uri: str, path: str, violations: Violations) -> None:
     elif len(uri) > MAX_URI_CHARS:
         violations.add(path, f"is longer than {MAX_URI_CHARS} characters")
     elif scheme is None:
-        violations.add(path, f"{shown(uri)} is not a URI; write file:///folder/name")
+        violations.add(path, f"{shown(uri)} is not a URI; write file:///folder/name or s3://bucket/key")
     elif scheme[1].lower() in _SCHEMES_TO_COME:
-        words = f"{scheme[1].lower()}:// is not supported by this server yet; use file:// or an upload"
+        words = f"{scheme[1].lower()}:// is not supported by this server yet; use file://, s3:// or an upload"
         violations.add(path, words, "FIELD_NOT_SUPPORTED")
-    elif scheme[1].lower() != "file" or not uri[len(scheme[0]) :].startswith("//"):
-        violations.add(path, f"{shown(uri)} has no scheme that this server knows; write file:///folder/name")
+    elif scheme[1].lower() not in _SCHEMES or not uri[len(scheme[0]) :].startswith("//"):
+        violations.add(
+            path, f"{shown(uri)} has no scheme that this server knows; write file:///folder/name or s3://bucket/key"
+        )
+
+
+def schemes_of(input: pb.InputConfig) -> frozenset[str]:
+    """The schemes of all URIs of an input."""
+    uris = (input.uri, input.prefix.uri, *(entry.uri for entry in input.manifest.files))
+    return frozenset(map(scheme_of, uris))
+
+
+def scheme_of(uri: str) -> str:
+    """The scheme of a URI in lower case; nothing where it has none."""
+    scheme = _SCHEME.match(uri)
+    return scheme[1].lower() if scheme else ""
 
 
 def is_upload(uri: str) -> bool:
@@ -71,10 +89,15 @@ def is_upload(uri: str) -> bool:
     return uri.startswith("media/")
 
 
+def _check_auth(input: pb.InputConfig, path: str, violations: Violations) -> None:
+    if input.HasField("auth"):
+        check_access(input.auth, schemes_of(input), f"{path}.auth", violations)
+
+
 def _check_single(input: pb.InputConfig, source: str | None, path: str, violations: Violations) -> None:
     match source:
         case "uri":
-            check_file_uri(input.uri, f"{path}.uri", violations)
+            check_uri(input.uri, f"{path}.uri", violations)
         case "media":
             _check_media(input.media, f"{path}.media", violations)
         case None:
@@ -129,7 +152,7 @@ def _check_manifest(manifest: pb.ManifestInput, path: str, violations: Violation
         if is_upload(entry.uri):
             _check_media(entry.uri, f"{entry_path}.uri", violations)
         else:
-            check_file_uri(entry.uri, f"{entry_path}.uri", violations)
+            check_uri(entry.uri, f"{entry_path}.uri", violations)
         check_text(entry.reference_id, f"{entry_path}.reference_id", violations)
         check_recognition(entry.config, f"{entry_path}.config", violations)
         _check_config_mask(entry.config_mask, f"{entry_path}.config_mask", violations)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
-from batchscribe_server.rpc.validate_input import check_file_uri, is_upload
+from batchscribe_server.rpc.validate_access import check_access
+from batchscribe_server.rpc.validate_input import check_uri, is_upload, scheme_of, schemes_of
 
 MAX_CHARS_PER_SECOND = 100
 MAX_START_INDEX = 1_000_000
@@ -13,7 +14,12 @@ MAX_START_INDEX = 1_000_000
 def check_output(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:
     """Note what is wrong with an output, also for what its input is."""
     if output.uri:
-        check_file_uri(output.uri, f"{path}.uri", violations)
+        check_uri(output.uri, f"{path}.uri", violations)
+    if output.HasField("auth"):
+        # Outputs next to their inputs lie where these do.
+        is_adjacent = output.layout == pb.OUTPUT_LAYOUT_ADJACENT
+        schemes = schemes_of(input) if is_adjacent else {scheme_of(output.uri)}
+        check_access(output.auth, schemes, f"{path}.auth", violations)
     match output.layout:
         case pb.OUTPUT_LAYOUT_SINGLE:
             _check_single(output, input, path, violations)

@@ -64,6 +64,10 @@ class FileStorage:
         """Write a file and the folders above it. A reader sees it whole or not at all, and so does a restart."""
         return await asyncio.to_thread(self._write, uri, [data] if isinstance(data, bytes) else data, on_conflict)
 
+    async def check_writable(self, uri: str) -> None:
+        """See whether the folder may be written to, or the nearest one above that is there."""
+        await asyncio.to_thread(self._check_writable, uri)
+
     async def same(self, uri: str, other: str) -> bool:
         """Whether both lead to one path, links followed."""
         return await asyncio.to_thread(self._same, uri, other)
@@ -78,6 +82,15 @@ class FileStorage:
 
     def _write(self, uri: str, pieces: Iterable[bytes], on_conflict: OnConflict) -> WrittenFile:
         return _write(uri, Path(self._resolve(uri, Reason.OUTPUT_FAILED)), pieces, on_conflict)
+
+    def _check_writable(self, uri: str) -> None:
+        path = Path(self._resolve(uri, Reason.OUTPUT_FAILED))
+        there = next(each for each in (path, *path.parents) if os.path.lexists(each))
+        folder = there if there.is_dir() or there != path else there.parent
+        if not folder.is_dir():
+            raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: {uri_of(str(folder))} is not a folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: permission denied")
 
     def _same(self, uri: str, other: str) -> bool:
         try:

@@ -312,6 +312,24 @@ async def test_a_folder_that_may_not_be_written_fails_in_plain_words(storage: St
     assert failure.value.reason is Reason.OUTPUT_FAILED
 
 
+async def test_whether_outputs_may_be_written_is_seen_without_writing(storage: Storage, root: Path) -> None:
+    (root / "a.txt").touch()
+    for there in (root, root / "new" / "folder", root / "a.txt"):
+        await storage.check_writable(uri(there))
+    assert names_in(root) == ["a.txt"]
+    for nowhere in (root / "a.txt" / "below", root.parent / "outside"):
+        with pytest.raises(JobFailure) as failure:
+            await storage.check_writable(uri(nowhere))
+        assert failure.value.reason is Reason.OUTPUT_FAILED
+
+
+@not_as_root
+async def test_a_folder_that_may_not_be_written_is_told_before(storage: Storage, root: Path) -> None:
+    (root / "closed").mkdir(mode=0o500)
+    with pytest.raises(JobFailure, match="permission denied"):
+        await storage.check_writable(uri(root / "closed" / "out"))
+
+
 async def test_stale_outputs_are_found_and_removed(storage: Storage, root: Path) -> None:
     stale = root / "a.wav.notice"
     stale.touch()

@@ -15,6 +15,7 @@ LIBRARY |= {"grpc_tools", "grpc_health", "grpc_reflection", "grpc_channelz", "_d
 COMMAND_LINE = LIBRARY | {
     *("typer", "rich", "shellingham", "annotated_doc", "markdown_it", "mdurl", "pygments"),
     *("pydantic", "pydantic_core", "annotated_types", "typing_inspection"),
+    "attr",  # rich loads it where it is installed
 }
 
 PROBE = """
@@ -72,6 +73,7 @@ def without(blocked: set[str], *arguments: str) -> subprocess.CompletedProcess[s
 SERVER_ONLY = {
     *("numpy", "sqlalchemy", "alembic", "aiosqlite", "ctranslate2", "faster_whisper", "av", "onnxruntime"),
     *("msgspec", "structlog", "pydantic_settings", "pysubs2", "wcmatch", "psutil", "platformdirs", "uuid_utils"),
+    *("aioboto3", "cryptography"),
 }
 
 

@@ -55,6 +55,12 @@ def test_a_prefix_mirrors_the_inputs_tree(uri: str) -> None:
     assert notice_uri(output, "file:///in/x/a.wav", "x/a.wav") == "file:///out/x/a.wav.notice"
 
 
+@pytest.mark.parametrize("path", ["x//a.wav", "x/", "/a.wav", "a 1#%2F.wav"])
+def test_a_key_keeps_its_empty_names_so_that_no_two_inputs_share_an_output(path: str) -> None:
+    output = OutputConfig(layout=OutputLayout.PREFIX, uri="s3://out/deep/")
+    assert output_uri(output, JSON, f"s3://in/{path}", path) == f"s3://out/deep/{path}.json"
+
+
 def test_a_prefix_takes_the_inputs_name_where_there_is_no_relative_path() -> None:
     output = OutputConfig(layout=OutputLayout.PREFIX, uri="file:///out")
     assert output_uri(output, JSON, "file:///in/x/a%23.wav") == "file:///out/a%23.wav.json"

@@ -132,12 +132,12 @@ def test_bad_jobs_are_blamed_on_the_field(text: str, field: str) -> None:
         ("file:a.wav", "INVALID_FIELD"),
         ("media/abc", "INVALID_FIELD"),
         ("file:///" + "x" * 4_096, "INVALID_FIELD"),
-        ("s3://bucket/key", "FIELD_NOT_SUPPORTED"),
+        ("s3:bucket/key", "INVALID_FIELD"),
         ("az://container/blob", "FIELD_NOT_SUPPORTED"),
         ("HTTPS://host/a.wav", "FIELD_NOT_SUPPORTED"),
     ],
 )
-def test_only_file_uris_are_taken(uri: str, reason: str) -> None:
+def test_only_uris_of_files_and_buckets_are_taken(uri: str, reason: str) -> None:
     request = jobs.CreateJobRequest()
     request.job.input.uri = uri
     assert violations(validate.check_create_job, request) == {"job.input.uri": reason}

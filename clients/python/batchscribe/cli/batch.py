@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from batchscribe.async_client import AsyncClient
+from batchscribe.cli.access import AccessArguments
 from batchscribe.cli.arguments import OutputArguments, RecognitionArguments, RecordArguments, SubtitleArguments
 from batchscribe.cli.command import Invocation, command
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of_ended
@@ -34,6 +35,7 @@ async def submit(
     output: OutputArguments,
     subtitles: SubtitleArguments,
     record: RecordArguments,
+    access: AccessArguments,
     source: Annotated[
         str | None,
         typer.Argument(metavar="URI|PATH", help="A folder or prefix that the server reads, or one file of it."),
@@ -50,10 +52,12 @@ async def submit(
     timeout: TimeoutS = None,
 ) -> ExitCode | None:
     """Submit many files and print their batch's name. Paths are paths of the server's machine."""
+    input = input_config(source, include or [], exclude or [], manifest)
+    input.MergeFrom(InputConfig(auth=access.input_auth))
     async with invocation.client() as client:
         batch = await client.submit_batch(
-            input_config(source, include or [], exclude or [], manifest),
-            output=output.config(subtitles.config()),
+            input,
+            output=access.output(output.config(subtitles.config())),
             display_name=record.display_name,
             reference_id=record.reference_id,
             labels=record.labels(),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from batchscribe.async_client import AsyncClient
+from batchscribe.cli.access import AccessArguments
 from batchscribe.cli.arguments import (
     FormatWord,
     OutputArguments,
@@ -37,6 +38,7 @@ async def submit(
     output: OutputArguments,
     subtitles: SubtitleArguments,
     record: RecordArguments,
+    access: AccessArguments,
     id: Annotated[str, typer.Option("--id", help="An id for it: 4 to 63 of a-z, 0-9 and hyphen.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
     timeout: TimeoutS = None,
@@ -45,7 +47,8 @@ async def submit(
     async with invocation.client() as client:
         job = await client.submit(
             source,
-            output=output.config(subtitles.config()),
+            auth=access.input_auth,
+            output=access.output(output.config(subtitles.config())),
             display_name=record.display_name,
             reference_id=record.reference_id,
             labels=record.labels(),

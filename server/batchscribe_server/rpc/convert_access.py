@@ -1,0 +1,29 @@
+"""Credentials, from message to domain. Nothing leads back: they are never shown."""
+
+from __future__ import annotations
+
+from batchscribe.v1 import storage_pb2 as pb
+from batchscribe_server.domain.access import Access, Profile, S3Credentials, StorageAccess
+
+
+def storage_access(input: pb.InputConfig, output: pb.OutputConfig) -> StorageAccess:
+    """What a request reaches stores with. An output without credentials is reached with the input's."""
+    read = _access(input.auth)
+    return StorageAccess(read, _access(output.auth) or read)
+
+
+def _access(auth: pb.StorageAuth) -> Access | None:
+    match auth.WhichOneof("credentials"):
+        case "profile":
+            return Profile(auth.profile)
+        case "s3":
+            given = auth.s3
+            return S3Credentials(
+                access_key_id=given.access_key_id,
+                secret_access_key=given.secret_access_key,
+                session_token=given.session_token,
+                endpoint=given.endpoint,
+                region=given.region,
+            )
+        case _:
+            return None

@@ -1,0 +1,52 @@
+"""Room on the disk for inputs that are fetched: each is there for as long as it is worked on, and gone afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+
+class FetchedFiles:
+    """Files in `folder`, to which this process alone writes, together of at most `max_total_bytes`.
+
+    Who needs more waits until others are done; a single file larger than that gets the room when it is alone. Belongs
+    to one event loop.
+    """
+
+    def __init__(self, folder: Path, max_total_bytes: int) -> None:
+        self._folder = folder
+        self._max_total_bytes = max_total_bytes
+        self._total_bytes = 0
+        self._freed = asyncio.Condition()
+
+    async def start(self) -> None:
+        """Make the folder, and drop what a crash left in it."""
+        await asyncio.to_thread(_emptied, self._folder)
+
+    @asynccontextmanager
+    async def room(self, size_bytes: int) -> AsyncIterator[Path]:
+        """A path of its own for a file of that size, which is removed in the end. Waits until there is room."""
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._fits(size_bytes))
+            self._total_bytes += size_bytes
+        path = self._folder / secrets.token_hex(16)
+        try:
+            yield path
+        finally:
+            # Not to be put off by a cancellation: the room is given back on the loop, the file goes at once.
+            path.unlink(missing_ok=True)
+            self._total_bytes -= size_bytes
+            async with self._freed:
+                self._freed.notify_all()
+
+    def _fits(self, size_bytes: int) -> bool:
+        return not self._total_bytes or self._total_bytes + size_bytes <= self._max_total_bytes
+
+
+def _emptied(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)

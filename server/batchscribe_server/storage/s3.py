@@ -1,0 +1,337 @@
+"""The storage behind `s3://` URIs, on any service that speaks S3. The only module that imports aioboto3.
+
+Objects are fetched to a file and written in parts, so that memory holds a part of one at most. Retries of single calls,
+throttling included, are botocore's; a download that is cut off goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+import aioboto3
+from aiohttp import ClientError as TransportError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
+from batchscribe_server.storage.download import download
+from batchscribe_server.storage.globs import Selection
+from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
+from batchscribe_server.storage.s3_uri import MalformedS3UriError, S3Address, s3_address, s3_uri
+
+if TYPE_CHECKING:
+    from batchscribe_server.storage.fetched import FetchedFiles
+
+PART_BYTES = 8 * 1024**2
+"""How much of an output is held before it goes out; S3 takes no smaller parts than 5 MiB."""
+
+FOUND_AT_ONCE = 100
+
+_READ_BYTES = 1024**2
+_CONNECTIONS = 128
+
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+_CHANGED = frozenset({"412", "PreconditionFailed"})
+_TAKEN = frozenset({"409", "412", "ConditionalRequestConflict", "PreconditionFailed"})
+_DENIED = {
+    "401": "access is denied",
+    "403": "access is denied",
+    "AccessDenied": "access is denied",
+    "AllAccessDisabled": "access is denied",
+    "ExpiredToken": "the credentials have expired",
+    "InvalidAccessKeyId": "the access key is unknown",
+    "InvalidToken": "the session token is not valid",
+    "SignatureDoesNotMatch": "the secret key is wrong",
+}
+
+# What ends a download in its middle, and another request may mend.
+_CUT_OFF = (BotoCoreError, TransportError, OSError, TimeoutError)
+
+
+class S3Storage:
+    """Objects in the buckets that the operator allows. To be used as a context, which holds the connections."""
+
+    def __init__(self, options: S3Options, fetched: FetchedFiles, *, max_size_bytes: int = 0) -> None:
+        """`max_size_bytes` is what an input may have at most, 0 for no limit: nothing larger is fetched."""
+        self._options = options
+        self._fetched = fetched
+        self._max_size_bytes = max_size_bytes
+
+    async def __aenter__(self) -> Self:
+        options = self._options
+        session = aioboto3.Session(
+            aws_access_key_id=options.access_key_id or None,
+            aws_secret_access_key=options.secret_access_key or None,
+            aws_session_token=options.session_token or None,
+            region_name=options.region or None,
+        )
+        self._opened = session.client(
+            "s3",
+            endpoint_url=options.endpoint or None,
+            config=Config(
+                connect_timeout=10,
+                read_timeout=60,
+                max_pool_connections=_CONNECTIONS,
+                retries={"mode": "standard", "max_attempts": options.max_attempts},
+                s3={"addressing_style": options.addressing},
+                # Services other than AWS's don't know the newer checksums.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+        self._client: Any = await self._opened.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._opened.__aexit__(*exc)
+
+    async def check_allowed(self, uri: str) -> None:
+        """Raises PathNotAllowedError for a bucket that the operator did not allow."""
+        self._allowed(uri)
+
+    @asynccontextmanager
+    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+        """The object, fetched to a file. Its fingerprint is its size and its ETag.
+
+        Raises JobFailure FETCH_FAILED, BUCKET_READ_DENIED, MEDIA_TOO_LARGE, and INPUT_CHANGED for an object that is
+        written to while it is fetched.
+        """
+        address = self._address(uri, Reason.FETCH_FAILED)
+        if not address.key:
+            raise JobFailure(
+                Reason.FETCH_FAILED, f"{uri} is a bucket; submit a batch with it as a prefix to take all its objects"
+            )
+        with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED):
+            head = await self._client.head_object(Bucket=address.bucket, Key=address.key)
+        size_bytes, etag = int(head["ContentLength"]), str(head["ETag"])
+        if self._max_size_bytes and size_bytes > self._max_size_bytes:
+            raise JobFailure(
+                Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {self._max_size_bytes}."
+            )
+        async with self._fetched.room(size_bytes) as path:
+            await download(
+                uri, path, size_bytes, lambda start: self._pieces(uri, address, etag, start), cut_off=_CUT_OFF
+            )
+            yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
+
+    async def list_prefix(
+        self,
+        uri: str,
+        include_globs: Sequence[str] = (),
+        exclude_globs: Sequence[str] = (),
+        after_cursor: str = "",
+    ) -> AsyncIterator[Sequence[FoundObject]]:
+        """The objects whose keys begin with the URI's, taken for a folder, in the order of their keys.
+
+        Empty objects whose keys end with a slash only stand for folders, and are left out.
+        """
+        selection = Selection(include_globs, exclude_globs)
+        bucket, folder = self._address(uri, Reason.SCAN_FAILED)
+        folder = f"{folder}/" if folder and not folder.endswith("/") else folder
+        after = {"StartAfter": folder + after_cursor} if after_cursor else {}
+        pages = aiter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, **after))
+        found: list[FoundObject] = []
+        is_empty = not after_cursor
+        while True:
+            with _told(uri, Reason.SCAN_FAILED, Reason.BUCKET_READ_DENIED):
+                page = await anext(pages, None)
+            if page is None:
+                break
+            for each in page.get("Contents", ()):
+                is_empty = False
+                relative_path, size_bytes = each["Key"][len(folder) :], each["Size"]
+                if _is_meant(relative_path, size_bytes, selection):
+                    found.append(FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes))
+                if len(found) == FOUND_AT_ONCE:
+                    yield found
+                    found = []
+        if found:
+            yield found
+        if is_empty:
+            raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
+
+    async def write_output(
+        self, uri: str, data: bytes | Iterable[bytes], on_conflict: OnConflict = OnConflict.OVERWRITE
+    ) -> WrittenFile:
+        """Write an object, which readers see once it is whole."""
+        address = self._address(uri, Reason.OUTPUT_FAILED)
+        target = {"Bucket": address.bucket, "Key": address.key}
+        if on_conflict is not OnConflict.OVERWRITE:
+            if (size_bytes := await self._size_of(uri, address)) is not None:
+                return _conflict(uri, size_bytes, on_conflict)
+            condition = {"IfNoneMatch": "*"}
+        else:
+            condition = {}
+        parts = _parts([data] if isinstance(data, bytes) else data)
+        try:
+            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on=_TAKEN if condition else ()):
+                return WrittenFile(uri, await self._put(target, parts, condition))
+        except ClientError:  # another writer was there first
+            return _conflict(uri, await self._size_of(uri, address) or 0, on_conflict)
+
+    async def check_writable(self, uri: str) -> None:
+        """Begin an upload in parts and abort it: that takes the right to write, and leaves nothing."""
+        address = self._address(uri, Reason.OUTPUT_FAILED)
+        key = address.key if address.key and not address.key.endswith("/") else f"{address.key}.batchscribe"
+        target = {"Bucket": address.bucket, "Key": key}
+        with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED):
+            try:
+                await self._client.head_bucket(Bucket=address.bucket)
+            except ClientError as error:
+                if str(error.response["ResponseMetadata"]["HTTPStatusCode"]) in _MISSING:
+                    raise JobFailure(Reason.OUTPUT_FAILED, f"{uri}: there is no such bucket") from error
+                # Who may not look at the bucket may still write to it.
+            upload = await self._client.create_multipart_upload(**target)
+            await self._client.abort_multipart_upload(**target, UploadId=upload["UploadId"])
+
+    async def same(self, uri: str, other: str) -> bool:
+        """Whether both name one bucket and key."""
+        try:
+            return s3_address(uri) == s3_address(other)
+        except MalformedS3UriError:
+            return False
+
+    async def exists(self, uri: str) -> bool:
+        """Whether there is an object of that URI."""
+        return await self._size_of(uri, self._address(uri, Reason.OUTPUT_FAILED)) is not None
+
+    async def remove(self, uri: str) -> bool:
+        """Remove an object; returns whether there was one."""
+        address = self._address(uri, Reason.OUTPUT_FAILED)
+        if await self._size_of(uri, address) is None:
+            return False
+        with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED):
+            await self._client.delete_object(Bucket=address.bucket, Key=address.key)
+        return True
+
+    def _allowed(self, uri: str) -> S3Address:
+        try:
+            address = s3_address(uri)
+        except MalformedS3UriError as error:
+            raise PathNotAllowedError(str(error), uri=uri) from None
+        if not self._options.buckets & {address.bucket, ANY_BUCKET}:
+            raise PathNotAllowedError(
+                f"{uri} is in a bucket that this server may not use; its operator allows one with storage.s3.buckets",
+                uri=uri,
+            )
+        return address
+
+    def _address(self, uri: str, reason: Reason) -> S3Address:
+        try:
+            return self._allowed(uri)
+        except PathNotAllowedError as error:
+            raise JobFailure(reason, error.message) from None
+
+    async def _size_of(self, uri: str, address: S3Address) -> int | None:
+        """The size of an object, or None where there is none."""
+        try:
+            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_READ_DENIED, passed_on=_MISSING):
+                head = await self._client.head_object(Bucket=address.bucket, Key=address.key)
+        except ClientError:
+            return None
+        return int(head["ContentLength"])
+
+    async def _pieces(self, uri: str, address: S3Address, etag: str, start: int) -> AsyncGenerator[bytes]:
+        request = {"Bucket": address.bucket, "Key": address.key, "IfMatch": etag}
+        if start:
+            request["Range"] = f"bytes={start}-"
+        try:
+            with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED, passed_on=_CHANGED, transport=False):
+                response = await self._client.get_object(**request)
+        except ClientError:
+            raise JobFailure(
+                Reason.INPUT_CHANGED, f"{uri} changed while it was fetched. Submit it again once it is complete."
+            ) from None
+        body = response["Body"]
+        try:
+            async for piece in body.iter_chunks(_READ_BYTES):
+                yield piece
+        finally:
+            body.close()
+
+    async def _put(self, target: dict[str, str], parts: Iterator[bytes], condition: dict[str, str]) -> int:
+        first, second = next(parts, b""), next(parts, None)
+        if second is None:
+            await self._client.put_object(**target, **condition, Body=first)
+            return len(first)
+        upload = await self._client.create_multipart_upload(**target)
+        this = {**target, "UploadId": upload["UploadId"]}
+        try:
+            sent, size_bytes = [], 0
+            for number, part in enumerate(_again(first, second, parts), start=1):
+                answer = await self._client.upload_part(**this, PartNumber=number, Body=part)
+                sent.append({"PartNumber": number, "ETag": answer["ETag"]})
+                size_bytes += len(part)
+            await self._client.complete_multipart_upload(**this, **condition, MultipartUpload={"Parts": sent})
+        except BaseException:
+            await self._client.abort_multipart_upload(**this)
+            raise
+        return size_bytes
+
+
+def _is_meant(relative_path: str, size_bytes: int, selection: Selection) -> bool:
+    if not relative_path or (relative_path.endswith("/") and not size_bytes):
+        return False
+    names = relative_path.split("/")[:-1]
+    folders = ("/".join(names[: depth + 1]) for depth in range(len(names)))
+    return all(map(selection.enters, folders)) and selection.takes(relative_path)
+
+
+def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in parts of `PART_BYTES` and more, the last one of any size."""
+    part = bytearray()
+    for piece in pieces:
+        part += piece
+        if len(part) >= PART_BYTES:
+            yield bytes(part)
+            part = bytearray()
+    if part:
+        yield bytes(part)
+
+
+def _again(first: bytes, second: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield second
+    yield from others
+
+
+def _conflict(uri: str, size_bytes: int, on_conflict: OnConflict) -> WrittenFile:
+    if on_conflict is OnConflict.SKIP:
+        return WrittenFile(uri, size_bytes, skipped=True)
+    raise JobFailure(Reason.OUTPUT_EXISTS, f"{uri} exists already; remove it, or let outputs be overwritten or skipped")
+
+
+@contextmanager
+def _told(
+    uri: str, failed: Reason, denied: Reason, passed_on: Iterable[str] = (), *, transport: bool = True
+) -> Iterator[None]:
+    """Turn the store's errors into JobFailures in plain words, which never hold what the store answered.
+
+    The codes in `passed_on` stay ClientErrors; without `transport`, broken connections stay what they are.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+        if {code, status} & set(passed_on):
+            raise
+        _raise_told(uri, code, status, failed, denied, error)
+    except _CUT_OFF as error:
+        if not transport:
+            raise
+        raise JobFailure(failed, f"{uri}: the object store cannot be reached ({type(error).__name__})") from error
+
+
+def _raise_told(uri: str, code: str, status: str, failed: Reason, denied: Reason, error: ClientError) -> NoReturn:
+    if words := _DENIED.get(code) or _DENIED.get(status):
+        raise JobFailure(denied, f"{uri}: {words}") from error
+    if code == "NoSuchBucket":
+        raise JobFailure(failed, f"{uri}: there is no such bucket") from error
+    if code in _MISSING or status in _MISSING:
+        raise JobFailure(failed, f"there is no object {uri}; it may have been moved or removed") from error
+    raise JobFailure(failed, f"{uri}: the object store answered {code or status}") from error

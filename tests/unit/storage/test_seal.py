@@ -1,0 +1,68 @@
+"""Credentials are unreadable where they lie, and come back whole to who has the key."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from batchscribe_server.domain.access import Profile, S3Credentials, StorageAccess
+from batchscribe_server.operations.access import SealBrokenError
+from batchscribe_server.storage.seal import FernetSeal, key_of
+
+OWN = S3Credentials("AKIA-access", "secret-0123456789", "token-0123456789", "https://s3.example.org", "eu-west-1")
+ACCESSES = [
+    StorageAccess(OWN, OWN),
+    StorageAccess(OWN, Profile("archive")),
+    StorageAccess(None, OWN),
+    StorageAccess(Profile("calls"), None),
+]
+
+
+def new_key() -> str:
+    return Fernet.generate_key().decode()
+
+
+@pytest.mark.parametrize("access", ACCESSES)
+def test_what_is_sealed_comes_back(access: StorageAccess) -> None:
+    seal = FernetSeal([new_key()])
+    assert seal.opened(seal.sealed(access)) == access
+
+
+@pytest.mark.parametrize("part", [OWN.access_key_id, OWN.secret_access_key, OWN.session_token, "example.org"])
+def test_nothing_of_it_can_be_read(part: str) -> None:
+    assert part.encode() not in FernetSeal([new_key()]).sealed(StorageAccess(OWN, OWN))
+    if part in (OWN.secret_access_key, OWN.session_token):
+        assert part not in repr(StorageAccess(OWN, OWN))
+
+
+def test_a_new_key_seals_and_an_old_one_still_opens() -> None:
+    old, new = new_key(), new_key()
+    sealed_before = FernetSeal([old]).sealed(ACCESSES[0])
+    rotated = FernetSeal([new, old])
+    assert rotated.opened(sealed_before) == ACCESSES[0]
+    assert FernetSeal([new]).opened(rotated.sealed(ACCESSES[1])) == ACCESSES[1]
+
+
+def test_another_key_opens_nothing() -> None:
+    sealed = FernetSeal([new_key()]).sealed(ACCESSES[0])
+    with pytest.raises(SealBrokenError):
+        FernetSeal([new_key()]).opened(sealed)
+
+
+def test_what_was_tampered_with_is_refused() -> None:
+    seal = FernetSeal([new_key()])
+    sealed = bytearray(seal.sealed(ACCESSES[0]))
+    sealed[len(sealed) // 2] ^= 1
+    with pytest.raises(SealBrokenError):
+        seal.opened(bytes(sealed))
+
+
+def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.key"
+    key = key_of(path)
+    assert key_of(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    FernetSeal([key])
