@@ -1,4 +1,5 @@
-# make demo   see it work          make test   run the tests        make check  format, lint, types, imports, protos
+# make demo   see it work (demo-s3: on buckets)
+# make test   run the tests        make check  format, lint, types, imports, protos
 # make proto  regenerate stubs     make bench  speed, accuracy and memory beside faster-whisper and WhisperS2T
 #   make bench SPEECH=folder BENCH='--model base tiny.en --beam 1 5 --word-times both --save NAME'
 #   make whisper-s2t  gives WhisperS2T, which brings PyTorch (5 GB), an environment of its own, for make bench to find
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slow check check-wheel proto bench bench-queue whisper-s2t clean
+.PHONY: demo demo-s3 test test-slow check check-wheel proto bench bench-queue whisper-s2t clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -23,6 +24,10 @@ $(BIN)/.dev: pyproject.toml
 
 demo: $(BIN)/.demo
 	$(BIN)/python scripts/demo.py
+
+# Its S3 server comes with the tools of development.
+demo-s3: $(BIN)/.dev
+	$(BIN)/python scripts/demo_s3.py
 
 test: $(BIN)/.dev
 	$(BIN)/python -m pytest -m 'not slow'

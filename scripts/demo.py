@@ -7,17 +7,15 @@ the commands shown are the ones that are run.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from showing import BATCHSCRIBE, REPOSITORY, free_port, run, say, show, wait_for_server
+
 FOLDER = REPOSITORY / ".build" / "demo"
-BATCHSCRIBE = Path(sys.executable).with_name("batchscribe")
 
 CALLS = {
     "monday/order.wav": "Good morning. I would like to order twelve boxes of paper and a new printer for the office.",
@@ -46,7 +44,7 @@ def main() -> int:
         show(serve, "&")
         server = subprocess.Popen([BATCHSCRIBE, *serve], stdout=log, stderr=log)
         try:
-            wait_for_server(address, server)
+            wait_for_server(address, server, FOLDER / "server.log")
             run("model", "list")
             say("A batch: every file below a folder, transcripts mirrored below another")
             calls, out = FOLDER / "calls", FOLDER / "transcripts"
@@ -76,44 +74,6 @@ def make_speech() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         encoded(spoken(text), path.parent, ENCODINGS[path.suffix[1:]]).rename(path)
     return encoded(spoken(STORY), FOLDER, ENCODINGS["m4a"]).rename(FOLDER / "story.m4a")
-
-
-def run(*arguments: str) -> None:
-    """Show a batchscribe command and run it; a failed one ends the demo."""
-    show(arguments)
-    subprocess.run([BATCHSCRIBE, *arguments], check=True)
-
-
-def show(arguments: object, suffix: str = "") -> None:
-    """Print a command as one would type it."""
-    words = [word.replace(str(REPOSITORY), "$PWD") for word in map(str, arguments)]  # type: ignore[call-overload]
-    print(f"\n$ batchscribe {' '.join(shlex.quote(w) if '$PWD' not in w else w for w in words)} {suffix}", flush=True)
-
-
-def say(text: str) -> None:
-    """Print a heading."""
-    print(f"\n== {text}", flush=True)
-
-
-def wait_for_server(address: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers that it serves: its engine has started."""
-    import grpc
-    from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-    with grpc.insecure_channel(address) as channel:
-        request = health_pb2.HealthCheckRequest()
-        for answer in health_pb2_grpc.HealthStub(channel).Watch(request, timeout=120, wait_for_ready=True):
-            if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                return
-            if server.poll() is not None:
-                raise SystemExit(f"the server ended early; see {FOLDER / 'server.log'}")
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
