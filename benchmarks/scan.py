@@ -34,7 +34,8 @@ from batchscribe_server.operations.store import ScanChunk
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.fetched import FetchedFiles
-from batchscribe_server.storage.s3 import FOUND_AT_ONCE, S3Storage
+from batchscribe_server.storage.objects import FOUND_AT_ONCE
+from batchscribe_server.storage.s3 import S3Storage
 from batchscribe_server.storage.s3_options import S3Options
 from batchscribe_server.storage.s3_pool import S3Pool
 from batchscribe_server.storage.seal import FernetSeal

@@ -7,7 +7,7 @@ throttling included, are botocore's; a download that is cut off goes on where it
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import aioboto3
@@ -20,6 +20,7 @@ from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.download import download
 from batchscribe_server.storage.globs import Selection
+from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
 from batchscribe_server.storage.s3_uri import MalformedS3UriError, S3Address, s3_address, s3_uri
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 * 1024**2
 """How much of an output is held before it goes out; S3 takes no smaller parts than 5 MiB."""
-
-FOUND_AT_ONCE = 100
 
 _READ_BYTES = 1024**2
 _CONNECTIONS = 128
@@ -130,29 +129,9 @@ class S3Storage:
         Empty objects whose keys end with a slash only stand for folders, and are left out.
         """
         selection = Selection(include_globs, exclude_globs)
-        bucket, folder = self._address(uri, Reason.SCAN_FAILED)
-        folder = f"{folder}/" if folder and not folder.endswith("/") else folder
-        after = {"StartAfter": folder + after_cursor} if after_cursor else {}
-        pages = aiter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, **after))
-        found: list[FoundObject] = []
-        is_empty = not after_cursor
-        while True:
-            with _told(uri, Reason.SCAN_FAILED, Reason.BUCKET_READ_DENIED):
-                page = await anext(pages, None)
-            if page is None:
-                break
-            for each in page.get("Contents", ()):
-                is_empty = False
-                relative_path, size_bytes = each["Key"][len(folder) :], each["Size"]
-                if _is_meant(relative_path, size_bytes, selection):
-                    found.append(FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes))
-                if len(found) == FOUND_AT_ONCE:
-                    yield found
-                    found = []
-        if found:
-            yield found
-        if is_empty:
-            raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
+        async with aclosing(in_chunks(self._found(uri, selection, after_cursor))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def write_output(
         self, uri: str, data: bytes | Iterable[bytes], on_conflict: OnConflict = OnConflict.OVERWRITE
@@ -162,16 +141,16 @@ class S3Storage:
         target = {"Bucket": address.bucket, "Key": address.key}
         if on_conflict is not OnConflict.OVERWRITE:
             if (size_bytes := await self._size_of(uri, address)) is not None:
-                return _conflict(uri, size_bytes, on_conflict)
+                return conflict(uri, size_bytes, on_conflict)
             condition = {"IfNoneMatch": "*"}
         else:
             condition = {}
-        parts = _parts([data] if isinstance(data, bytes) else data)
+        parts = in_parts([data] if isinstance(data, bytes) else data, PART_BYTES)
         try:
             with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on=_TAKEN if condition else ()):
                 return WrittenFile(uri, await self._put(target, parts, condition))
         except ClientError:  # another writer was there first
-            return _conflict(uri, await self._size_of(uri, address) or 0, on_conflict)
+            return conflict(uri, await self._size_of(uri, address) or 0, on_conflict)
 
     async def check_writable(self, uri: str) -> None:
         """Begin an upload in parts and abort it: that takes the right to write, and leaves nothing."""
@@ -226,6 +205,25 @@ class S3Storage:
         except PathNotAllowedError as error:
             raise JobFailure(reason, error.message) from None
 
+    async def _found(self, uri: str, selection: Selection, after_cursor: str) -> AsyncGenerator[FoundObject]:
+        bucket, key = self._address(uri, Reason.SCAN_FAILED)
+        folder = as_folder(key)
+        after = {"StartAfter": folder + after_cursor} if after_cursor else {}
+        pages = aiter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, **after))
+        is_empty = not after_cursor
+        while True:
+            with _told(uri, Reason.SCAN_FAILED, Reason.BUCKET_READ_DENIED):
+                page = await anext(pages, None)
+            if page is None:
+                break
+            for each in page.get("Contents", ()):
+                is_empty = False
+                relative_path, size_bytes = each["Key"][len(folder) :], each["Size"]
+                if is_meant(relative_path, size_bytes, selection):
+                    yield FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes)
+        if is_empty:
+            raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
+
     async def _size_of(self, uri: str, address: S3Address) -> int | None:
         """The size of an object, or None where there is none."""
         try:
@@ -273,36 +271,10 @@ class S3Storage:
         return size_bytes
 
 
-def _is_meant(relative_path: str, size_bytes: int, selection: Selection) -> bool:
-    if not relative_path or (relative_path.endswith("/") and not size_bytes):
-        return False
-    names = relative_path.split("/")[:-1]
-    folders = ("/".join(names[: depth + 1]) for depth in range(len(names)))
-    return all(map(selection.enters, folders)) and selection.takes(relative_path)
-
-
-def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in parts of `PART_BYTES` and more, the last one of any size."""
-    part = bytearray()
-    for piece in pieces:
-        part += piece
-        if len(part) >= PART_BYTES:
-            yield bytes(part)
-            part = bytearray()
-    if part:
-        yield bytes(part)
-
-
 def _again(first: bytes, second: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield second
     yield from others
-
-
-def _conflict(uri: str, size_bytes: int, on_conflict: OnConflict) -> WrittenFile:
-    if on_conflict is OnConflict.SKIP:
-        return WrittenFile(uri, size_bytes, skipped=True)
-    raise JobFailure(Reason.OUTPUT_EXISTS, f"{uri} exists already; remove it, or let outputs be overwritten or skipped")
 
 
 @contextmanager

@@ -1,0 +1,60 @@
+"""What all object stores have in common: which objects of a listing are meant, and how outputs are cut and refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from contextlib import aclosing
+
+from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.operations.storage import FoundObject, WrittenFile
+from batchscribe_server.storage.globs import Selection
+
+FOUND_AT_ONCE = 100
+"""How many objects a chunk of a listing has at most."""
+
+
+def as_folder(name: str) -> str:
+    """What the names of all objects below a prefix begin with: the prefix, taken for a folder. Empty for everything."""
+    return f"{name}/" if name and not name.endswith("/") else name
+
+
+def is_meant(relative_path: str, size_bytes: int, selection: Selection) -> bool:
+    """Whether an object is one of the files asked for. Empty ones whose names end with a slash stand for folders."""
+    if not relative_path or (relative_path.endswith("/") and not size_bytes):
+        return False
+    names = relative_path.split("/")[:-1]
+    folders = ("/".join(names[: depth + 1]) for depth in range(len(names)))
+    return all(map(selection.enters, folders)) and selection.takes(relative_path)
+
+
+async def in_chunks(found: AsyncGenerator[FoundObject]) -> AsyncGenerator[Sequence[FoundObject]]:
+    """The same objects, `FOUND_AT_ONCE` at a time. Closes `found` with itself."""
+    chunk: list[FoundObject] = []
+    async with aclosing(found):
+        async for each in found:
+            chunk.append(each)
+            if len(chunk) == FOUND_AT_ONCE:
+                yield chunk
+                chunk = []
+    if chunk:
+        yield chunk
+
+
+def in_parts(pieces: Iterable[bytes], part_bytes: int) -> Iterator[bytes]:
+    """The same bytes in parts of `part_bytes` and more, the last one of any size."""
+    part = bytearray()
+    for piece in pieces:
+        part += piece
+        if len(part) >= part_bytes:
+            yield bytes(part)
+            part = bytearray()
+    if part:
+        yield bytes(part)
+
+
+def conflict(uri: str, size_bytes: int, on_conflict: OnConflict) -> WrittenFile:
+    """The answer where an output is there already and stays. Raises JobFailure OUTPUT_EXISTS unless it is skipped."""
+    if on_conflict is OnConflict.SKIP:
+        return WrittenFile(uri, size_bytes, skipped=True)
+    raise JobFailure(Reason.OUTPUT_EXISTS, f"{uri} exists already; remove it, or let outputs be overwritten or skipped")
