@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def object_store(folder: Path) -> Iterator[str]:
 
 @dataclass
 class CutLine:
-    """A way to a server that breaks once, after so many bytes of an answer; `requests` are the heads that passed."""
+    """A way to a server that breaks after so many bytes; `requests` are the heads that passed."""
 
     endpoint: str
     requests: list[str]
@@ -78,57 +78,53 @@ class CutLine:
 
 @asynccontextmanager
 async def cut_line(
-    endpoint: str, after_bytes: int, on_cut: Callable[[], object] | None = None
+    endpoint: str, after_bytes: int, on_cut: Callable[[], object] | None = None, *, cuts: int = 1
 ) -> AsyncIterator[CutLine]:
-    """A way to `endpoint` that breaks the first answer that is longer than `after_bytes`."""
+    """A way to `endpoint` that breaks answers in their middle, `cuts` of them, once `after_bytes` have come through."""
     host, _, port = endpoint.removeprefix("http://").rpartition(":")
     heads: list[str] = []
-    passing: set[asyncio.Task[None]] = set()
-    whole = True
-
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            heads.append(data.decode("latin-1").partition("\r\n\r\n")[0])
-            writer.write(data)
-            await writer.drain()
-
-    async def back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal whole
-        passed = 0
-        while data := await reader.read(65536):
-            passed += len(data)
-            if whole and passed > after_bytes:
-                whole = False
-                if on_cut is not None:
-                    await asyncio.to_thread(on_cut)
-                return
-            writer.write(data)
-            await writer.drain()
+    handlers: list[asyncio.Task[None] | None] = []
+    passed = 0
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        passing.add(task)
+        nonlocal passed, cuts
+        handlers.append(asyncio.current_task())
         their_reader, their_writer = await asyncio.open_connection(host, int(port))
-        ways = [asyncio.create_task(forward(reader, their_writer)), asyncio.create_task(back(their_reader, writer))]
+
+        async def forward() -> None:
+            while data := await reader.read(65536):
+                heads.append(data.decode("latin-1").partition("\r\n\r\n")[0])
+                their_writer.write(data)
+                await their_writer.drain()
+
+        forwarding = asyncio.create_task(forward())
+        answered = 0
         try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            while data := await their_reader.read(65536):
+                passed += len(data)
+                # Not before a part of this answer has come through: its head alone would be no answer at all.
+                if cuts and passed > after_bytes and answered:
+                    cuts -= 1
+                    if on_cut is not None:
+                        await asyncio.to_thread(on_cut)
+                    break
+                answered += len(data)
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
-            for end in (writer, their_writer):
-                end.close()
-                with suppress(ConnectionError):
-                    await end.wait_closed()
-            passing.discard(task)
+            forwarding.cancel()
+            their_writer.close()
+            writer.close()
 
     server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
     async with server:
         yield CutLine(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heads)
-    for task in passing:
-        task.cancel()
-    await asyncio.gather(*passing, return_exceptions=True)
+    # Connections that are kept for another request end here, not when the loop does.
+    for handler in filter(None, handlers):
+        handler.cancel()
+    await asyncio.gather(*filter(None, handlers), return_exceptions=True)
 
 
 def _wait_until_it_answers(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
