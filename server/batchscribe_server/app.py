@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
+from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.upload import Upload
@@ -234,10 +235,13 @@ async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
 
         return S3Storage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
 
-    async with S3Pool(s3_storage) as s3:
+    async with AsyncExitStack() as stack:
+        shared: dict[str, Storage] = {"file": FileStorage(FileRoots(settings.file_roots))}
+        if storage.azure.containers:
+            shared["az"] = await stack.enter_async_context(_azure_storage(settings, fetched))
         yield StoragesByAccess(
-            {"file": FileStorage(FileRoots(settings.file_roots))},
-            s3,
+            shared,
+            await stack.enter_async_context(S3Pool(s3_storage)),
             own_s3=_s3_options(storage.s3) if storage.s3.buckets else None,
             profiles={name: _s3_options(profile) for name, profile in storage.profiles.items()},
             client_endpoints=frozenset(endpoint.rstrip("/") for endpoint in storage.client_endpoints),
@@ -254,6 +258,25 @@ def _s3_options(settings: S3Settings) -> S3Options:
         session_token=settings.session_token.get_secret_value(),
         addressing=settings.addressing,
     )
+
+
+def _azure_storage(settings: Settings, fetched: FetchedFiles) -> AbstractAsyncContextManager[Storage]:
+    try:
+        from batchscribe_server.storage.azure_blob import AzureOptions, AzureStorage
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "azure":
+            raise
+        raise StartupError(
+            "storage.azure names containers, but Azure's library is not installed: install batchscribe[azure]"
+        ) from error
+    azure = settings.storage.azure
+    options = AzureOptions(
+        containers=frozenset(azure.containers),
+        account_url=azure.account_url,
+        account_key=azure.account_key.get_secret_value(),
+        sas_token=azure.sas_token.get_secret_value(),
+    )
+    return AzureStorage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
 
 
 def _seal(settings: Settings) -> FernetSeal:

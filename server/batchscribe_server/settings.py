@@ -10,12 +10,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
+from batchscribe_server.storage.azure_uri import account_name
 from batchscribe_server.transcriber.devices import parsed_devices
 
 GIB = 1024**3
@@ -96,6 +98,46 @@ class S3Settings(_Group):
         return self
 
 
+class AzureSettings(_Group):
+    """The account behind `az://` URIs, and the containers that they may name: none unless listed, all for "*".
+
+    `account_url` is that of its blob service, `https://NAME.blob.core.windows.net`. Without a key or a SAS token only
+    containers can be read that anyone may read.
+    """
+
+    containers: tuple[str, ...] = ()
+    account_url: str = ""
+    account_key: SecretStr = SecretStr("")
+    sas_token: SecretStr = SecretStr("")
+
+    @field_validator("account_url")
+    @classmethod
+    def _is_a_bare_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        # Anything more may be a secret, and this setting is logged.
+        is_bare = not ({"@", "?", "#"} & set(value))
+        if value and not (is_bare and parts.scheme in ("https", "http") and account_name(value)):
+            raise ValueError("it is not https://NAME.blob.core.windows.net or the like, without a query or a user")
+        return value
+
+    @field_validator("account_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            base64.b64decode(value.get_secret_value(), validate=True)
+        except ValueError:
+            raise ValueError("it is not base64, as account keys are") from None
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.containers and not self.account_url:
+            raise ValueError("account_url is required where containers are named")
+        if self.account_key.get_secret_value() and self.sas_token.get_secret_value():
+            raise ValueError("account_key and sas_token exclude each other")
+        return self
+
+
 class StorageSettings(_Group):
     """Object stores, and how much disk the objects take that are being worked on.
 
@@ -106,6 +148,7 @@ class StorageSettings(_Group):
     s3: S3Settings = S3Settings()
     profiles: dict[str, S3Settings] = {}
     client_endpoints: tuple[str, ...] = ("aws",)
+    azure: AzureSettings = AzureSettings()
     max_fetched_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
 
 

@@ -1,6 +1,6 @@
 """The ports to where audio comes from and transcripts go, and to the spool of uploads.
 
-All URIs are those of the contract (`file://…`, `s3://…`). A URI that may not be used is a PathNotAllowedError
+All URIs are those of the contract (`file://…`, `s3://…`, `az://…`). A URI that may not be used is a PathNotAllowedError
 where a request is checked (`check_allowed`) and a JobFailure where a file or a batch is being worked on.
 """
 

@@ -23,8 +23,9 @@ MAX_GLOBS = 100
 MAX_GLOB_CHARS = 1_024
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_SCHEMES = frozenset({"file", "s3"})
-_SCHEMES_TO_COME = frozenset({"az", "https", "http"})
+_SCHEMES = frozenset({"file", "s3", "az"})
+_SCHEMES_TO_COME = frozenset({"https", "http"})
+_FOR_EXAMPLE = "file:///folder/name, s3://bucket/key or az://container/blob"
 _MEDIA = re.compile(r"media/[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _CONFIG_FIELD = "batchscribe.v1.RecognitionConfig."
 
@@ -62,14 +63,12 @@ def check_uri(uri: str, path: str, violations: Violations) -> None:
     elif len(uri) > MAX_URI_CHARS:
         violations.add(path, f"is longer than {MAX_URI_CHARS} characters")
     elif scheme is None:
-        violations.add(path, f"{shown(uri)} is not a URI; write file:///folder/name or s3://bucket/key")
+        violations.add(path, f"{shown(uri)} is not a URI; write {_FOR_EXAMPLE}")
     elif scheme[1].lower() in _SCHEMES_TO_COME:
-        words = f"{scheme[1].lower()}:// is not supported by this server yet; use file://, s3:// or an upload"
+        words = f"{scheme[1].lower()}:// is not supported by this server yet; use file://, s3://, az:// or an upload"
         violations.add(path, words, "FIELD_NOT_SUPPORTED")
     elif scheme[1].lower() not in _SCHEMES or not uri[len(scheme[0]) :].startswith("//"):
-        violations.add(
-            path, f"{shown(uri)} has no scheme that this server knows; write file:///folder/name or s3://bucket/key"
-        )
+        violations.add(path, f"{shown(uri)} has no scheme that this server knows; write {_FOR_EXAMPLE}")
 
 
 def schemes_of(input: pb.InputConfig) -> frozenset[str]:

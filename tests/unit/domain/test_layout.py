@@ -69,9 +69,12 @@ def test_a_prefix_takes_the_inputs_name_where_there_is_no_relative_path() -> Non
 def test_names_are_encoded_for_file_uris_and_left_alone_for_object_stores() -> None:
     path = "50% off/what?#1 ü.wav"
     to_files = OutputConfig(uri="file:///out")
-    to_bucket = OutputConfig(uri="s3://bucket/out/")
     assert output_uri(to_files, JSON, "file:///in", path) == "file:///out/50%25%20off/what%3F%231%20%C3%BC.wav.json"
-    assert output_uri(to_bucket, JSON, "file:///in", path) == "s3://bucket/out/50% off/what?#1 ü.wav.json"
+    for bucket in ("s3://bucket", "az://container"):
+        to_bucket = OutputConfig(uri=f"{bucket}/out/")
+        assert output_uri(to_bucket, JSON, "file:///in", path) == f"{bucket}/out/50% off/what?#1 ü.wav.json"
+        beside = OutputConfig(layout=OutputLayout.ADJACENT)
+        assert output_uri(beside, JSON, f"{bucket}/100%25.wav") == f"{bucket}/100%25.wav.json"
 
 
 def test_a_relative_path_never_climbs_out_of_the_prefix() -> None:
@@ -87,6 +90,7 @@ def test_a_relative_path_never_climbs_out_of_the_prefix() -> None:
         (["file:///a/b/x.wav", "file:///a/c/x.wav", "file:///a/y%20z.wav"], ["b/x.wav", "c/x.wav", "y z.wav"]),
         (["file:///a/x.wav", "file:///a/x.wav/y.wav"], ["x.wav", "x.wav/y.wav"]),
         (["s3://one/x.wav", "s3://two/x.wav"], ["one/x.wav", "two/x.wav"]),
+        (["az://calls/a%20b/x#1.wav", "az://calls/a%20b/y/z.wav"], ["x#1.wav", "y/z.wav"]),
     ],
 )
 def test_files_of_a_manifest_are_mirrored_below_the_folder_they_share(uris: list[str], paths: list[str]) -> None:

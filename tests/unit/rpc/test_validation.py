@@ -133,7 +133,7 @@ def test_bad_jobs_are_blamed_on_the_field(text: str, field: str) -> None:
         ("media/abc", "INVALID_FIELD"),
         ("file:///" + "x" * 4_096, "INVALID_FIELD"),
         ("s3:bucket/key", "INVALID_FIELD"),
-        ("az://container/blob", "FIELD_NOT_SUPPORTED"),
+        ("az:container/blob", "INVALID_FIELD"),
         ("HTTPS://host/a.wav", "FIELD_NOT_SUPPORTED"),
     ],
 )
@@ -141,6 +141,16 @@ def test_only_uris_of_files_and_buckets_are_taken(uri: str, reason: str) -> None
     request = jobs.CreateJobRequest()
     request.job.input.uri = uri
     assert violations(validate.check_create_job, request) == {"job.input.uri": reason}
+
+
+@pytest.mark.parametrize("uri", ["file:///in/a.wav", "s3://bucket/a 1%2F.wav", "az://container/a 1%2F.wav", "AZ://c/"])
+def test_files_and_buckets_are_taken_as_inputs_prefixes_and_outputs(uri: str) -> None:
+    job = job_request(uri=uri)
+    job.job.output.uri = uri
+    assert violations(validate.check_create_job, job) == {}
+    batch = batches.CreateBatchRequest()
+    batch.batch.input.prefix.uri = batch.batch.output.uri = uri
+    assert violations(validate.check_create_batch, batch) == {}
 
 
 def test_a_job_and_its_input_are_required() -> None:

@@ -55,3 +55,35 @@ def test_what_is_no_address_for_the_metrics_is_refused(listen: str, capsys: pyte
     assert serve({"metrics_listen": listen}) == 2
     assert "metrics.listen" in (error := capsys.readouterr().err)
     assert "HOST:PORT" in error
+
+
+AZURE = {"containers": ["calls"], "account_url": "https://spoken.blob.core.windows.net"}
+
+
+@pytest.mark.parametrize("secret", [{}, {"account_key": "c2VjcmV0"}, {"sas_token": "sv=2026-02-06&sig=c2VjcmV0"}])
+def test_azure_is_set_up_with_a_key_a_token_or_neither_and_no_secret_is_shown(secret: dict[str, str]) -> None:
+    settings = load_settings({"storage": {"azure": {**AZURE, **secret}}})
+    assert settings.storage.azure.containers == ("calls",)
+    assert "c2VjcmV0" not in f"{settings.redacted()} {settings!r}"
+
+
+@pytest.mark.parametrize(
+    ("azure", "words"),
+    [
+        ({"account_url": ""}, "account_url is required"),
+        ({"account_key": "c2VjcmV0", "sas_token": "sig=c2VjcmV0"}, "exclude each other"),
+        ({"account_key": "no base64, c2VjcmV0"}, "not base64"),
+        ({"account_url": "https://spoken.blob.core.windows.net?sig=c2VjcmV0"}, "without a query"),
+        ({"account_url": "https://user:c2VjcmV0@spoken.blob.core.windows.net"}, "without a query or a user"),
+        ({"account_url": "spoken"}, "https://NAME.blob"),
+        ({"account_url": "ftp://spoken"}, "https://NAME.blob"),
+    ],
+)
+def test_what_cannot_reach_azure_is_refused_without_showing_a_secret(
+    azure: dict[str, str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert serve({"storage": {"azure": {**AZURE, **azure}}}) == 2
+    error = capsys.readouterr().err
+    assert "storage.azure" in error
+    assert words in error
+    assert "c2VjcmV0" not in error
