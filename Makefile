@@ -3,13 +3,15 @@
 # make proto  regenerate stubs     make bench  speed, accuracy and memory beside faster-whisper and WhisperS2T
 #   make bench SPEECH=folder BENCH='--model base tiny.en --beam 1 5 --word-times both --save NAME'
 #   make whisper-s2t  gives WhisperS2T, which brings PyTorch (5 GB), an environment of its own, for make bench to find
+# make azurite  gives the tests of az:// URIs, which are skipped otherwise, a server to talk to; needs npm
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AZURITE := .build/azurite
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo demo-s3 test test-slow check check-wheel proto bench bench-queue whisper-s2t clean
+.PHONY: demo demo-s3 test test-slow check check-wheel proto bench bench-queue whisper-s2t azurite clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -59,6 +61,13 @@ bench: $(BIN)/.dev
 whisper-s2t:
 	test -x .build/whisper-s2t/bin/python || $(PYTHON) -m venv .build/whisper-s2t
 	.build/whisper-s2t/bin/python -m pip install --quiet --disable-pip-version-check '.[whisper-s2t]'
+
+azurite: $(AZURITE)/node_modules/.bin/azurite-blob
+
+$(AZURITE)/node_modules/.bin/azurite-blob:
+	mkdir -p $(AZURITE)
+	npm install --prefix $(AZURITE) --silent --no-audit --no-fund --no-save azurite@3.35.0
+	touch $@
 
 bench-queue: $(BIN)/.dev
 	$(BIN)/python -m benchmarks.shared_memory
