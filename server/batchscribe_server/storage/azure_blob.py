@@ -189,7 +189,9 @@ class AzureStorage:
     async def check_writable(self, uri: str) -> None:
         """Write a blob on a condition that none meets: that takes the right to write, and leaves nothing."""
         container, name = self._place(uri, Reason.OUTPUT_FAILED)
-        blob = self._client.get_blob_client(container, name if name and not name.endswith("/") else f"{name}.batchscribe")
+        blob = self._client.get_blob_client(
+            container, name if name and not name.endswith("/") else f"{name}.batchscribe"
+        )
         with (
             suppress(HttpResponseError),
             self._told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, _CHANGED | MISSING),

@@ -419,6 +419,26 @@ async def test_what_is_there_is_overwritten_skipped_or_refused(storage: AzureSto
     assert not await storage.exists(uri)
 
 
+@pytest.mark.parametrize("name", ["", "out/", "out", "a.json"])
+async def test_who_may_write_is_told_so_and_nothing_changes(
+    blobs: ContainerClient, storage: AzureStorage, container: str, name: str
+) -> None:
+    await storage.write_output(f"az://{container}/a.json", b"before")
+    await storage.check_writable(f"az://{container}/{name}")
+    assert [found async for found in blobs.list_blob_names()] == ["a.json"]
+    assert await read(storage, f"az://{container}/a.json") == b"before"
+
+
+async def test_who_may_not_write_is_told_before_anything_is_written(
+    endpoint: str, container: str, storage: AzureStorage, tmp_path: Path
+) -> None:
+    async with storage_of(endpoint, tmp_path, sas_token=account_sas("rl")) as reader:
+        assert await reason_of(reader.check_writable(f"az://{container}/out/")) is Reason.BUCKET_WRITE_DENIED
+    async with storage_of(endpoint, tmp_path, WRONG_KEY) as wrong:
+        assert await reason_of(wrong.check_writable(f"az://{container}/out/")) is Reason.BUCKET_WRITE_DENIED
+    assert await reason_of(storage.check_writable("az://no-such-container/out/")) is Reason.OUTPUT_FAILED
+
+
 async def test_a_container_is_no_place_for_an_output(storage: AzureStorage, container: str) -> None:
     for doing in (
         storage.write_output(f"az://{container}/", b"text"),
