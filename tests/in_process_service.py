@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from batchscribe_server.operations.rendering import Renderer
 
 TENANT = "default"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class AnyModel:

@@ -20,7 +20,7 @@ from batchscribe.v1.event_pb2 import JobEvent
 from batchscribe.v1.state_pb2 import STATE_CANCELLED
 from tests.integration.client.scripted_service import Script, job_history
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 QUESTION = "[c]ancel it, [l]eave it running, or [k]eep watching?"
 
 

@@ -36,7 +36,7 @@ from tests.scripted_device import SAID
 SLOTS = 16
 FIRST_SAMPLE = 100
 SEGMENT_S = 2
-PATIENCE_S = 30
+PATIENCE_S = 60
 WINDOW_FRAMES = 3000
 
 Wanted = TypeVar("Wanted", bound=FromEngine)

@@ -20,7 +20,7 @@ from tests.rpc_errors import bad_fields, reason_of
 from tests.rpc_server import Served, served
 from tests.scripted_engine import Script
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

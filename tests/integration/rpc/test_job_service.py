@@ -25,7 +25,7 @@ from tests.rpc_errors import bad_fields, detail_of, reason_of
 from tests.rpc_server import MAX_UPLOAD_BYTES, Served, served
 from tests.scripted_engine import Script
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def watched(server: Served, request: pb.WatchJobRequest) -> list[Any]:
 
 
 async def ended(server: Served, name: str) -> job_pb2.Job:
-    return await server.jobs.GetJob(pb.GetJobRequest(name=name, wait=Duration(seconds=10)), timeout=PATIENCE_S)
+    return await server.jobs.GetJob(pb.GetJobRequest(name=name, wait=Duration(seconds=60)), timeout=PATIENCE_S)
 
 
 async def test_a_job_is_created_watched_and_read(server: Served) -> None:

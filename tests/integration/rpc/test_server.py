@@ -26,7 +26,7 @@ from batchscribe_server.rpc.services import RpcLimits, Services
 from tests.rpc_errors import detail_of, reason_of
 from tests.rpc_server import Served, served
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class QuietWatch:
