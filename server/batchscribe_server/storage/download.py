@@ -51,4 +51,9 @@ async def download(
                         Reason.FETCH_FAILED,
                         f"{uri} could not be fetched beyond {done} of {size_bytes} bytes: {problem}",
                     )
-                await asyncio.sleep(_FIRST_PAUSE_S * 2 ** (failures - 1))
+                await asyncio.sleep(pause_s(failures))
+
+
+def pause_s(failures: int) -> float:
+    """How long to wait after so many requests in a row that brought nothing, in seconds."""
+    return _FIRST_PAUSE_S * 2.0 ** (failures - 1)

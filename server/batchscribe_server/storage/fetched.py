@@ -5,9 +5,28 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+
+class GrowingRoom:
+    """Room for a file whose size is not known before it is there."""
+
+    def __init__(self, path: Path, size_bytes: int, counted: Callable[[int], None]) -> None:
+        self.path = path
+        self._size_bytes = size_bytes
+        self._counted = counted
+
+    def grow_to(self, size_bytes: int) -> None:
+        """Count the file as of that size, where it was counted as smaller.
+
+        Never waits, also where the bound is exceeded by it: two files that are half there would wait for each other
+        forever. So files of unknown size may take more than there is, and whoever comes next waits for all of it.
+        """
+        if size_bytes > self._size_bytes:
+            self._counted(size_bytes - self._size_bytes)
+            self._size_bytes = size_bytes
 
 
 class FetchedFiles:
@@ -30,16 +49,29 @@ class FetchedFiles:
     @asynccontextmanager
     async def room(self, size_bytes: int) -> AsyncIterator[Path]:
         """A path of its own for a file of that size, which is removed in the end. Waits until there is room."""
+        async with self.growing_room(size_bytes) as room:
+            yield room.path
+
+    @asynccontextmanager
+    async def growing_room(self, size_bytes: int = 0) -> AsyncIterator[GrowingRoom]:
+        """Room for a file of at least that size, which may turn out to be larger; otherwise as `room`."""
         async with self._freed:
             await self._freed.wait_for(lambda: self._fits(size_bytes))
             self._total_bytes += size_bytes
+        taken_bytes = size_bytes
+
+        def counted(more_bytes: int) -> None:
+            nonlocal taken_bytes
+            taken_bytes += more_bytes
+            self._total_bytes += more_bytes
+
         path = self._folder / secrets.token_hex(16)
         try:
-            yield path
+            yield GrowingRoom(path, size_bytes, counted)
         finally:
             # Not to be put off by a cancellation: the room is given back on the loop, the file goes at once.
             path.unlink(missing_ok=True)
-            self._total_bytes -= size_bytes
+            self._total_bytes -= taken_bytes
             async with self._freed:
                 self._freed.notify_all()
 

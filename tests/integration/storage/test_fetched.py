@@ -48,3 +48,27 @@ async def test_a_file_larger_than_all_the_room_is_taken_alone(tmp_path: Path) ->
             await asyncio.wait_for(fetched.room(1).__aenter__(), 0.01)
     async with fetched.room(1):
         pass
+
+
+async def test_a_file_that_grows_is_counted_and_never_waits(tmp_path: Path) -> None:
+    fetched = FetchedFiles(tmp_path / "fetched", 10)
+    await fetched.start()
+    order = []
+
+    async def second() -> None:
+        async with fetched.room(1):
+            order.append("second")
+
+    async with fetched.growing_room() as one, fetched.growing_room(4) as two:
+        one.grow_to(6)
+        one.grow_to(5)
+        waiting = asyncio.create_task(second())
+        async with fetched.growing_room():
+            order.append("nothing yet")
+        two.grow_to(20)
+        order.append("first")
+        assert not waiting.done()
+    await waiting
+    assert order == ["nothing yet", "first", "second"]
+    async with fetched.room(10):  # all of it was given back
+        pass
