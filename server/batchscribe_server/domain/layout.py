@@ -11,6 +11,7 @@ from typing import assert_never
 from urllib.parse import quote, unquote
 
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
+from batchscribe_server.domain.url import is_url, shown_url
 
 NOTICE_SUFFIX = "notice"
 
@@ -47,6 +48,11 @@ def relative_paths(uris: Sequence[str]) -> list[str]:
     return ["/".join(names[shared:]) for names in paths]
 
 
+def file_name(uri: str) -> str:
+    """What the file of a URI is called, decoded; empty where the URI names nothing."""
+    return next(iter(_names_of(uri)[-1:]), "")
+
+
 def _stem_uri(output: OutputConfig, input_uri: str, relative_path: str) -> str:
     match output.layout:
         case OutputLayout.SINGLE:
@@ -68,11 +74,12 @@ def _stem_uri(output: OutputConfig, input_uri: str, relative_path: str) -> str:
 
 
 def _names_of(uri: str) -> list[str]:
-    """The names of a URI's path, decoded, host first where there is one."""
-    _, separator, path = uri.partition("://")
-    names = (path if separator else uri).split("/")
-    decode = unquote if _percent_encoded(uri) else str
-    return [decoded for name in names if (decoded := decode(name)) not in ("", ".", "..")]
+    """The names of a URI's path, decoded, host first where there is one. What a URL asks for is no part of a name."""
+    _, separator, path = shown_url(uri).partition("://")
+    path = path if separator else uri
+    # Decoded first: an encoded slash divides names as well, so that none ever holds one.
+    names = (unquote(path) if _percent_encoded(uri) else path).split("/")
+    return [name for name in names if name not in ("", ".", "..")]
 
 
 def _as_uri_path(uri: str, names: Sequence[str]) -> str:
@@ -81,7 +88,7 @@ def _as_uri_path(uri: str, names: Sequence[str]) -> str:
 
 def _percent_encoded(uri: str) -> bool:
     # Object stores' URIs (s3://bucket/key) hold the key as it is.
-    return uri.lower().startswith(("file:", "http:", "https:"))
+    return is_url(uri) or uri.lower().startswith("file:")
 
 
 _SAFE = "!$&'()*+,;=:@~"  # what RFC 3986 allows in a path besides letters, digits and -._

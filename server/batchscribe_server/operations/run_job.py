@@ -13,6 +13,7 @@ import structlog
 
 from batchscribe_server.domain.errors import JobFailure, LeaseLostError, MediaNotFoundError, Reason
 from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.layout import file_name as input_name
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.access import Reached, ReachStorages
@@ -149,7 +150,7 @@ class RunJob:
         """The job's file, and what it is called where it came from."""
         if not job.input_uri.startswith(MEDIA_PREFIX):
             async with storage.open_input(job.input_uri) as file:
-                yield file, job.input_uri.rpartition("/")[2]
+                yield file, input_name(job.input_uri)
             return
         try:
             media = await self._store.get_media(job.tenant, job.input_uri.removeprefix(MEDIA_PREFIX))

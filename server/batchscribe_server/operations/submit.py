@@ -11,8 +11,9 @@ from batchscribe_server.domain.access import StorageAccess
 from batchscribe_server.domain.batch import Batch, BatchInput, ManifestInput, PrefixInput, SingleInput
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import Job
+from batchscribe_server.domain.layout import relative_paths
 from batchscribe_server.domain.model import Model
-from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig, Task
+from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, RecognitionConfig, Task
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.store import IdempotencyKey, Store
@@ -22,7 +23,7 @@ MEDIA_PREFIX = "media/"
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a client asks for with one file: a `file://` URI or an upload's name, `media/…`."""
+    """What a client asks for with one file: a URI or an upload's name, `media/…`."""
 
     input_uri: str
     display_name: str = ""
@@ -144,14 +145,17 @@ class Submit:
     async def _check_manifest(
         self, tenant: str, manifest: ManifestInput, output: OutputConfig, reached: Reached, violations: Violations
     ) -> None:
-        times_named = Counter(entry.uri for entry in manifest.files)
+        uris = [entry.uri for entry in manifest.files]
+        # Two URLs may differ in their query alone, which is no part of an output's name.
+        names = relative_paths(uris) if output.layout is OutputLayout.PREFIX else uris
+        times_named = Counter(names)
         for index, entry in enumerate(manifest.files):
             path = f"batch.input.manifest.files[{index}]"
             await self._check_input(tenant, entry.uri, reached)
             if entry.config is not None:
                 self._check_config(entry.config, f"{path}.config", violations)
-            if times_named[entry.uri] > 1 and not output.kept_by_service:
-                violations.add(f"{path}.uri", "is named twice, so that one transcript would overwrite the other")
+            if times_named[names[index]] > 1 and not output.kept_by_service:
+                violations.add(f"{path}.uri", "has the same output as another file, which would overwrite it")
 
     async def _check_input(self, tenant: str, uri: str, reached: Reached) -> str:
         """Raises for an input that may not be read; returns the name its outputs take, where its URI does not tell."""

@@ -20,7 +20,8 @@ the old one would go wrong; new keys may be added without.
       ]
     }
 
-A segment stands on one line.
+A segment stands on one line. Of a URL, `input` has neither query nor fragment: they may be a secret, and a document is
+written where others read it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from collections.abc import Iterator
 
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.domain.transcript import Segment, Transcript, Word
+from batchscribe_server.domain.url import shown_url
 
 SCHEMA = "batchscribe.transcript/1"
 
@@ -42,7 +44,7 @@ def json_document(transcript: Transcript, config: RecognitionConfig) -> Iterator
         "schema": SCHEMA,
         "job": transcript.job_name,
         "reference_id": transcript.reference_id,
-        "input": transcript.input_uri,
+        "input": shown_url(transcript.input_uri),
         "created": transcript.create_time_iso,
         "model": transcript.model,
         "task": transcript.task,

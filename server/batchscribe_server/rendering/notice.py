@@ -6,13 +6,14 @@ import json
 from datetime import datetime
 
 from batchscribe_server.domain.job import Failure
+from batchscribe_server.domain.url import shown_url
 
 
 def render_notice(failure: Failure, input_uri: str, job_name: str, time: datetime) -> bytes:
-    """JSON in UTF-8: the stable reason, the message in plain words, and of what it tells."""
+    """JSON in UTF-8: the stable reason, the message in plain words, and of what it tells. Holds no URL's query."""
     notice = {
         "error": {"reason": failure.reason.value, "message": failure.message},
-        "input": input_uri,
+        "input": shown_url(input_uri),
         "job": job_name,
         "time": time.isoformat(),
     }

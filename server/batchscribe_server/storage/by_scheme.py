@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.domain.url import shown_url
 from batchscribe_server.operations.storage import FoundObject, LocalInput, Storage, WrittenFile
 
 
@@ -20,7 +21,7 @@ class StorageByScheme:
         """Raises PathNotAllowedError, also for a scheme that no storage has."""
         storage = self._storages.get(_scheme(uri))
         if storage is None:
-            raise PathNotAllowedError(_unknown(uri), uri=uri)
+            raise PathNotAllowedError(_unknown(uri), uri=shown_url(uri))
         await storage.check_allowed(uri)
 
     def open_input(self, uri: str) -> AbstractAsyncContextManager[LocalInput]:
@@ -72,4 +73,4 @@ def _scheme(uri: str) -> str:
 
 
 def _unknown(uri: str) -> str:
-    return f"{uri} cannot be reached: this server is not set up for {_scheme(uri)}:// URIs"
+    return f"{shown_url(uri)} cannot be reached: this server is not set up for {_scheme(uri)}:// URIs"

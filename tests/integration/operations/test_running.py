@@ -4,8 +4,10 @@ import asyncio
 import json
 from pathlib import Path
 
+import pytest
+
 from batchscribe_server.domain.batch import ManifestEntry, ManifestInput, PrefixInput
-from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.errors import InvalidArgumentError, JobFailure, Reason
 from batchscribe_server.domain.event import Event, SegmentHeard
 from batchscribe_server.domain.job import State
 from batchscribe_server.domain.recognition import OnConflict, OutputConfig, OutputLayout, TranscriptFormat
@@ -271,3 +273,17 @@ async def test_a_lone_file_runs_at_once_though_a_batch_has_as_many_running_as_it
     by_batch = [request.batch_id for request in transcriber.requests]
     assert by_batch.index("") == 7
     assert {request.tenant for request in transcriber.requests} == {TENANT}
+
+
+async def test_files_of_a_manifest_whose_outputs_have_one_name_are_refused(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        first = service.audio("a/x y.wav")
+        uris = [first, first.replace("%20", " "), service.audio("a/z.wav")]
+        files = ManifestInput(tuple(map(ManifestEntry, uris)))
+        with pytest.raises(InvalidArgumentError) as refused:
+            output = OutputConfig(uri=(tmp_path / "out").as_uri())
+            await service.submit.batch(TENANT, NewBatch(files, output=output))
+        fields = [violation.field for violation in refused.value.violations]
+        assert fields == [f"batch.input.manifest.files[{index}].uri" for index in (0, 1)]
+        kept = await service.submit.batch(TENANT, NewBatch(files))
+        assert kept.input == files

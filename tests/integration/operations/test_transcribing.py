@@ -42,5 +42,5 @@ async def test_the_transcriber_is_told_what_a_file_is_called_where_it_came_from(
         for uri in (media.name, service.audio("calls/second call.gsm")):
             await service.ended(await service.submit.job(TENANT, NewJob(uri)))
         asked = [(Path(request.path).name, request.file_name) for request in service.transcriber.requests]
-    assert asked == [(Path(media.path).name, "call.g722"), ("second call.gsm", "second%20call.gsm")]
+    assert asked == [(Path(media.path).name, "call.g722"), ("second call.gsm", "second call.gsm")]
     assert not media.path.endswith(".g722")

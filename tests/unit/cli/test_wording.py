@@ -52,6 +52,12 @@ def test_names_are_the_ends_of_uris() -> None:
     ]
 
 
+def test_names_of_urls_are_without_their_queries() -> None:
+    assert [file_name("https://h/a/b.wav?sig=/x#y"), file_name("HTTP://h/?a"), file_name("s3://b/c?d")] == [
+        *("b.wav", "h", "c?d")
+    ]
+
+
 def test_columns_begin_below_each_other() -> None:
     assert aligned([("NAME", "STATE"), ("jobs/10", "DONE"), ("j", "")]) == ["NAME     STATE", "jobs/10  DONE", "j"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchscribe_server.domain.layout import notice_uri, output_uri, relative_paths
+from batchscribe_server.domain.layout import file_name, notice_uri, output_uri, relative_paths
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
 
 JSON, SRT = TranscriptFormat.JSON, TranscriptFormat.SRT
@@ -91,7 +91,37 @@ def test_a_relative_path_never_climbs_out_of_the_prefix() -> None:
         (["file:///a/x.wav", "file:///a/x.wav/y.wav"], ["x.wav", "x.wav/y.wav"]),
         (["s3://one/x.wav", "s3://two/x.wav"], ["one/x.wav", "two/x.wav"]),
         (["az://calls/a%20b/x#1.wav", "az://calls/a%20b/y/z.wav"], ["x#1.wav", "y/z.wav"]),
+        (["https://h/a/x.wav?sig=/1", "https://h/b/y%20z.wav#/2"], ["a/x.wav", "b/y z.wav"]),
+        (["https://h/o/a%2Fx.wav?sig", "https://h/o/b.wav"], ["a/x.wav", "b.wav"]),
+        (["https://one/x.wav", "file:///x.wav"], ["one/x.wav", "x.wav"]),
     ],
 )
 def test_files_of_a_manifest_are_mirrored_below_the_folder_they_share(uris: list[str], paths: list[str]) -> None:
     assert relative_paths(uris) == paths
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("https://h/calls/a%20b.wav?X-Signature=se/cret#x", "a b.wav"),
+        ("https://h/o/calls%2F..%2Fa.wav?alt=media", "a.wav"),
+        ("https://h/%3F%23.wav", "?#.wav"),
+        ("https://h/calls/?id=1", "calls"),
+        ("https://h?id=1", "h"),
+        ("https://user:secret@h", "h"),
+        ("file:///a/b%20c?.wav", "b c?.wav"),
+        ("s3://bucket/a%20b?.wav", "a%20b?.wav"),
+        ("file:///", ""),
+    ],
+)
+def test_a_files_name_is_decoded_and_holds_nothing_of_a_query(uri: str, name: str) -> None:
+    assert file_name(uri) == name
+
+
+def test_outputs_of_a_url_are_named_without_its_query() -> None:
+    url = "https://h/in/100%25%20a%2Fb%3F.wav?X-Signature=secret"
+    assert output_uri(OutputConfig(uri="file:///out"), JSON, url) == "file:///out/b%3F.wav.json"
+    assert output_uri(single("s3://out/", JSON, SRT), SRT, url) == "s3://out/b?.wav.srt"
+    assert notice_uri(OutputConfig(uri="s3://out"), url) == "s3://out/b?.wav.notice"
+    climbing = "https://h/..%2F..%2Fetc%2F..?x"
+    assert output_uri(OutputConfig(uri="file:///out"), JSON, climbing) == "file:///out/etc.json"

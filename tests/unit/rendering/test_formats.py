@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pysubs2
@@ -176,3 +177,12 @@ def test_a_notice_says_what_failed_and_why() -> None:
         "job": "jobs/1",
         "time": "2026-01-31T12:00:00+00:00",
     }
+
+
+def test_documents_and_notices_hold_no_query_of_a_url() -> None:
+    url = "https://h/calls/a.wav?X-Signature=secret#part"
+    document = rendered(replace(transcript(segment(0, 0, "Ja.")), input_uri=url), TranscriptFormat.JSON)
+    failure = Failure(Reason.NO_AUDIO, "the file has no sound")
+    notice = renderer.render_notice(failure, url, "jobs/1", datetime(2026, 1, 31, 12, tzinfo=UTC))
+    assert json.loads(document)["input"] == json.loads(notice)["input"] == "https://h/calls/a.wav"
+    assert "secret" not in document + notice.decode()

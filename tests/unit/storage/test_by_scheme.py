@@ -43,3 +43,12 @@ async def test_a_scheme_that_is_not_set_up_is_refused(storage: StorageByScheme) 
     with pytest.raises(JobFailure) as written:
         await storage.write_output(uri, b"")
     assert (scanned.value.reason, written.value.reason) == (Reason.SCAN_FAILED, Reason.OUTPUT_FAILED)
+
+
+async def test_what_is_said_of_a_url_holds_no_query(storage: StorageByScheme) -> None:
+    uri = "https://h/a.wav?X-Signature=secret"
+    with pytest.raises(PathNotAllowedError, match=r"https://h/a\.wav cannot be reached") as refused:
+        await storage.check_allowed(uri)
+    with pytest.raises(JobFailure) as failed:
+        storage.open_input(uri)
+    assert "secret" not in f"{refused.value} {refused.value.metadata} {failed.value}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -48,8 +49,9 @@ def local_time(timestamp: Timestamp) -> str:
 
 
 def file_name(uri: str) -> str:
-    """The last part of a URI or a path."""
-    return uri.rstrip("/").rpartition("/")[2] or uri
+    """The last part of a URI or a path; of a URL without its query, which may be long, and a secret."""
+    path = re.split(r"[?#]", uri, maxsplit=1)[0] if uri.lower().startswith(("https:", "http:")) else uri
+    return path.rstrip("/").rpartition("/")[2] or path
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
