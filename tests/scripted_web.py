@@ -1,0 +1,134 @@
+"""A web server that answers as a test wants: breaks off, redirects, changes its mind. It notes what it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from pathlib import Path
+
+LONG_AGO = formatdate(0, usegmt=True)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request; names of headers in lower case."""
+
+    target: str
+    headers: Mapping[str, str]
+
+    @property
+    def start(self) -> int:
+        """Where the asked range begins, 0 where none is asked for."""
+        return int(self.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer. `cut_after` breaks the connection after so many bytes of the body; chunked has no Content-Length."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    chunked: bool = False
+    cut_after: int | None = None
+
+
+Script = Callable[[Asked], Reply]
+
+
+@dataclass
+class ScriptedWeb:
+    """A server on loopback that gives what `script` says; `asked` are the requests in their order."""
+
+    script: Script
+    scheme: str = "http"
+    port: int = 0
+    asked: list[Asked] = field(default_factory=list)
+    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: int = 0
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def url(self, target: str = "/a.wav", host: str = "127.0.0.1") -> str:
+        """The URL of a target on this server."""
+        return f"{self.scheme}://{host}:{self.port}{target}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the one request of a connection."""
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
+        try:
+            with suppress(asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+                await self._answer(reader, writer)
+        finally:
+            self.serving.remove(task)
+            writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        pairs = (line.partition(": ") for line in head[1:] if line)
+        asked = Asked(head[0].split(" ")[1], {name.lower(): value for name, _, value in pairs})
+        self.asked.append(asked)
+        self.was_asked.set()
+        reply = self.script(asked)
+        length = {"Transfer-Encoding": "chunked"} if reply.chunked else {"Content-Length": str(len(reply.body))}
+        headers = {"Date": formatdate(usegmt=True), **length, "Connection": "close", **reply.headers}
+        lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        body = reply.body[: reply.cut_after]
+        for piece in (body[start : start + 65536] for start in range(0, len(body), 65536)):
+            writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.chunked else piece)
+            await writer.drain()
+        if reply.chunked and reply.cut_after is None:
+            writer.write(b"0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def scripted_web(
+    script: Script, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1"
+) -> AsyncIterator[ScriptedWeb]:
+    """Such a server, for as long as the context lasts."""
+    web = ScriptedWeb(script, "https" if tls else "http")
+    server = await asyncio.start_server(web.serve, address, 0, ssl=tls)
+    async with server:
+        web.port = server.sockets[0].getsockname()[1]
+        yield web
+        left = list(web.serving)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left)
+
+
+def ranged(asked: Asked, body: bytes, headers: Mapping[str, str], cut_after: int | None = None) -> Reply:
+    """What a server that knows ranges answers; a condition that holds no more gets the whole."""
+    condition = asked.headers.get("if-range")
+    if asked.start and condition in (None, *headers.values()):
+        part = {"Content-Range": f"bytes {asked.start}-{len(body) - 1}/{len(body)}"}
+        return Reply(206, body[asked.start :], {**headers, **part}, cut_after=cut_after)
+    return Reply(200, body, headers, cut_after=cut_after)
+
+
+def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """What a server on 127.0.0.1 shows of itself, and the file of who vouches for it: made anew, trusted by nobody."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=scripted"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate
