@@ -52,6 +52,7 @@ from batchscribe_server.storage.s3_options import S3Options
 from batchscribe_server.storage.s3_pool import S3Pool
 from batchscribe_server.storage.seal import FernetSeal, key_of
 from batchscribe_server.storage.uploads import DiskUploadSpool
+from batchscribe_server.storage.url_rules import UrlOptions
 from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.store import SqlStore
 from batchscribe_server.transcriber.commands import EngineOptions, MediaOptions, engine_argvs, media_argv
@@ -235,8 +236,10 @@ async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
 
         return S3Storage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
 
+    shared: dict[str, Storage] = {"file": FileStorage(FileRoots(settings.file_roots))}
     async with AsyncExitStack() as stack:
-        shared: dict[str, Storage] = {"file": FileStorage(FileRoots(settings.file_roots))}
+        if storage.https.enabled:
+            shared["https"] = shared["http"] = await stack.enter_async_context(_urls(settings, fetched))
         if storage.azure.containers:
             shared["az"] = await stack.enter_async_context(_azure_storage(settings, fetched))
         yield StoragesByAccess(
@@ -286,6 +289,20 @@ def _seal(settings: Settings) -> FernetSeal:
         return FernetSeal(keys or [key_of(path)])
     except (OSError, ValueError) as error:
         raise StartupError(f"the key of the secrets in {path} cannot be used: {error}") from error
+
+
+def _urls(settings: Settings, fetched: FetchedFiles) -> AbstractAsyncContextManager[Storage]:
+    # Only where it is used: it takes a tenth of a second to load.
+    from batchscribe_server.storage.urls import UrlStorage
+
+    https = settings.storage.https
+    options = UrlOptions(
+        http=https.http,
+        private_addresses=https.private_addresses,
+        private_networks=https.private_networks,
+        hosts=https.hosts,
+    )
+    return UrlStorage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
 
 
 def _transcriber_config(settings: Settings, devices: Sequence[str], slots: int) -> TranscriberConfig:

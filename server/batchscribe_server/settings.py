@@ -6,7 +6,9 @@ Built once by the composition root, which hands its parts down. Nothing else rea
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +26,9 @@ GIB = 1024**3
 FEWEST_SLOTS = 8
 KEY_BYTES = 32
 MAX_PORT = 65_535
+
+# A name in ASCII, as it is looked up, or an address; the port is the client's choice.
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]*|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+")
 
 
 class SettingsFileError(Exception):
@@ -138,8 +143,36 @@ class AzureSettings(_Group):
         return self
 
 
+class HttpsSettings(_Group):
+    """Inputs by `https://` URL: plain HTTP, addresses that are not public, and which hosts may be named, all if none.
+
+    A host is a name, or `*.example.org` for all below one. `private_networks` are allowed without all that are private.
+    """
+
+    enabled: bool = True
+    http: bool = False
+    private_addresses: bool = False
+    private_networks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+    @field_validator("private_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+    @field_validator("hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for host in value:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is not the name of a host, or *. and one: example.org, *.example.org")
+        return value
+
+
 class StorageSettings(_Group):
-    """Object stores, and how much disk the objects take that are being worked on.
+    """Object stores and URLs, and how much disk their files take that are being worked on.
 
     `s3` is reached by requests that say nothing else, a profile by those that name it. `client_endpoints` are those
     that credentials in requests may name: URLs, "aws", or "*" for any.
@@ -149,6 +182,7 @@ class StorageSettings(_Group):
     profiles: dict[str, S3Settings] = {}
     client_endpoints: tuple[str, ...] = ("aws",)
     azure: AzureSettings = AzureSettings()
+    https: HttpsSettings = HttpsSettings()
     max_fetched_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
 
 

@@ -10,6 +10,7 @@ from wcmatch._wcparse import PatternLimitException  # documented, but exported n
 
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.url import is_url
 from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS
@@ -24,7 +25,6 @@ MAX_GLOB_CHARS = 1_024
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SCHEMES = frozenset({"file", "s3", "az"})
-_SCHEMES_TO_COME = frozenset({"https", "http"})
 _FOR_EXAMPLE = "file:///folder/name, s3://bucket/key or az://container/blob"
 _MEDIA = re.compile(r"media/[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _CONFIG_FIELD = "batchscribe.v1.RecognitionConfig."
@@ -55,8 +55,15 @@ def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) 
             _check_single(input, source, path, violations)
 
 
+def check_file_uri(uri: str, path: str, violations: Violations) -> None:
+    """Check the URI of one file to read; whether it may be used is for the storage to say."""
+    if is_url(uri) and uri.partition(":")[2].startswith("//") and len(uri) <= MAX_URI_CHARS:
+        return
+    check_uri(uri, path, violations)
+
+
 def check_uri(uri: str, path: str, violations: Violations) -> None:
-    """Check a URI for its length and its scheme; whether it may be used is for the storage to say."""
+    """Check a URI that is listed or written to for its length and its scheme, as `check_file_uri` does."""
     scheme = _SCHEME.match(uri)
     if not uri:
         violations.add(path, "is required")
@@ -64,9 +71,9 @@ def check_uri(uri: str, path: str, violations: Violations) -> None:
         violations.add(path, f"is longer than {MAX_URI_CHARS} characters")
     elif scheme is None:
         violations.add(path, f"{shown(uri)} is not a URI; write {_FOR_EXAMPLE}")
-    elif scheme[1].lower() in _SCHEMES_TO_COME:
-        words = f"{scheme[1].lower()}:// is not supported by this server yet; use file://, s3://, az:// or an upload"
-        violations.add(path, words, "FIELD_NOT_SUPPORTED")
+    elif is_url(uri):
+        # A URL is never repeated here: its query may be a secret.
+        violations.add(path, "is a URL, of which one file can be read but nothing listed or written: https://host/file")
     elif scheme[1].lower() not in _SCHEMES or not uri[len(scheme[0]) :].startswith("//"):
         violations.add(path, f"{shown(uri)} has no scheme that this server knows; write {_FOR_EXAMPLE}")
 
@@ -96,7 +103,7 @@ def _check_auth(input: pb.InputConfig, path: str, violations: Violations) -> Non
 def _check_single(input: pb.InputConfig, source: str | None, path: str, violations: Violations) -> None:
     match source:
         case "uri":
-            check_uri(input.uri, f"{path}.uri", violations)
+            check_file_uri(input.uri, f"{path}.uri", violations)
         case "media":
             _check_media(input.media, f"{path}.media", violations)
         case None:
@@ -151,7 +158,7 @@ def _check_manifest(manifest: pb.ManifestInput, path: str, violations: Violation
         if is_upload(entry.uri):
             _check_media(entry.uri, f"{entry_path}.uri", violations)
         else:
-            check_uri(entry.uri, f"{entry_path}.uri", violations)
+            check_file_uri(entry.uri, f"{entry_path}.uri", violations)
         check_text(entry.reference_id, f"{entry_path}.reference_id", violations)
         check_recognition(entry.config, f"{entry_path}.config", violations)
         _check_config_mask(entry.config_mask, f"{entry_path}.config_mask", violations)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.url import is_url
 from batchscribe_server.rpc.validate_access import check_access
 from batchscribe_server.rpc.validate_input import check_uri, is_upload, scheme_of, schemes_of
 
@@ -30,6 +31,8 @@ def check_output(output: pb.OutputConfig, input: pb.InputConfig, path: str, viol
                 violations.add(f"{path}.uri", "must be empty for the layout ADJACENT, which writes next to the input")
             if _has_uploads(input):
                 violations.add(f"{path}.layout", "must not be ADJACENT for an upload, which lies in no folder of yours")
+            if _has_urls(input):
+                violations.add(f"{path}.layout", "must not be ADJACENT for a URL, next to which nothing can be written")
         case _:
             pass
     _check_subtitles(output.subtitles, f"{path}.subtitles", violations)
@@ -44,6 +47,10 @@ def _check_single(output: pb.OutputConfig, input: pb.InputConfig, path: str, vio
 
 def _has_uploads(input: pb.InputConfig) -> bool:
     return input.WhichOneof("source") == "media" or any(is_upload(entry.uri) for entry in input.manifest.files)
+
+
+def _has_urls(input: pb.InputConfig) -> bool:
+    return is_url(input.uri) or any(is_url(entry.uri) for entry in input.manifest.files)
 
 
 def _check_subtitles(subtitles: pb.SubtitleConfig, path: str, violations: Violations) -> None:

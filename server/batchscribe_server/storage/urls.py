@@ -142,6 +142,10 @@ class UrlStorage:
         """Nothing is written to web servers. Raises JobFailure OUTPUT_FAILED."""
         _raise_read_only(uri)
 
+    async def check_writable(self, uri: str) -> None:
+        """Nothing is. Raises JobFailure OUTPUT_FAILED."""
+        _raise_read_only(uri)
+
     async def same(self, uri: str, other: str) -> bool:
         """Whether both are one URL but for their fragments."""
         try:

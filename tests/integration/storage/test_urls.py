@@ -642,7 +642,13 @@ async def test_urls_are_neither_listed_nor_written(tmp_path: Path) -> None:
                 pytest.fail("there is nothing to list")
         assert scanned.value.reason is Reason.SCAN_FAILED
         assert "s3cr3t" not in str(scanned.value)
-        for doing in (storage.write_output(url, b""), storage.exists(url), storage.remove(url)):
+        writing = (
+            storage.write_output(url, b""),
+            storage.check_writable(url),
+            storage.exists(url),
+            storage.remove(url),
+        )
+        for doing in writing:
             assert (await failure_of(doing)).reason is Reason.OUTPUT_FAILED
         assert await storage.same("https://Example.org:443/a?x#1", "https://example.org/a?x#2")
         assert not await storage.same("https://example.org/a?x", "https://example.org/a?y")

@@ -53,6 +53,8 @@ GOOD_JOBS = [
     'job { labels { key: "team" value: "" } priority: -100 display_name: "Grüße" }',
     'job { input { media: "media/0199-ab" } }',
     'job { input { media: "media/0199-ab" } output { uri: "file:///out/" } }',
+    'job { input { uri: "https://h/a.wav?sig=x" } output { uri: "file:///out/" } }',
+    'job { input { uri: "HTTP://h:8080/a.wav" } output { layout: OUTPUT_LAYOUT_SINGLE uri: "s3://b/a.json" } }',
     'job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.txt" formats: [TRANSCRIPT_FORMAT_TEXT] } }',
     "job { output { layout: OUTPUT_LAYOUT_ADJACENT write_notice: false } }",
     "job { output { subtitles { max_line_width: 10 max_lines: 10 max_chars_per_second: 1 start_index: 0 } } }",
@@ -101,6 +103,9 @@ BAD_JOBS = [
     ('job { input { media: "jobs/1" } }', "job.input.media"),
     ('job { input { media: "media/../x" } }', "job.input.media"),
     ('job { input { media: "media/x" } output { layout: OUTPUT_LAYOUT_ADJACENT } }', "job.output.layout"),
+    ('job { input { uri: "https://h/x" } output { layout: OUTPUT_LAYOUT_ADJACENT } }', "job.output.layout"),
+    ('job { output { uri: "https://h/out/" } }', "job.output.uri"),
+    ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "HTTP://h/a.json" } }', "job.output.uri"),
     ("job { output { layout: OUTPUT_LAYOUT_SINGLE } }", "job.output.uri"),
     ("job { output { layout: OUTPUT_LAYOUT_PREFIX } }", "job.output.uri"),
     ('job { output { layout: OUTPUT_LAYOUT_ADJACENT uri: "file:///out/" } }', "job.output.uri"),
@@ -134,10 +139,11 @@ def test_bad_jobs_are_blamed_on_the_field(text: str, field: str) -> None:
         ("file:///" + "x" * 4_096, "INVALID_FIELD"),
         ("s3:bucket/key", "INVALID_FIELD"),
         ("az:container/blob", "INVALID_FIELD"),
-        ("HTTPS://host/a.wav", "FIELD_NOT_SUPPORTED"),
+        ("https:host/a.wav", "INVALID_FIELD"),
+        ("https:///" + "x" * 4_096, "INVALID_FIELD"),
     ],
 )
-def test_only_uris_of_files_and_buckets_are_taken(uri: str, reason: str) -> None:
+def test_only_uris_of_files_buckets_and_web_servers_are_taken(uri: str, reason: str) -> None:
     request = jobs.CreateJobRequest()
     request.job.input.uri = uri
     assert violations(validate.check_create_job, request) == {"job.input.uri": reason}
@@ -167,6 +173,7 @@ GOOD_BATCHES = [
     'batch { input { uri: "file:///in/a.wav" } output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.json" } }',
     'batch { input { manifest { files { uri: "file:///a" config { language: "fr" } config_mask: "language,vad" } } } }',
     'batch { input { manifest { files { uri: "media/abcd" } } } }',
+    'batch { input { manifest { files { uri: "https://h/a?x" } files { uri: "http://h/b" } } } }',
 ]
 
 
@@ -176,6 +183,11 @@ def test_good_batches_pass(text: str) -> None:
 
 
 BAD_BATCHES = [
+    ('batch { input { prefix { uri: "https://h/calls/" } } }', {"batch.input.prefix.uri": "INVALID_FIELD"}),
+    (
+        'batch { input { manifest { files { uri: "https://h/a" } } } output { layout: OUTPUT_LAYOUT_ADJACENT } }',
+        {"batch.output.layout": "INVALID_FIELD"},
+    ),
     ('batch { input { prefix { uri: "" } } }', {"batch.input.prefix.uri": "INVALID_FIELD"}),
     (
         'batch { input { prefix { uri: "file:///in/" include_globs: ["a", "/abs", ""] } } }',

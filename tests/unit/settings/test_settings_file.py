@@ -87,3 +87,38 @@ def test_what_cannot_reach_azure_is_refused_without_showing_a_secret(
     assert "storage.azure" in error
     assert words in error
     assert "c2VjcmV0" not in error
+
+
+def test_urls_are_read_over_https_from_public_addresses_unless_more_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    https = load_settings({}).storage.https
+    assert (https.enabled, https.http, https.private_addresses, https.private_networks, https.hosts) == (
+        *(True, False, False, (), ()),
+    )
+    file = tmp_path / "batchscribe.toml"
+    file.write_text('[storage.https]\nhosts = ["a.example.org", "*.example.org"]\nprivate_networks = ["10.1.0.0/16"]\n')
+    monkeypatch.setenv("BATCHSCRIBE_STORAGE__HTTPS__HTTP", "true")
+    https = load_settings({"config": file}).storage.https
+    assert (https.http, https.hosts, https.private_networks) == (
+        *(True, ("a.example.org", "*.example.org"), ("10.1.0.0/16",)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("HOSTS", '["https://example.org/"]'),
+        ("HOSTS", '["example.org:443"]'),
+        ("HOSTS", '["*"]'),
+        ("HOSTS", '[""]'),
+        ("PRIVATE_NETWORKS", '["10.1.0.0/8"]'),
+        ("PRIVATE_NETWORKS", '["inside"]'),
+    ],
+)
+def test_what_is_no_host_and_no_network_is_refused(
+    setting: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"BATCHSCRIBE_STORAGE__HTTPS__{setting}", value)
+    assert serve({}) == 2
+    assert f"storage.https.{setting.lower()}" in capsys.readouterr().err
