@@ -14,6 +14,11 @@ def is_uri(text: str) -> bool:
     return _SCHEME.match(text) is not None
 
 
+def is_web_url(text: str) -> bool:
+    """Whether this names a file on a web server, below which nothing can be listed."""
+    return text.lower().startswith(("https://", "http://"))
+
+
 def uri_of(location: str | os.PathLike[str]) -> str:
     """A URI as it is; a local path as an absolute `file://` URI, which ends in a slash for a folder."""
     if isinstance(location, str) and is_uri(location):

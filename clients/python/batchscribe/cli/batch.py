@@ -19,7 +19,7 @@ from batchscribe.cli.manifest import read_manifest
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import BatchView, JsonView, files_note
 from batchscribe.cli.wording import aligned
-from batchscribe.inputs import is_uri, uri_of
+from batchscribe.inputs import is_uri, is_web_url, uri_of
 from batchscribe.v1.storage_pb2 import InputConfig, ManifestInput, PrefixInput
 
 app = typer.Typer(help="Many files at once: submit, list, watch, cancel, retry, delete.", no_args_is_help=True)
@@ -167,7 +167,9 @@ def input_config(source: str | None, include: list[str], exclude: list[str], man
             return InputConfig(manifest=ManifestInput(manifest_uri=manifest))
         return InputConfig(manifest=ManifestInput(files=read_manifest(Path(manifest))))
     assert source is not None
-    if not is_uri(source) and Path(source).is_file():
+    if is_web_url(source) or (not is_uri(source) and Path(source).is_file()):
+        if include or exclude:
+            raise ValueError("--include and --exclude choose among the files of a folder, not of one file")
         return InputConfig(uri=uri_of(source))
     return InputConfig(prefix=PrefixInput(uri=uri_of(source), include_globs=include, exclude_globs=exclude))
 
