@@ -50,6 +50,7 @@ def batchscribe(server: RunningServer, *arguments: str) -> subprocess.CompletedP
 
 
 @needs_azurite
+@pytest.mark.slow
 def test_a_prefix_becomes_transcripts_in_another_container(endpoint: str, tmp_path: Path) -> None:
     sound = spoken(TEXT).read_bytes()
     names = ["may/a b.wav", "may/ü #1?.wav", "june/100%2F.wav"]

@@ -61,13 +61,15 @@ _TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOve
 class AzureOptions:
     """How the account is reached, and which containers may be named (`ANY_CONTAINER` for all).
 
-    Either a key or a SAS token, or neither: then containers are read that anyone may read.
+    Either a key or a SAS token, or neither: then containers are read that anyone may read. A request is sent again
+    `max_retries` times, and three times at most where nobody is there.
     """
 
     containers: frozenset[str]
     account_url: str
     account_key: str = field(default="", repr=False)
     sas_token: str = field(default="", repr=False)
+    max_retries: int = 5
 
 
 class _CutOffError(Exception):
@@ -104,10 +106,10 @@ class AzureStorage:
                 initial_backoff=0,
                 increment_base=2,
                 random_jitter_range=1,
-                retry_total=5,
-                retry_connect=3,
-                retry_read=5,
-                retry_status=5,
+                retry_total=options.max_retries,
+                retry_connect=min(3, options.max_retries),
+                retry_read=options.max_retries,
+                retry_status=options.max_retries,
             ),
             connection_timeout=10,
             read_timeout=60,

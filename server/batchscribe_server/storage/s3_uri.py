@@ -33,6 +33,9 @@ def s3_address(uri: str) -> S3Address:
         raise MalformedS3UriError(f"{uri!r} names no bucket: write s3://bucket/key")
     if len(key.encode()) > MAX_KEY_BYTES:
         raise MalformedS3UriError(f"the key of {uri[:80]!r}… is longer than {MAX_KEY_BYTES} bytes")
+    # The key becomes part of a URL's path, where such steps may lead into another bucket.
+    if any(name in (".", "..") for name in key.split("/")):
+        raise MalformedS3UriError(f"the key of {uri!r} has a step that is only dots, which no URL can hold")
     return S3Address(bucket, key)
 
 

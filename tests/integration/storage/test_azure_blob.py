@@ -67,10 +67,11 @@ async def storage_of(
     sas_token: str = "",
     containers: tuple[str, ...] = ("*",),
     max_size_bytes: int = 0,
+    max_retries: int = 5,
 ) -> AsyncIterator[AzureStorage]:
     fetched = FetchedFiles(folder / "fetched", 100 * 1024**2)
     await fetched.start()
-    options = AzureOptions(frozenset(containers), account_url(endpoint), account_key, sas_token)
+    options = AzureOptions(frozenset(containers), account_url(endpoint), account_key, sas_token, max_retries)
     async with AzureStorage(options, fetched, max_size_bytes=max_size_bytes) as opened:
         yield opened
 
@@ -203,7 +204,7 @@ async def test_a_container_that_is_not_there_is_told(storage: AzureStorage) -> N
 
 
 async def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
-    async with storage_of("http://127.0.0.1:1", tmp_path, KEY) as storage:
+    async with storage_of("http://127.0.0.1:1", tmp_path, KEY, max_retries=1) as storage:
         assert await reason_of(listed(storage, "az://calls/")) is Reason.SCAN_FAILED
 
 
@@ -304,7 +305,7 @@ async def test_no_failure_and_no_log_holds_a_secret(
         (endpoint, {"account_key": WRONG_KEY}),
         ("http://127.0.0.1:1", {"sas_token": tokens[0]}),
     ):
-        async with storage_of(url, tmp_path, **credentials) as storage:
+        async with storage_of(url, tmp_path, **credentials, max_retries=1) as storage:
             printed.append(repr(vars(storage)))
             failures = await asyncio.gather(
                 read(storage, f"az://{container}/a.wav"),
