@@ -18,7 +18,7 @@ from tests.object_store import OWNER, READER, object_store
 from tests.running_server import BATCHSCRIBE, RunningServer, running_server
 from tests.speech import spoken
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 TEXT = UTTERANCES[2]
 
@@ -75,7 +75,6 @@ def own_server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield server
 
 
-@pytest.mark.slow
 def test_a_tree_of_all_kinds_of_names_becomes_transcripts_in_another_bucket(
     endpoint: str, own_server: RunningServer
 ) -> None:
@@ -240,7 +239,6 @@ def test_only_endpoints_that_the_operator_allows_are_reached_with_credentials_of
     assert "PATH_NOT_ALLOWED" in refused.stderr
 
 
-@pytest.mark.slow
 def test_a_profile_of_the_server_is_named_by_its_clients(endpoint: str, tmp_path: Path) -> None:
     sound = spoken(TEXT).read_bytes()
     asyncio.run(filled(endpoint, {"profiled/a.wav": sound}))

@@ -32,6 +32,7 @@ def kill_server_and_start_again(server: RunningServer) -> None:
     server.start()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("kill", [kill_engine, kill_decoder, kill_server_and_start_again])
 async def test_every_file_is_finished_exactly_once(tmp_path: Path, kill: Callable[[RunningServer], None]) -> None:
