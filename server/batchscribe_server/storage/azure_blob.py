@@ -36,7 +36,7 @@ from batchscribe_server.storage.azure_uri import (
     azure_address,
     azure_uri,
 )
-from batchscribe_server.storage.download import download
+from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
 
@@ -141,16 +141,17 @@ class AzureStorage:
             )
         with self._told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED):
             properties = await self._blob(address).get_blob_properties()
-        size_bytes, etag = int(properties.size), str(properties.etag)
-        if self._max_size_bytes and size_bytes > self._max_size_bytes:
-            raise JobFailure(
-                Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {self._max_size_bytes}."
-            )
-        async with self._fetched.room(size_bytes) as path:
-            await download(
-                uri, path, size_bytes, lambda start: self._pieces(uri, address, etag, start), cut_off=(_CutOffError,)
-            )
-            yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
+        etag = str(properties.etag)
+        async with downloaded(
+            uri,
+            int(properties.size),
+            etag,
+            lambda start: self._pieces(uri, address, etag, start),
+            fetched=self._fetched,
+            max_size_bytes=self._max_size_bytes,
+            cut_off=(_CutOffError,),
+        ) as file:
+            yield file
 
     async def list_prefix(
         self,

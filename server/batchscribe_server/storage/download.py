@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.operations.storage import LocalInput
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from batchscribe_server.storage.fetched import FetchedFiles
+
+Result = TypeVar("Result")
 
 ATTEMPTS = 6
 """How often in a row a request may bring nothing."""
@@ -22,26 +29,46 @@ Pieces = Callable[[int], "AsyncGenerator[bytes]"]
 """The bytes of one object from a place on, in one request. May raise JobFailure, which ends the download."""
 
 
-async def download(
-    uri: str, path: Path, size_bytes: int, pieces: Pieces, *, cut_off: tuple[type[BaseException], ...]
-) -> None:
-    """Write the object to `path`, where nothing is yet. What `cut_off` names is mended by another request.
+@asynccontextmanager
+async def downloaded(
+    uri: str,
+    size_bytes: int,
+    etag: str,
+    pieces: Pieces,
+    *,
+    fetched: FetchedFiles,
+    max_size_bytes: int,
+    cut_off: tuple[type[BaseException], ...],
+) -> AsyncIterator[LocalInput]:
+    """The object as a file among those `fetched`, which waits for its room. Its fingerprint is its size and its ETag.
 
-    Raises JobFailure FETCH_FAILED when `ATTEMPTS` in a row bring nothing, or more than `size_bytes` come.
+    What `cut_off` names is mended by another request. Raises JobFailure MEDIA_TOO_LARGE, and FETCH_FAILED when
+    `ATTEMPTS` in a row bring nothing, when more than `size_bytes` come, or where the disk does not take it.
     """
+    if max_size_bytes and size_bytes > max_size_bytes:
+        raise JobFailure(Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {max_size_bytes}.")
+    async with fetched.room(size_bytes) as path:
+        await _download(uri, path, size_bytes, pieces, cut_off)
+        yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
+
+
+async def _download(
+    uri: str, path: Path, size_bytes: int, pieces: Pieces, cut_off: tuple[type[BaseException], ...]
+) -> None:
     done = failures = 0
-    with await asyncio.to_thread(path.open, "xb") as file:
+    # Without a buffer: nothing is left to fail when it is closed.
+    with await on_disk(uri, partial(FileIO, path, "xb")) as file:
         while done < size_bytes:
             before, problem = done, "it ended early"
             try:
                 async with aclosing(pieces(done)) as arriving:
                     async for piece in arriving:
-                        done += len(piece)
-                        if done > size_bytes:
+                        if done + len(piece) > size_bytes:
                             raise JobFailure(
                                 Reason.FETCH_FAILED, f"{uri} is longer than the {size_bytes} bytes it was said to be"
                             )
-                        await asyncio.to_thread(file.write, piece)
+                        await on_disk(uri, partial(_write, file, piece))
+                        done += len(piece)
             except cut_off as error:
                 problem = str(error) or type(error).__name__
             if done < size_bytes:
@@ -52,6 +79,21 @@ async def download(
                         f"{uri} could not be fetched beyond {done} of {size_bytes} bytes: {problem}",
                     )
                 await asyncio.sleep(pause_s(failures))
+
+
+def _write(file: FileIO, piece: bytes) -> None:
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]
+
+
+async def on_disk(name: str, work: Callable[[], Result]) -> Result:
+    """Do in a thread what writes the file called `name`. Raises JobFailure FETCH_FAILED where the disk fails."""
+    try:
+        return await asyncio.to_thread(work)
+    except OSError as error:
+        words = (error.strerror or type(error).__name__).lower()
+        raise JobFailure(Reason.FETCH_FAILED, f"{name} could not be kept on the server's disk: {words}") from None
 
 
 def pause_s(failures: int) -> float:

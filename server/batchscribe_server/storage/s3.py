@@ -7,7 +7,8 @@ throttling included, are botocore's; a download that is cut off goes on where it
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import aioboto3
@@ -18,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
-from batchscribe_server.storage.download import download
+from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
@@ -106,16 +107,17 @@ class S3Storage:
             )
         with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED):
             head = await self._client.head_object(Bucket=address.bucket, Key=address.key)
-        size_bytes, etag = int(head["ContentLength"]), str(head["ETag"])
-        if self._max_size_bytes and size_bytes > self._max_size_bytes:
-            raise JobFailure(
-                Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {self._max_size_bytes}."
-            )
-        async with self._fetched.room(size_bytes) as path:
-            await download(
-                uri, path, size_bytes, lambda start: self._pieces(uri, address, etag, start), cut_off=_CUT_OFF
-            )
-            yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
+        etag = str(head["ETag"])
+        async with downloaded(
+            uri,
+            int(head["ContentLength"]),
+            etag,
+            lambda start: self._pieces(uri, address, etag, start),
+            fetched=self._fetched,
+            max_size_bytes=self._max_size_bytes,
+            cut_off=_CUT_OFF,
+        ) as file:
+            yield file
 
     async def list_prefix(
         self,
@@ -154,7 +156,7 @@ class S3Storage:
 
     async def check_writable(self, uri: str) -> None:
         """Begin an upload in parts and abort it: that takes the right to write, and leaves nothing."""
-        address = self._address(uri, Reason.OUTPUT_FAILED)
+        address = self._place(uri, Reason.OUTPUT_FAILED)
         key = address.key if address.key and not address.key.endswith("/") else f"{address.key}.batchscribe"
         target = {"Bucket": address.bucket, "Key": key}
         with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED):
@@ -194,12 +196,18 @@ class S3Storage:
             raise PathNotAllowedError(str(error), uri=uri) from None
         if not self._options.buckets & {address.bucket, ANY_BUCKET}:
             raise PathNotAllowedError(
-                f"{uri} is in a bucket that this server may not use; its operator allows one with storage.s3.buckets",
+                f"{uri} is in a bucket that this server may not use; its operator lists the buckets",
                 uri=uri,
             )
         return address
 
     def _address(self, uri: str, reason: Reason) -> S3Address:
+        address = self._place(uri, reason)
+        if not address.key and reason is Reason.OUTPUT_FAILED:
+            raise JobFailure(reason, f"{uri} is a bucket; name an object in it")
+        return address
+
+    def _place(self, uri: str, reason: Reason) -> S3Address:
         try:
             return self._allowed(uri)
         except PathNotAllowedError as error:
@@ -260,21 +268,16 @@ class S3Storage:
         this = {**target, "UploadId": upload["UploadId"]}
         try:
             sent, size_bytes = [], 0
-            for number, part in enumerate(_again(first, second, parts), start=1):
+            for number, part in enumerate(chain([first, second], parts), start=1):
                 answer = await self._client.upload_part(**this, PartNumber=number, Body=part)
                 sent.append({"PartNumber": number, "ETag": answer["ETag"]})
                 size_bytes += len(part)
             await self._client.complete_multipart_upload(**this, **condition, MultipartUpload={"Parts": sent})
-        except BaseException:
-            await self._client.abort_multipart_upload(**this)
+        except BaseException:  # also where it is cancelled: parts of an upload that nobody ends are paid for
+            with suppress(ClientError, *_CUT_OFF):  # what went wrong first is what is told
+                await self._client.abort_multipart_upload(**this)
             raise
         return size_bytes
-
-
-def _again(first: bytes, second: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield second
-    yield from others
 
 
 @contextmanager

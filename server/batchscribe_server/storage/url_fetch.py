@@ -5,7 +5,6 @@ Knows HTTP's answers (RFC 9110) and no library that speaks it. What it says neve
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
@@ -21,10 +20,12 @@ from batchscribe_server.storage.content_encoding import (
     TruncatedEncodingError,
     decoded,
 )
-from batchscribe_server.storage.download import ATTEMPTS, pause_s
+from batchscribe_server.storage.download import ATTEMPTS, on_disk, pause_s
 from batchscribe_server.storage.http_headers import Version, length_of, part_of, retry_after_s, version_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchscribe_server.storage.fetched import FetchedFiles, GrowingRoom
 
 _OK, _PARTIAL, _NO_SUCH_RANGE = 200, 206, 416
@@ -150,11 +151,11 @@ class UrlFetch:
         version = version_of(answer.headers)
         if self._room is None:
             self._room = await rooms.enter_async_context(self._fetched.growing_room(size_bytes or 0))
-            self._file = await asyncio.to_thread(self._room.path.open, "xb")
+            self._file = await on_disk(self._name, partial(_new_file, self._room.path))
         elif version.differs_from(self._version) or _differ(size_bytes, self._size_bytes):
             raise self._changed()
         else:
-            await self._on_disk(self._start_over)
+            await on_disk(self._name, self._start_over)
         # An answer that says less than an earlier one is still of the same version.
         self._version = version if version.name else self._version
         self._size_bytes = self._size_bytes if size_bytes is None else size_bytes
@@ -188,7 +189,7 @@ class UrlFetch:
                 self._furthest_bytes = max(self._furthest_bytes, self._written_bytes)
                 self._check_size(self._written_bytes)
                 self._room.grow_to(self._written_bytes)
-                await self._on_disk(partial(self._write, piece))
+                await on_disk(self._name, partial(self._write, piece))
         except BrokenEncodingError as error:
             raise self._failure(f"is {error}") from None
         except TruncatedEncodingError as error:
@@ -196,15 +197,8 @@ class UrlFetch:
         if not self._encoded and self._written_bytes < (self._size_bytes or 0):
             raise TryAgainError("it ended early")
         assert self._file is not None
-        await self._on_disk(self._file.flush)
+        await on_disk(self._name, self._file.flush)
         self._whole = True
-
-    async def _on_disk(self, work: Callable[[], object]) -> None:
-        try:
-            await asyncio.to_thread(work)
-        except OSError as error:
-            words = (error.strerror or type(error).__name__).lower()
-            raise self._failure(f"could not be kept on the server's disk: {words}") from None
 
     def _write(self, piece: bytes) -> None:
         assert self._file is not None
@@ -245,6 +239,10 @@ class UrlFetch:
 
     def _failure(self, words: str) -> JobFailure:
         return JobFailure(Reason.FETCH_FAILED, f"{self._name} {words}")
+
+
+def _new_file(path: Path) -> BinaryIO:
+    return path.open("xb")
 
 
 def _encoding_of(answer: Answer) -> str:

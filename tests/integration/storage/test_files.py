@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from batchscribe_server.operations.storage import FoundObject, Storage
 from batchscribe_server.storage.file_uri import uri_of
 from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.roots import FileRoots
+from tests.full_disk import file_size_limit
 
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
 
@@ -267,16 +266,6 @@ async def test_many_writers_of_one_output_leave_one_whole_file(storage: Storage,
     await asyncio.gather(*(storage.write_output(uri(root / "a.json"), content) for content in contents))
     assert (root / "a.json").read_bytes() in contents
     assert names_in(root) == ["a.json"]
-
-
-@contextmanager
-def file_size_limit(limit_bytes: int) -> Iterator[None]:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 async def test_an_output_that_cannot_be_finished_leaves_nothing(storage: Storage, root: Path) -> None:

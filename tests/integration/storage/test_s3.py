@@ -17,6 +17,7 @@ from batchscribe_server.operations.storage import FoundObject
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.s3 import PART_BYTES, S3Storage
 from batchscribe_server.storage.s3_options import S3Options
+from tests.full_disk import file_size_limit
 from tests.object_store import OWNER, READER, cut_line, object_store
 
 pytestmark = pytest.mark.timeout(120)
@@ -139,6 +140,15 @@ async def test_an_object_that_changes_while_it_is_fetched_is_said_to(
         assert await reason_of(read(storage, f"s3://{bucket}/a.wav")) is Reason.INPUT_CHANGED
 
 
+async def test_an_object_that_the_disk_does_not_take_is_no_shorter_object(
+    client: Any, storage: S3Storage, bucket: str
+) -> None:
+    await client.put_object(Bucket=bucket, Key="a.wav", Body=b"1" * SIZE_BYTES)
+    with file_size_limit(1024**2), pytest.raises(JobFailure, match="disk") as failure:
+        await read(storage, f"s3://{bucket}/a.wav")
+    assert failure.value.reason is Reason.FETCH_FAILED
+
+
 async def test_too_large_an_object_is_not_fetched(client: Any, endpoint: str, bucket: str, tmp_path: Path) -> None:
     await client.put_object(Bucket=bucket, Key="a.wav", Body=b"sound")
     async with storage_of(endpoint, tmp_path, max_size_bytes=4) as storage:
@@ -258,6 +268,15 @@ async def test_who_may_only_read_cannot_write(endpoint: str, bucket: str, tmp_pa
     async with storage_of(endpoint, tmp_path, READER) as storage:
         denied = storage.write_output(f"s3://{bucket}/a.json", b"text")
         assert await reason_of(denied) is Reason.BUCKET_WRITE_DENIED
+
+
+async def test_a_bucket_is_no_place_for_an_output(storage: S3Storage, bucket: str) -> None:
+    for doing in (
+        storage.write_output(f"s3://{bucket}/", b"text"),
+        storage.exists(f"s3://{bucket}"),
+        storage.remove(f"s3://{bucket}"),
+    ):
+        assert await reason_of(doing) is Reason.OUTPUT_FAILED
 
 
 @pytest.mark.parametrize("key", ["", "out/", "out", "out/a.json"])
