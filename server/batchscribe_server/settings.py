@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
+from batchscribe_server.domain.access import is_endpoint, is_region
 from batchscribe_server.storage.azure_uri import account_name
 from batchscribe_server.transcriber.devices import parsed_devices
 
@@ -95,6 +96,20 @@ class S3Settings(_Group):
     secret_access_key: SecretStr = SecretStr("")
     session_token: SecretStr = SecretStr("")
     addressing: Literal["auto", "path", "virtual"] = "auto"
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_an_endpoint(cls, value: str) -> str:
+        if value and not is_endpoint(value):
+            raise ValueError("it is not a URL like https://s3.example.org")
+        return value
+
+    @field_validator("region")
+    @classmethod
+    def _is_a_region(cls, value: str) -> str:
+        if value and not is_region(value):
+            raise ValueError(f"{value!r} is not the name of a region, such as eu-west-1")
+        return value
 
     @model_validator(mode="after")
     def _whole_keys(self) -> Self:

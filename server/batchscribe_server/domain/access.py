@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"  # of a host's name (RFC 1123)
+_REGION = re.compile(rf"(?![0-9]+\Z){_LABEL}")
+_HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?|[0-9A-Fa-f:.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +46,19 @@ class StorageAccess:
 
     def __bool__(self) -> bool:
         return self != StorageAccess()
+
+
+def is_region(text: str) -> bool:
+    """Whether this may be the name of a region."""
+    return _REGION.fullmatch(text) is not None
+
+
+def is_endpoint(url: str) -> bool:
+    """Whether this is the URL of a service: http or https, a host, perhaps a port, and nothing more."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return False
+    is_bare = parts.username is None and parts.path in ("", "/") and not parts.query and not parts.fragment
+    return is_bare and parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") is not None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from batchscribe.v1 import storage_pb2 as pb
+from batchscribe_server.domain.access import is_endpoint, is_region
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.rpc.names import shown
 
@@ -37,27 +37,13 @@ def _check_s3(credentials: pb.S3Credentials, path: str, violations: Violations) 
     for name in ("access_key_id", "secret_access_key"):
         if not getattr(credentials, name):
             violations.add(f"{path}.{name}", "is required")
-    for name in ("access_key_id", "secret_access_key", "session_token", "region"):
+    for name in ("access_key_id", "secret_access_key", "session_token"):
         value = getattr(credentials, name)
         if len(value) > MAX_SECRET_CHARS:
             violations.add(f"{path}.{name}", f"is longer than {MAX_SECRET_CHARS} characters")
         elif not value.isascii() or not value.isprintable() or value != value.strip():
             violations.add(f"{path}.{name}", "holds characters that no credentials have, or spaces around them")
-    if credentials.endpoint and not _is_endpoint(credentials.endpoint):
+    if credentials.region and not is_region(credentials.region):
+        violations.add(f"{path}.region", f"{shown(credentials.region)} is not the name of a region, such as eu-west-1")
+    if credentials.endpoint and not is_endpoint(credentials.endpoint):
         violations.add(f"{path}.endpoint", f"{shown(credentials.endpoint)} is not a URL like https://s3.example.org")
-
-
-def _is_endpoint(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises where it is no number
-    except ValueError:
-        return False
-    return bool(
-        parts.scheme in ("http", "https")
-        and parts.hostname
-        and parts.username is None
-        and parts.path in ("", "/")
-        and not parts.query
-        and not parts.fragment
-    )

@@ -41,6 +41,8 @@ def check_output(output: pb.OutputConfig, input: pb.InputConfig, path: str, viol
 def _check_single(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:
     if not output.uri:
         violations.add(f"{path}.uri", "is required for the layout SINGLE: the file to write")
+    elif scheme_of(output.uri) in ("s3", "az") and "/" not in output.uri.partition("://")[2]:
+        violations.add(f"{path}.uri", "names a bucket alone: for the layout SINGLE it is the file to write")
     if input.WhichOneof("source") == "prefix" or len(input.manifest.files) > 1:
         violations.add(f"{path}.layout", "must not be SINGLE for many files; use PREFIX or ADJACENT")
 

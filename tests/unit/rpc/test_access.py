@@ -43,7 +43,10 @@ BAD = {
         'endpoint: "https://user:pw@s3.example.org"',
         'endpoint: "https://s3.example.org/?a=b"',
         'endpoint: "https://s3.example.org:nought"',
+        'endpoint: "https://s3_example.org"',
         r'region: "eu\nwest"',
+        'region: "eu west"',
+        'region: "-x"',
         'session_token: " token"',
     )
 }

@@ -107,6 +107,7 @@ BAD_JOBS = [
     ('job { output { uri: "https://h/out/" } }', "job.output.uri"),
     ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "HTTP://h/a.json" } }', "job.output.uri"),
     ("job { output { layout: OUTPUT_LAYOUT_SINGLE } }", "job.output.uri"),
+    ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "s3://bucket" } }', "job.output.uri"),
     ("job { output { layout: OUTPUT_LAYOUT_PREFIX } }", "job.output.uri"),
     ('job { output { layout: OUTPUT_LAYOUT_ADJACENT uri: "file:///out/" } }', "job.output.uri"),
     ('job { output { uri: "/out" } }', "job.output.uri"),

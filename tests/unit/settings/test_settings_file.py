@@ -57,6 +57,25 @@ def test_what_is_no_address_for_the_metrics_is_refused(listen: str, capsys: pyte
     assert "HOST:PORT" in error
 
 
+@pytest.mark.parametrize(
+    ("s3", "words"),
+    [
+        ({"endpoint": "s3.example.org"}, "endpoint"),
+        ({"endpoint": "https://user:c2VjcmV0@s3.example.org"}, "endpoint"),
+        ({"region": "eu west"}, "region"),
+        ({"access_key_id": "AKIA"}, "go together"),
+    ],
+)
+def test_what_cannot_reach_a_bucket_is_refused_without_showing_a_secret(
+    s3: dict[str, str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for storage in ({"s3": s3}, {"profiles": {"calls": s3}}):
+        assert serve({"storage": storage}) == 2
+        error = capsys.readouterr().err
+        assert words in error
+        assert "c2VjcmV0" not in error
+
+
 AZURE = {"containers": ["calls"], "account_url": "https://spoken.blob.core.windows.net"}
 
 
