@@ -84,9 +84,8 @@ class JobCalls:
         """Submit one file and return its job at once.
 
         `source` is a local path or an open file, which is uploaded; a URI, which the server reads, with the credentials
-        or the profile that `auth` gives; or an upload. The
-        `options` go on top of `config`. `output` is an OutputConfig or a URI; without it the service keeps the
-        transcript for `transcript` to read.
+        or the profile that `auth` gives; or an upload. The `options` go on top of `config`. `output` is an OutputConfig
+        or a URI; without it the service keeps the transcript for `transcript` to read.
         """
         job = Job(
             config=recognition_config(options, config),

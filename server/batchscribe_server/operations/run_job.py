@@ -115,12 +115,14 @@ class RunJob:
     async def _notice(self, job: Job, error: Failure) -> str:
         try:
             async with self._reach.of_job(job) as reached:
-                return await self._write_outputs.notice(job, error, self._now(), reached.output)
+                await self._write_outputs.notice(job, error, self._now(), reached.output)
         except JobFailure as problem:
+            log.warning("notice_not_written", job=job.name, reason=problem.reason)
             return f"The notice could not be written: {problem.message}"
         except Exception:  # the boundary, here as well: the job has failed, with or without a notice of it
             log.exception("notice_crashed", job=job.name)
             return "The notice could not be written, for a reason of the service's own."
+        return ""
 
     async def _transcribe(self, claim: Claim, reached: Reached) -> Outcome:
         job = claim.job

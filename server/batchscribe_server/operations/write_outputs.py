@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
-
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.job import Failure, Job, OutputFile
 from batchscribe_server.domain.layout import notice_uri, output_uri
@@ -15,8 +13,6 @@ from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.transcriber import MediaSummary
-
-log = structlog.get_logger()
 
 
 class WriteOutputs:
@@ -38,16 +34,15 @@ class WriteOutputs:
         for uri in uris.values():
             if await storage.same(uri, job.input_uri):
                 raise JobFailure(Reason.OUTPUT_FAILED, f"The output {uri} is the input itself. Name another file.")
+        if job.output.on_conflict is not OnConflict.OVERWRITE:
+            there = {format: uri for format, uri in uris.items() if await storage.exists(uri)}
+            if there and job.output.on_conflict is OnConflict.FAIL:
+                raise JobFailure(Reason.OUTPUT_EXISTS, f"There is an output already: {next(iter(there.values()))}")
+            if len(there) == len(uris):
+                return tuple(OutputFile(format, uri, size_bytes=0) for format, uri in there.items())
         if not job.batch_id:
             await storage.check_writable(next(iter(uris.values())))
-        if job.output.on_conflict is OnConflict.OVERWRITE:
-            return ()
-        there = {format: uri for format, uri in uris.items() if await storage.exists(uri)}
-        if there and job.output.on_conflict is OnConflict.FAIL:
-            raise JobFailure(Reason.OUTPUT_EXISTS, f"There is an output already: {next(iter(there.values()))}")
-        if len(there) < len(uris):
-            return ()
-        return tuple(OutputFile(format, uri, size_bytes=0) for format, uri in there.items())
+        return ()
 
     async def transcripts(self, job: Job, summary: MediaSummary, storage: Storage) -> tuple[OutputFile, ...]:
         """Render the stored segments and write every format. Raises JobFailure OUTPUT_FAILED.
@@ -72,23 +67,18 @@ class WriteOutputs:
             await storage.remove(notice_uri(job.output, job.input_uri, job.relative_path))
         return tuple(outputs)
 
-    async def notice(self, job: Job, failure: Failure, time: datetime, storage: Storage) -> str:
-        """Write the notice of a failed file; returns what went wrong in doing so, or nothing."""
+    async def notice(self, job: Job, failure: Failure, time: datetime, storage: Storage) -> None:
+        """Write the notice of a failed file. Raises JobFailure."""
         if job.output.kept_by_service or failure.reason is Reason.OUTPUT_EXISTS:
-            return ""
-        try:
-            if job.output.write_notice:
-                notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
-                await storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
-            if job.output.remove_stale:
-                for format in job.output.formats:
-                    uri = self._uri(job, format)
-                    if not await storage.same(uri, job.input_uri):
-                        await storage.remove(uri)
-        except JobFailure as problem:
-            log.warning("notice_not_written", job=job.name, reason=problem.reason)
-            return f"The notice could not be written: {problem.message}"
-        return ""
+            return
+        if job.output.write_notice:
+            notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
+            await storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
+        if job.output.remove_stale:
+            for format in job.output.formats:
+                uri = self._uri(job, format)
+                if not await storage.same(uri, job.input_uri):
+                    await storage.remove(uri)
 
     def _uri(self, job: Job, format: TranscriptFormat) -> str:
         return output_uri(job.output, format, job.input_uri, job.relative_path)

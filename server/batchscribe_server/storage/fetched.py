@@ -13,10 +13,11 @@ from pathlib import Path
 class GrowingRoom:
     """Room for a file whose size is not known before it is there."""
 
-    def __init__(self, path: Path, size_bytes: int, counted: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, size_bytes: int, take: Callable[[int], None]) -> None:
+        """`take` counts so many bytes more."""
         self.path = path
-        self._size_bytes = size_bytes
-        self._counted = counted
+        self.size_bytes = size_bytes
+        self._take = take
 
     def grow_to(self, size_bytes: int) -> None:
         """Count the file as of that size, where it was counted as smaller.
@@ -24,9 +25,9 @@ class GrowingRoom:
         Never waits, also where the bound is exceeded by it: two files that are half there would wait for each other
         forever. So files of unknown size may take more than there is, and whoever comes next waits for all of it.
         """
-        if size_bytes > self._size_bytes:
-            self._counted(size_bytes - self._size_bytes)
-            self._size_bytes = size_bytes
+        if size_bytes > self.size_bytes:
+            self._take(size_bytes - self.size_bytes)
+            self.size_bytes = size_bytes
 
 
 class FetchedFiles:
@@ -57,23 +58,19 @@ class FetchedFiles:
         """Room for a file of at least that size, which may turn out to be larger; otherwise as `room`."""
         async with self._freed:
             await self._freed.wait_for(lambda: self._fits(size_bytes))
-            self._total_bytes += size_bytes
-        taken_bytes = size_bytes
-
-        def counted(more_bytes: int) -> None:
-            nonlocal taken_bytes
-            taken_bytes += more_bytes
-            self._total_bytes += more_bytes
-
-        path = self._folder / secrets.token_hex(16)
+            self._take(size_bytes)
+        room = GrowingRoom(self._folder / secrets.token_hex(16), size_bytes, self._take)
         try:
-            yield GrowingRoom(path, size_bytes, counted)
+            yield room
         finally:
             # Not to be put off by a cancellation: the room is given back on the loop, the file goes at once.
-            path.unlink(missing_ok=True)
-            self._total_bytes -= taken_bytes
+            room.path.unlink(missing_ok=True)
+            self._total_bytes -= room.size_bytes
             async with self._freed:
                 self._freed.notify_all()
+
+    def _take(self, size_bytes: int) -> None:
+        self._total_bytes += size_bytes
 
     def _fits(self, size_bytes: int) -> bool:
         return not self._total_bytes or self._total_bytes + size_bytes <= self._max_total_bytes

@@ -12,22 +12,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from batchscribe_server.domain.access import Access, Profile, S3Credentials, StorageAccess
 from batchscribe_server.operations.access import SealBrokenError
 
-
-class _SealedProfile(msgspec.Struct, tag="profile"):
-    name: str
-
-
-class _SealedS3(msgspec.Struct, tag="s3"):
-    access_key_id: str
-    secret_access_key: str
-    session_token: str
-    endpoint: str
-    region: str
-
-
-class _Both(msgspec.Struct):
-    input: _SealedProfile | _SealedS3 | None
-    output: _SealedProfile | _SealedS3 | None
+_KINDS: dict[str, type[Access]] = {"profile": Profile, "s3": S3Credentials}
+_KIND_OF = {shape: kind for kind, shape in _KINDS.items()}
+_Tagged = tuple[str, dict[str, str]] | None
 
 
 class FernetSeal:
@@ -39,51 +26,38 @@ class FernetSeal:
 
     def sealed(self, access: StorageAccess) -> bytes:
         """The access, encrypted."""
-        both = _Both(_to_seal(access.input), _to_seal(access.output))
-        return self._fernet.encrypt(msgspec.json.encode(both))
+        return self._fernet.encrypt(msgspec.json.encode((_tagged(access.input), _tagged(access.output))))
 
     def opened(self, sealed: bytes) -> StorageAccess:
         """The access."""
         try:
-            both = msgspec.json.decode(self._fernet.decrypt(sealed), type=_Both)
-        except (InvalidToken, msgspec.MsgspecError):
+            both = msgspec.json.decode(self._fernet.decrypt(sealed), type=tuple[_Tagged, _Tagged])
+            return StorageAccess(*map(_untagged, both))
+        except (InvalidToken, msgspec.MsgspecError, KeyError):
             raise SealBrokenError("sealed with a key that is not here, or changed since") from None
-        return StorageAccess(_from_seal(both.input), _from_seal(both.output))
 
 
 def key_of(path: Path) -> str:
-    """The key in a file that only its owner may read; made where there is none. Raises OSError."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """The key in a file that only its owner may read; made where there is none. Raises OSError.
+
+    For one server at a time. A crash leaves the whole key or none.
+    """
+    if path.exists():
         return path.read_text().strip()
     key = Fernet.generate_key().decode()
-    with os.fdopen(descriptor, "w") as file:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(key + "\n")
         file.flush()
         os.fsync(file.fileno())
+    partial.replace(path)
     return key
 
 
-def _to_seal(access: Access | None) -> _SealedProfile | _SealedS3 | None:
-    match access:
-        case None:
-            return None
-        case Profile(name):
-            return _SealedProfile(name)
-        case S3Credentials():
-            return _SealedS3(
-                access.access_key_id, access.secret_access_key, access.session_token, access.endpoint, access.region
-            )
+def _tagged(access: Access | None) -> _Tagged:
+    return None if access is None else (_KIND_OF[type(access)], msgspec.to_builtins(access))
 
 
-def _from_seal(sealed: _SealedProfile | _SealedS3 | None) -> Access | None:
-    match sealed:
-        case None:
-            return None
-        case _SealedProfile():
-            return Profile(sealed.name)
-        case _SealedS3():
-            return S3Credentials(
-                sealed.access_key_id, sealed.secret_access_key, sealed.session_token, sealed.endpoint, sealed.region
-            )
+def _untagged(tagged: _Tagged) -> Access | None:
+    return None if tagged is None else msgspec.convert(tagged[1], type=_KINDS[tagged[0]])

@@ -52,11 +52,10 @@ async def submit(
     timeout: TimeoutS = None,
 ) -> ExitCode | None:
     """Submit many files and print their batch's name. Paths are paths of the server's machine."""
-    input = input_config(source, include or [], exclude or [], manifest)
-    input.MergeFrom(InputConfig(auth=access.input_auth))
     async with invocation.client() as client:
         batch = await client.submit_batch(
-            input,
+            input_config(source, include or [], exclude or [], manifest),
+            auth=access.input_auth,
             output=access.output(output.config(subtitles.config())),
             display_name=record.display_name,
             reference_id=record.reference_id,

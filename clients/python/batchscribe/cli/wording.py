@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from batchscribe.inputs import is_web_url
 from batchscribe.times import datetime_of
 
 _SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -50,7 +51,7 @@ def local_time(timestamp: Timestamp) -> str:
 
 def file_name(uri: str) -> str:
     """The last part of a URI or a path; of a URL without its query, which may be long, and a secret."""
-    path = re.split(r"[?#]", uri, maxsplit=1)[0] if uri.lower().startswith(("https:", "http:")) else uri
+    path = re.split(r"[?#]", uri, maxsplit=1)[0] if is_web_url(uri) else uri
     return path.rstrip("/").rpartition("/")[2] or path
 
 
