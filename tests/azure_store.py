@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,6 +19,8 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 from azure.storage.blob.aio import BlobServiceClient
+
+from tests.listening import free_port, wait_until_it_answers
 
 ACCOUNT = "spoken"
 KEY = "b25seSBmb3IgdGVzdHMsIG9ubHkgZm9yIHRlc3RzLCBvbmx5IGZvciB0ZXN0cy4="
@@ -41,7 +39,7 @@ needs_azurite = pytest.mark.skipif(
 def azure_store(folder: Path) -> Iterator[str]:
     """The URL of a server that holds everything in memory and logs to `folder`; its accounts lie below."""
     assert AZURITE is not None, "mark tests that need it with `needs_azurite`"
-    port = _free_port()
+    port = free_port()
     with (folder / "azurite.log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -54,7 +52,7 @@ def azure_store(folder: Path) -> Iterator[str]:
         )
     try:
         endpoint = f"http://127.0.0.1:{port}"
-        _wait_until_it_answers(endpoint, process, folder / "azurite.log")
+        wait_until_it_answers(endpoint, process, folder / "azurite.log")
         yield endpoint
     finally:
         process.kill()
@@ -97,23 +95,3 @@ def container_sas(container: str, permissions: str) -> str:
         permission=ContainerSasPermissions.from_string(permissions),
         expiry=datetime.now(UTC) + timedelta(hours=1),
     )
-
-
-def _wait_until_it_answers(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            urllib.request.urlopen(endpoint, timeout=1)
-        except urllib.error.HTTPError:
-            return  # it refuses us, so it is there
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"the store did not come up:\n{log.read_text()[-4000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

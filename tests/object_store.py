@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.listening import free_port, wait_until_it_answers
 
 WEED = Path(sys.executable).with_name("weed")
 
@@ -41,7 +39,8 @@ def object_store(folder: Path) -> Iterator[str]:
     """The endpoint of a server whose data lies in `folder`."""
     identities = folder / "identities.json"
     identities.write_text(json.dumps(_IDENTITIES))
-    ports = {name: _free_port() for name in ("master.port", "volume.port", "filer.port", "s3.port")}
+    # Its gRPC ports lie 10,000 above.
+    ports = {name: free_port(below=50_000) for name in ("master.port", "volume.port", "filer.port", "s3.port")}
     with (folder / "weed.log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -61,7 +60,7 @@ def object_store(folder: Path) -> Iterator[str]:
         )
     try:
         endpoint = f"http://127.0.0.1:{ports['s3.port']}"
-        _wait_until_it_answers(endpoint, process, folder / "weed.log")
+        wait_until_it_answers(endpoint, process, folder / "weed.log")
         yield endpoint
     finally:
         process.kill()
@@ -125,27 +124,3 @@ async def cut_line(
     for handler in filter(None, handlers):
         handler.cancel()
     await asyncio.gather(*filter(None, handlers), return_exceptions=True)
-
-
-def _wait_until_it_answers(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            urllib.request.urlopen(endpoint, timeout=1)
-        except urllib.error.HTTPError:
-            return  # it refuses us, so it is there
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError(f"the object store did not come up:\n{log.read_text()[-4000:]}")
-
-
-def _free_port() -> int:
-    # Its gRPC ports lie 10,000 above.
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 50_000:
-            return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ import grpc
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.listening import free_port
+
 BATCHSCRIBE = Path(sys.executable).with_name("batchscribe")
 
 
@@ -22,7 +23,7 @@ class RunningServer:
     """One server at one address over one data directory, which outlives its process."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.folder = folder
         self.log = folder / "server.log"
         self._arguments = [
@@ -101,9 +102,3 @@ def running_server(folder: Path, *options: str, **environment: str) -> Iterator[
         yield server
     finally:
         server.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

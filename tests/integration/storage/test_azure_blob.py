@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,6 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.recognition import OnConflict
-from batchscribe_server.operations.storage import FoundObject
 from batchscribe_server.storage.azure_blob import BLOCK_BYTES, PIECE_BYTES, AzureOptions, AzureStorage
 from batchscribe_server.storage.fetched import FetchedFiles
 from tests.azure_store import (
@@ -29,6 +28,7 @@ from tests.azure_store import (
     needs_azurite,
 )
 from tests.object_store import cut_line
+from tests.storage_steps import failure_of, listed, read, reason_of
 
 pytestmark = [pytest.mark.timeout(120), needs_azurite]
 
@@ -80,25 +80,6 @@ async def storage_of(
 async def storage(endpoint: str, tmp_path: Path) -> AsyncIterator[AzureStorage]:
     async with storage_of(endpoint, tmp_path, KEY) as opened:
         yield opened
-
-
-async def read(storage: AzureStorage, uri: str) -> bytes:
-    async with storage.open_input(uri) as opened:
-        return Path(opened.path).read_bytes()
-
-
-async def listed(storage: AzureStorage, uri: str, *globs: tuple[str, ...], after: str = "") -> list[FoundObject]:
-    return [found async for chunk in storage.list_prefix(uri, *globs, after_cursor=after) for found in chunk]
-
-
-async def failure_of(doing: Awaitable[object]) -> JobFailure:
-    with pytest.raises(JobFailure) as failure:
-        await doing
-    return failure.value
-
-
-async def reason_of(doing: Awaitable[object]) -> Reason:
-    return (await failure_of(doing)).reason
 
 
 # inputs

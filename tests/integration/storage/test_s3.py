@@ -13,12 +13,12 @@ import pytest
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.recognition import OnConflict
-from batchscribe_server.operations.storage import FoundObject
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.s3 import PART_BYTES, S3Storage
 from batchscribe_server.storage.s3_options import S3Options
 from tests.full_disk import file_size_limit
 from tests.object_store import OWNER, READER, cut_line, object_store
+from tests.storage_steps import listed, read, reason_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -72,21 +72,6 @@ async def storage_of(
 async def storage(endpoint: str, tmp_path: Path) -> AsyncIterator[S3Storage]:
     async with storage_of(endpoint, tmp_path) as opened:
         yield opened
-
-
-async def read(storage: S3Storage, uri: str) -> bytes:
-    async with storage.open_input(uri) as opened:
-        return Path(opened.path).read_bytes()
-
-
-async def listed(storage: S3Storage, uri: str, *globs: tuple[str, ...], after: str = "") -> list[FoundObject]:
-    return [found async for chunk in storage.list_prefix(uri, *globs, after_cursor=after) for found in chunk]
-
-
-async def reason_of(doing: Any) -> Reason:
-    with pytest.raises(JobFailure) as failure:
-        await doing
-    return failure.value.reason
 
 
 # inputs

@@ -1,0 +1,36 @@
+"""What the tests of all storages do with one: read, list, and see how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from pathlib import Path
+
+import pytest
+
+from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.operations.storage import FoundObject, Storage
+
+
+async def read(storage: Storage, uri: str) -> bytes:
+    """The bytes of an input."""
+    async with storage.open_input(uri) as opened:
+        content = Path(opened.path).read_bytes()
+        assert opened.size_bytes == len(content)
+        return content
+
+
+async def listed(storage: Storage, uri: str, *globs: tuple[str, ...], after: str = "") -> list[FoundObject]:
+    """All that lies below a prefix; the `globs` are those to include, then those to exclude."""
+    return [found async for chunk in storage.list_prefix(uri, *globs, after_cursor=after) for found in chunk]
+
+
+async def failure_of(doing: Awaitable[object]) -> JobFailure:
+    """How it fails, for it must."""
+    with pytest.raises(JobFailure) as failure:
+        await doing
+    return failure.value
+
+
+async def reason_of(doing: Awaitable[object]) -> Reason:
+    """Why it fails, for it must."""
+    return (await failure_of(doing)).reason
