@@ -48,6 +48,18 @@ def relative_paths(uris: Sequence[str]) -> list[str]:
     return ["/".join(names[shared:]) for names in paths]
 
 
+def folder_of_outputs(output: OutputConfig, prefix_uri: str) -> str:
+    """The path of the outputs' folder below an input's prefix, with a slash at its end; empty where they go elsewhere.
+
+    Also where they go to the prefix itself: nothing tells them from inputs there but their names.
+    """
+    prefix, folder = (uri.rstrip("/") + "/" for uri in (prefix_uri, output.uri))
+    if output.layout is not OutputLayout.PREFIX or not output.uri or not folder.startswith(prefix):
+        return ""
+    path = folder.removeprefix(prefix)
+    return unquote(path) if _percent_encoded(folder) else path
+
+
 def file_name(uri: str) -> str:
     """What the file of a URI is called, decoded; empty where the URI names nothing."""
     return next(iter(_names_of(uri)[-1:]), "")

@@ -287,3 +287,17 @@ async def test_files_of_a_manifest_whose_outputs_have_one_name_are_refused(tmp_p
         assert fields == [f"batch.input.manifest.files[{index}].uri" for index in (0, 1)]
         kept = await service.submit.batch(TENANT, NewBatch(files))
         assert kept.input == files
+
+
+async def test_outputs_below_the_input_are_never_taken_for_inputs(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        for name in ("in/a.wav", "in/out/a.wav.json", "in/out/deep/b.wav", "in/output.wav"):
+            service.audio(name)
+        new = NewBatch(
+            input=PrefixInput((tmp_path / "in").as_uri(), include_globs=("**",)),
+            output=OutputConfig(uri=(tmp_path / "in" / "out").as_uri()),
+        )
+        batch = await service.batch_ended(await service.submit.batch(TENANT, new))
+    heard = {request.file_name for request in service.transcriber.requests}
+    assert heard == {"a.wav", "output.wav"}
+    assert (batch.counts.total, batch.counts.succeeded) == (2, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchscribe_server.domain.layout import file_name, notice_uri, output_uri, relative_paths
+from batchscribe_server.domain.layout import file_name, folder_of_outputs, notice_uri, output_uri, relative_paths
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
 
 JSON, SRT = TranscriptFormat.JSON, TranscriptFormat.SRT
@@ -59,6 +59,22 @@ def test_a_prefix_mirrors_the_inputs_tree(uri: str) -> None:
 def test_a_key_keeps_its_empty_names_so_that_no_two_inputs_share_an_output(path: str) -> None:
     output = OutputConfig(layout=OutputLayout.PREFIX, uri="s3://out/deep/")
     assert output_uri(output, JSON, f"s3://in/{path}", path) == f"s3://out/deep/{path}.json"
+
+
+@pytest.mark.parametrize(
+    ("output", "prefix", "folder"),
+    [
+        ("s3://calls/in/out", "s3://calls/in", "out/"),
+        ("s3://calls/in/a%20b/c/", "s3://calls/in/", "a%20b/c/"),
+        ("file:///in/a%20b/", "file:///in", "a b/"),
+        ("s3://calls/in2/out", "s3://calls/in", ""),
+        ("s3://calls/in/", "s3://calls/in", ""),
+        ("s3://other/in/out", "s3://calls/in", ""),
+        ("", "s3://calls/in", ""),
+    ],
+)
+def test_the_outputs_folder_is_told_where_it_lies_below_the_input(output: str, prefix: str, folder: str) -> None:
+    assert folder_of_outputs(OutputConfig(layout=OutputLayout.PREFIX, uri=output), prefix) == folder
 
 
 def test_a_prefix_takes_the_inputs_name_where_there_is_no_relative_path() -> None:
