@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from google.protobuf.message import Message
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 class RecognitionOptions(TypedDict, total=False):
     """The fields of RecognitionConfig. What is None or missing is left to the service.
 
-    Enums are words in any case (`operating_point="enhanced"`, `task="translate"`), durations seconds, and `vad` may be
-    True or False for its mode alone.
+    Enums are words in any case (`operating_point="enhanced"`, `task="translate"`) and durations seconds. `vad` and
+    `redaction` may be True or False for their mode alone, `diarization` and `summary` the word of theirs
+    (`diarization="speaker"`, `summary="bullets"`).
     """
 
     language: str | None
@@ -41,7 +42,7 @@ class RecognitionOptions(TypedDict, total=False):
     customization_weight: float | None
     operating_point: str | None
     task: str | None
-    diarization: DiarizationConfig | None
+    diarization: DiarizationConfig | str | None
     channel_separation: bool | None
     word_time_offsets: bool | None
     word_confidence: bool | None
@@ -49,13 +50,13 @@ class RecognitionOptions(TypedDict, total=False):
     hotwords: Sequence[str] | None
     initial_prompt: str | None
     profanity_filter: str | None
-    redaction: RedactionConfig | None
+    redaction: RedactionConfig | bool | None
     smart_formatting: bool | None
     disfluency_removal: bool | None
     replacements: Sequence[Replacement] | None
     enable_entities: bool | None
     speech_analytics: bool | None
-    summary: SummaryConfig | None
+    summary: SummaryConfig | str | None
     start_offset_s: float | None
     end_offset_s: float | None
     decoding: DecodingConfig | None
@@ -77,9 +78,8 @@ def recognition_config(options: RecognitionOptions, config: RecognitionConfig | 
 
 def _set_field(config: RecognitionConfig, name: str, value: Any) -> None:
     field = _field(name)
-    if name == "vad" and isinstance(value, bool):
-        mode = VoiceActivityConfig.MODE_AUTO if value else VoiceActivityConfig.MODE_NONE
-        value = VoiceActivityConfig(mode=mode)
+    if isinstance(value, bool | str) and name in _SHORT_FORMS:
+        value = _SHORT_FORMS[name](value)
     elif field.enum_type is not None:
         value = enum_number(field.enum_type, value)
     elif name.endswith("_s"):
@@ -93,6 +93,32 @@ def _set_field(config: RecognitionConfig, name: str, value: Any) -> None:
         getattr(config, field.name).CopyFrom(value)
     else:
         setattr(config, field.name, value)
+
+
+def _voice_activity(is_on: bool) -> VoiceActivityConfig:
+    return VoiceActivityConfig(mode=VoiceActivityConfig.MODE_AUTO if is_on else VoiceActivityConfig.MODE_NONE)
+
+
+def _diarization(mode: str) -> DiarizationConfig:
+    return DiarizationConfig(
+        mode=DiarizationConfig.Mode.ValueType(enum_number(DiarizationConfig.Mode.DESCRIPTOR, mode))
+    )
+
+
+def _redaction(is_on: bool) -> RedactionConfig:
+    return RedactionConfig(enabled=is_on)
+
+
+def _summary(style: str) -> SummaryConfig:
+    return SummaryConfig(style=SummaryConfig.Style.ValueType(enum_number(SummaryConfig.Style.DESCRIPTOR, style)))
+
+
+_SHORT_FORMS: Mapping[str, Callable[[Any], Message]] = {
+    "vad": _voice_activity,
+    "diarization": _diarization,
+    "redaction": _redaction,
+    "summary": _summary,
+}
 
 
 def _field(name: str) -> FieldDescriptor:

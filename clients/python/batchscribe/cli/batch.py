@@ -9,13 +9,14 @@ import typer
 
 from batchscribe.async_client import AsyncClient
 from batchscribe.cli.access import AccessArguments
-from batchscribe.cli.arguments import OutputArguments, RecognitionArguments, RecordArguments, SubtitleArguments
+from batchscribe.cli.arguments import OutputArguments, RecordArguments, SubtitleArguments
 from batchscribe.cli.command import Invocation, command
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of_ended
 from batchscribe.cli.following import Follower
 from batchscribe.cli.job import TimeoutS, batch_name
 from batchscribe.cli.listing import BATCH_COLUMNS, JOB_COLUMNS, batch_details, batch_row, first, job_row, state_of
 from batchscribe.cli.manifest import read_manifest
+from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import BatchView, JsonView, files_note
 from batchscribe.cli.wording import aligned

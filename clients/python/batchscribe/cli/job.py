@@ -11,7 +11,6 @@ from batchscribe.cli.access import AccessArguments
 from batchscribe.cli.arguments import (
     FormatWord,
     OutputArguments,
-    RecognitionArguments,
     RecordArguments,
     SubtitleArguments,
 )
@@ -19,6 +18,7 @@ from batchscribe.cli.command import Invocation, command
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of_ended
 from batchscribe.cli.following import Follower
 from batchscribe.cli.listing import JOB_COLUMNS, first, job_details, job_row, state_of
+from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import JobView, JsonView
 from batchscribe.cli.wording import aligned

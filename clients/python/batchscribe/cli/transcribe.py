@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from batchscribe.async_client import AsyncClient
-from batchscribe.cli.arguments import FormatWord, RecognitionArguments, SubtitleArguments
+from batchscribe.cli.arguments import FormatWord, SubtitleArguments
 from batchscribe.cli.command import Invocation, command, report
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_ended
 from batchscribe.cli.following import Follower
 from batchscribe.cli.interrupts import LeftRunning
 from batchscribe.cli.job import TimeoutS
+from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import Screen, open_screen
 from batchscribe.cli.views import JobView, JsonView
 from batchscribe.cli.wording import file_name, size
