@@ -1,7 +1,7 @@
 """Speech for the tests: a synthesiser says a text, which then is the reference for what must be heard.
 
-All files are WAV, 16 kHz, mono, 16 bits. What was said once lies in a cache of the user, so that only the first run
-of the tests pays for it.
+All files are WAV, 16 kHz, 16 bits, mono but for those of `side_by_side`. What was said once lies in a cache of the
+user, so that only the first run of the tests pays for it.
 """
 
 from __future__ import annotations
@@ -59,6 +59,14 @@ def joined(parts: Iterable[Path], pause_s: float, destination: Path) -> Path:
     return write_wav(destination, blocks())
 
 
+def side_by_side(channels: Iterable[Samples], destination: Path) -> Path:
+    """A WAV file with these channels, the shorter ones ending in silence, written to `destination` and returned."""
+    sounds = list(channels)
+    longest = max(sound.size for sound in sounds)
+    sound = np.stack([np.pad(sound, (0, longest - sound.size)) for sound in sounds], axis=1)
+    return write_wav(destination, sound.reshape(-1), channels=len(sounds))
+
+
 def silent(duration_s: float, destination: Path) -> Path:
     """A WAV file of nothing but digital silence, written to `destination` and returned."""
     minute = silence(60)
@@ -91,13 +99,13 @@ def duration_s(path: Path) -> float:
         return file.getnframes() / file.getframerate()
 
 
-def write_wav(path: Path, blocks: Samples | Iterable[Samples]) -> Path:
-    """Write samples to `path` so that no reader ever sees half a file, and return it."""
+def write_wav(path: Path, blocks: Samples | Iterable[Samples], *, channels: int = 1) -> Path:
+    """Write samples, those of several channels interleaved, so that no reader ever sees half a file; returns `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as raw, wave.open(raw, "wb") as file:
-            file.setnchannels(1)
+            file.setnchannels(channels)
             file.setsampwidth(2)
             file.setframerate(RATE_HZ)
             for block in [blocks] if isinstance(blocks, np.ndarray) else blocks:

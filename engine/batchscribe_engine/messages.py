@@ -17,6 +17,9 @@ SAMPLE_RATE_HZ = 16_000
 MAX_SEGMENT_S = 30
 """The longest speech segment, in seconds: one Whisper window, and the size of one slot."""
 
+MAX_SEPARATE_CHANNELS = 9
+"""The most channels that are heard apart."""
+
 MAX_HELD_S = 64
 """How much of a file a media worker may hold back, in seconds: two segments that are not cut yet and the pause between.
 
@@ -86,6 +89,8 @@ class TranscodeTask(Message, frozen=True):
     Segmentation depends on nothing but the file and the options, so segment numbers mean the same in every run:
     segments before `first_segment` are found again but neither ask for a slot nor are sent. `file_name` is what the
     file is called where it came from, which `path` need not tell: of some formats its suffix is the only sign.
+    With `separate_channels` each channel is cut into segments of its own, which come in order of their starts, and of
+    channels that sound the same only the first; otherwise all are mixed down to one.
     """
 
     task_id: int
@@ -94,6 +99,7 @@ class TranscodeTask(Message, frozen=True):
     first_segment: int = 0
     max_duration_ms: int = 0  # 0: no limit
     file_name: str = ""
+    separate_channels: bool = False
 
 
 class SlotGranted(Message, frozen=True):
@@ -120,7 +126,11 @@ class WorkerReady(Message, frozen=True):
 
 
 class MediaOpened(Message, frozen=True):
-    """The file is media with an audio stream. `duration_ms` is what the container declares, 0 when it does not."""
+    """The file is media with an audio stream. `duration_ms` is what the container declares, 0 when it does not.
+
+    `same_sound_as` names for each channel the first that has the very same sound, itself for most; it is empty where
+    channels are mixed down.
+    """
 
     task_id: int
     container: str
@@ -128,6 +138,7 @@ class MediaOpened(Message, frozen=True):
     sample_rate_hz: int
     channels: int
     duration_ms: int
+    same_sound_as: tuple[int, ...] = ()
 
 
 class SlotWanted(Message, frozen=True):
@@ -137,7 +148,10 @@ class SlotWanted(Message, frozen=True):
 
 
 class SegmentReady(Message, frozen=True):
-    """A speech segment lies in `slot`. `start_sample` counts from the start of the file; `samples` is its length."""
+    """A speech segment lies in `slot`. `start_sample` counts from the start of the file; `samples` is its length.
+
+    `channel` is the one it is heard in, None where channels are mixed down.
+    """
 
     task_id: int
     index: int
@@ -145,6 +159,7 @@ class SegmentReady(Message, frozen=True):
     generation: int
     start_sample: int
     samples: int
+    channel: int | None = None
 
 
 class MediaProgress(Message, frozen=True):
@@ -155,7 +170,7 @@ class MediaProgress(Message, frozen=True):
 
 
 class MediaFinished(Message, frozen=True):
-    """The file is done. Slots granted and not filled fall back to the server.
+    """The file is done. Slots granted and not filled fall back to the server. `speech_ms` is summed over the channels.
 
     `warning` is empty, or says in plain words what could not be decoded (a corrupt tail) though the rest was heard.
     """

@@ -16,7 +16,7 @@ from batchscribe.errors import JobCancelledError, JobFailedError, WaitTimeoutErr
 from batchscribe.jobs import JobCalls
 from batchscribe.models import ModelCalls
 from batchscribe.recognition import RecognitionOptions
-from batchscribe.transcripts import Segment, Transcript, segment_of, transcript_of
+from batchscribe.transcripts import Segment, Transcript, segment_of, segments_of_document, transcript_of
 from batchscribe.uploads import UploadProgress, UploadSource
 from batchscribe.v1.batch_pb2 import Batch
 from batchscribe.v1.event_pb2 import BatchEvent, JobEvent
@@ -135,4 +135,7 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls):
             raise JobFailedError(ended)
         if ended.state != STATE_SUCCEEDED:
             raise JobCancelledError(ended)
+        if ended.config.channel_separation or ended.config.HasField("diarization"):
+            # Who took which turn is told of the whole file, once it is heard.
+            return transcript_of(ended, segments_of_document(await self.transcript(ended.name, "json")))
         return transcript_of(ended, segments.values())

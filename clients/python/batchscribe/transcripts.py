@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from batchscribe.times import seconds_of
 from batchscribe.v1 import transcript_pb2
@@ -12,7 +14,10 @@ from batchscribe.v1.job_pb2 import Job
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its punctuation; times in seconds from the start of the file. `confidence` is 0 to 1."""
+    """A word with its punctuation; times in seconds from the start of the file, 0 where they were not asked for.
+
+    `confidence` is 0 to 1, None where it was not asked for.
+    """
 
     text: str
     start_s: float
@@ -64,6 +69,24 @@ def segment_of(message: transcript_pb2.Segment) -> Segment:
     )
 
 
+def segments_of_document(document: str) -> list[Segment]:
+    """The segments of a transcript in the service's own JSON."""
+    return [
+        Segment(
+            index=segment["index"],
+            start_s=segment["start"],
+            end_s=segment["end"],
+            text=segment["text"],
+            language=segment["language"],
+            confidence=segment["confidence"],
+            channel=segment["channel"],
+            speaker=segment["speaker"],
+            words=tuple(_word_of_document(word) for word in segment.get("words", ())),
+        )
+        for segment in json.loads(document)["segments"]
+    ]
+
+
 def transcript_of(job: Job, segments: Iterable[Segment]) -> Transcript:
     """The transcript of a job that succeeded, from its segments in any order."""
     ordered = tuple(sorted(segments, key=lambda segment: segment.index))
@@ -82,4 +105,14 @@ def _word_of(message: transcript_pb2.Word) -> Word:
         end_s=seconds_of(message.end),
         confidence=message.confidence if message.HasField("confidence") else None,
         speaker=message.speaker,
+    )
+
+
+def _word_of_document(word: dict[str, Any]) -> Word:
+    return Word(
+        text=word["text"],
+        start_s=word.get("start", 0.0),
+        end_s=word.get("end", 0.0),
+        confidence=word.get("confidence"),
+        speaker=word.get("speaker", ""),
     )

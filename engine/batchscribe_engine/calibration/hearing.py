@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchscribe_engine.media.decoder import MediaFile
-from batchscribe_engine.media.segmenter import segmenter
+from batchscribe_engine.media.hearing import OneChannel
 from batchscribe_engine.media.transcode import batches
-from batchscribe_engine.media.voice_activity import SileroModel, VoiceActivity
 from batchscribe_engine.messages import VoiceActivityOptions
 
 if TYPE_CHECKING:
@@ -15,13 +14,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchscribe_engine.media.segment import Segment
+    from batchscribe_engine.media.voice_activity import SileroModel
 
 
 def segments_of(path: Path, model: SileroModel) -> Iterator[Segment]:
     """The segments of one file in order, as a stream. Raises MediaError, also in the middle."""
-    activity = VoiceActivity(model)
-    cutting = segmenter(VoiceActivityOptions())
+    channel = OneChannel(model, VoiceActivityOptions())
     with MediaFile(str(path)) as media:
         for portion in batches(media.blocks()):
-            yield from cutting.push(portion, activity.hear(portion))
-        yield from cutting.finish()
+            yield from channel.push(portion)
+        yield from channel.finish()

@@ -1,4 +1,4 @@
-"""Media files of any kind as a stream of 16 kHz mono sound. The only module that imports av."""
+"""Media files of any kind as a stream of 16 kHz sound, mono or by channels. The only module that imports av."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy as np
 
 from batchscribe_engine.media.demuxers import ALLOWED_DEMUXERS, DEMUXER_OF_SUFFIX
 from batchscribe_engine.media.failure import MediaError
-from batchscribe_engine.media.mixdown import MOST_PLANES, mono
+from batchscribe_engine.media.mixdown import MOST_PLANES, apart, first_alike, mono
 from batchscribe_engine.media.source_file import SourceFile
 from batchscribe_engine.media.timeline import Timeline, clock
-from batchscribe_engine.messages import SAMPLE_RATE_HZ
+from batchscribe_engine.messages import MAX_SEPARATE_CHANNELS, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -53,7 +53,7 @@ class MediaInfo:
 
 
 class MediaFile:
-    """One open media file and its best stream of sound; `blocks` may be read once.
+    """One open media file and its best stream of sound, which may be read once, in one of three ways.
 
     FFmpeg reads through a Python file, under demuxers that open nothing else; whatever asks for another file or a
     host all the same is refused. Only the decoder of the sound runs, on one thread.
@@ -85,30 +85,62 @@ class MediaFile:
         self._opened.close()
 
     def blocks(self) -> Iterator[npt.NDArray[np.int16]]:
-        """The sound from the start of the file, int16 of shape (n,) at 16 kHz, about a second at a time.
+        """The sound of all channels from the start of the file, int16 of shape (n,) at 16 kHz, some second at a time.
 
         What cannot be decoded is left out, or silent where time stamps tell how long it was; see `warning`. Raises
         MediaError where the file can no longer be read (FETCH_FAILED) or lies about its rate (UNSUPPORTED_FORMAT), and
         MemoryError where it takes too much memory.
         """
+        for block in self._resampled(lambda frame: mono(frame).reshape(1, -1)):
+            yield block[0]
+
+    def channel_blocks(self) -> Iterator[npt.NDArray[np.int16]]:
+        """The sound of each channel, int16 of shape (channels, n); otherwise as `blocks`.
+
+        There are as many channels as at first: where the file goes on with fewer, the others are silent. Raises
+        MediaError UNSUPPORTED_FORMAT also where it goes on with more, and for more than can be heard apart.
+        """
+        yield from self._resampled(apart)
+
+    def channels_alike(self) -> Iterator[tuple[int, ...]]:
+        """For each channel the first one that has sounded the very same so far, told after each decoded frame."""
+        packing = _Packing()
+        alike: tuple[int, ...] = ()
+        for frame in self._frames():
+            now = first_alike(packing.packed(frame))
+            both = list(zip(alike or (0,) * len(now), now, strict=False))
+            # Channels that are missing now are silent, unlike any that is there.
+            both += [(index, -1) for index in alike[len(both) :]]
+            alike = tuple(map(both.index, both))
+            self._position_s += frame.samples / frame.sample_rate
+            yield alike
+
+    def _resampled(self, samples_of: Callable[[Any], npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.int16]]:
         start_us = self._container.start_time
         timeline = Timeline(None if start_us is None else start_us / 1_000_000)
         packing = _Packing()
         resampler: _Resampler | None = None
         for frame in self._frames():
             rate_hz = frame.sample_rate
-            if resampler is None or resampler.rate_hz != rate_hz:
-                if resampler is not None:
-                    yield from resampler.flush()
-                resampler = _Resampler(rate_hz)
-            samples = mono(packing.packed(frame))
+            samples = samples_of(packing.packed(frame))
+            if resampler is None:
+                _refuse_too_many(len(samples))
+                resampler = _Resampler(rate_hz, len(samples))
+            elif resampler.rate_hz != rate_hz:
+                yield from resampler.flush()
+                resampler = _Resampler(rate_hz, resampler.channels)
             silence_s = timeline.silence_before(frame.time, self._position_s)
-            for block in _silence(round(silence_s * rate_hz), rate_hz):
+            for block in _silence(round(silence_s * rate_hz), rate_hz, resampler.channels):
                 yield from resampler.push(block)
-            yield from resampler.push(samples)
-            self._position_s += silence_s + samples.size / rate_hz
+            yield from resampler.push(_as_many(samples, resampler.channels))
+            self._position_s += silence_s + samples.shape[1] / rate_hz
         if resampler is not None:
             yield from resampler.flush()
+
+    @property
+    def position_ms(self) -> int:
+        """How much of the sound was decoded."""
+        return int(1000 * self._position_s)
 
     @property
     def warning(self) -> str:
@@ -194,32 +226,39 @@ class _Packing:
 
 
 class _Resampler:
-    """Mono sound of one rate, in any portions, as blocks of int16 at 16 kHz."""
+    """Sound (channels, n) of one rate, in any portions, as blocks of int16 at 16 kHz. Each channel has its own."""
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, channels: int) -> None:
         self.rate_hz = rate_hz
-        self._resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
+        self.channels = channels
+        self._resamplers = [
+            av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ) for _ in range(channels)
+        ]
         self._gathered: list[npt.NDArray[np.float32]] = []
         self._gathered_samples = 0
 
     def push(self, samples: npt.NDArray[np.float32]) -> Iterator[npt.NDArray[np.int16]]:
         # Frames are as short as 1 ms in some formats; the resampler wants some hundred of them at once.
         self._gathered.append(samples)
-        self._gathered_samples += samples.size
+        self._gathered_samples += samples.shape[1]
         if self._gathered_samples >= self.rate_hz:
             yield from self._convert()
 
     def flush(self) -> Iterator[npt.NDArray[np.int16]]:
         if self._gathered:
             yield from self._convert()
-        yield from _arrays(self._resampler.resample(None))
+        yield from _stacked([resampler.resample(None) for resampler in self._resamplers])
 
     def _convert(self) -> Iterator[npt.NDArray[np.int16]]:
-        samples = np.nan_to_num(np.concatenate(self._gathered), copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
+        samples = np.concatenate(self._gathered, axis=1)
+        samples = np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
         self._gathered, self._gathered_samples = [], 0
+        yield from _stacked([self._resample(*each) for each in zip(self._resamplers, samples, strict=True)])
+
+    def _resample(self, resampler: Any, samples: npt.NDArray[np.float32]) -> Any:
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="fltp", layout="mono")
         frame.sample_rate = self.rate_hz
-        yield from _arrays(self._resampler.resample(frame))
+        return resampler.resample(frame)
 
 
 def _open_container(file: SourceFile, demuxer: str | None) -> Any:
@@ -312,16 +351,37 @@ def _sound_decoders() -> str:
     return ",".join(sorted(names))
 
 
-def _silence(samples: int, at_most: int) -> Iterator[npt.NDArray[np.float32]]:
+def _silence(samples: int, at_most: int, channels: int) -> Iterator[npt.NDArray[np.float32]]:
     while samples > 0:
-        yield np.zeros(min(samples, at_most), dtype=np.float32)
+        yield np.zeros((channels, min(samples, at_most)), dtype=np.float32)
         samples -= at_most
 
 
-def _arrays(frames: Any) -> Iterator[npt.NDArray[np.int16]]:
-    for frame in frames:
-        if frame.samples:
-            yield np.frombuffer(frame.planes[0], dtype=np.int16, count=frame.samples).copy()
+def _refuse_too_many(channels: int) -> None:
+    if channels > MAX_SEPARATE_CHANNELS:
+        raise MediaError(
+            "UNSUPPORTED_FORMAT",
+            f"The file has {channels} channels; at most {MAX_SEPARATE_CHANNELS} are heard apart. "
+            "Leave channel separation out, or split the file.",
+        )
+
+
+def _as_many(samples: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np.float32]:
+    """Sound (n channels, samples) with silent channels added up to `channels`."""
+    if len(samples) > channels:
+        raise MediaError(
+            "UNSUPPORTED_FORMAT",
+            f"The file begins with {channels} channels and goes on with {len(samples)}, which can't be heard apart. "
+            "Leave channel separation out.",
+        )
+    return np.pad(samples, ((0, channels - len(samples)), (0, 0)))
+
+
+def _stacked(frames_of_channels: list[Any]) -> Iterator[npt.NDArray[np.int16]]:
+    """Resampled frames of each channel, which are alike in number and length, as arrays (channels, n)."""
+    for frames in zip(*frames_of_channels, strict=True):
+        if frames[0].samples:
+            yield np.stack([np.frombuffer(frame.planes[0], dtype=np.int16, count=frame.samples) for frame in frames])
 
 
 def _refuse_other_files(url: str, flags: int, options: object) -> NoReturn:

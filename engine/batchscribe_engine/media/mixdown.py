@@ -1,4 +1,4 @@
-"""Decoded frames of any sample format and number of channels, as mono."""
+"""Decoded frames of any sample format and number of channels, as mono or with their channels apart."""
 
 from __future__ import annotations
 
@@ -32,21 +32,41 @@ def mono(frame: Any) -> npt.NDArray[np.float32]:
     in another cancels out, and a voice in one channel of six is 16 dB softer. A file of floats may hold anything,
     infinities and not-a-number included, and so may the result.
     """
-    name = frame.format.name
-    dtype, full_scale = _FULL_SCALE[name.removesuffix("p")]
+    planes = _planes(frame)
+    mixed = planes[0].astype(np.float32)
+    with np.errstate(all="ignore"):
+        for plane in planes[1:]:
+            mixed += plane
+        return _scaled(mixed, frame, len(planes))
+
+
+def apart(frame: Any) -> npt.NDArray[np.float32]:
+    """The channels of an `av.AudioFrame`, float32 of shape (channels, n), full scale at 1; see `mono`."""
+    with np.errstate(all="ignore"):
+        return _scaled(np.stack([plane.astype(np.float32) for plane in _planes(frame)]), frame, 1)
+
+
+def first_alike(frame: Any) -> tuple[int, ...]:
+    """For each channel of an `av.AudioFrame` the first one with the very same samples."""
+    sounds = [plane.tobytes() for plane in _planes(frame)]
+    return tuple(map(sounds.index, sounds))
+
+
+def _planes(frame: Any) -> list[npt.NDArray[Any]]:
+    """The samples of each channel as they are."""
+    dtype, _ = _FULL_SCALE[frame.format.name.removesuffix("p")]
     channels, samples = frame.layout.nb_channels, frame.samples
     if channels > 1 and frame.format.is_planar:
         if channels > MOST_PLANES:
             raise ValueError(f"{channels} planes can't be read safely")
-        parts = [np.frombuffer(plane, dtype=dtype, count=samples) for plane in frame.planes]
-    else:
-        packed = np.frombuffer(frame.planes[0], dtype=dtype, count=samples * channels)
-        parts = [packed[channel::channels] for channel in range(channels)]
-    with np.errstate(all="ignore"):
-        mixed = parts[0].astype(np.float32)
-        for part in parts[1:]:
-            mixed += part
-        mixed *= np.float32(1 / (channels * full_scale))
-        if dtype == "u1":
-            mixed -= 1
-    return mixed
+        return [np.frombuffer(plane, dtype=dtype, count=samples) for plane in frame.planes]
+    packed = np.frombuffer(frame.planes[0], dtype=dtype, count=samples * channels)
+    return [packed[channel::channels] for channel in range(channels)]
+
+
+def _scaled(summed: npt.NDArray[np.float32], frame: Any, summands: int) -> npt.NDArray[np.float32]:
+    dtype, full_scale = _FULL_SCALE[frame.format.name.removesuffix("p")]
+    summed *= np.float32(1 / (summands * full_scale))
+    if dtype == "u1":
+        summed -= 1
+    return summed

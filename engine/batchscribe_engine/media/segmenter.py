@@ -52,6 +52,10 @@ class Segmenter(Protocol):
     def held_samples(self) -> int:
         """How much sound is kept for segments to come: a minute at most."""
 
+    @property
+    def earliest_frame(self) -> int:
+        """No segment to come begins before it."""
+
 
 def segmenter(options: VoiceActivityOptions) -> Segmenter:
     """The segmenter that `options` ask for."""
@@ -90,7 +94,7 @@ class SpeechSegmenter:
         for probability, level in zip(probabilities.tolist(), loudness.tolist(), strict=True):
             spans += self._step(probability, level)
         segments = [self._sound.cut(*span) for span in spans]
-        self._sound.forget(self._needed_from())
+        self._sound.forget(self.earliest_frame)
         return segments
 
     def finish(self) -> list[Segment]:
@@ -105,6 +109,13 @@ class SpeechSegmenter:
     def held_samples(self) -> int:
         """How much sound is kept."""
         return self._sound.held_samples
+
+    @property
+    def earliest_frame(self) -> int:
+        """See `Segmenter.earliest_frame`."""
+        start = self._frame if self._start is None else self._start
+        pending = self._joiner.pending_start
+        return start - self._pad if pending is None else min(pending, start - self._pad)
 
     def _step(self, probability: float, level: float) -> list[Span]:
         frame = self._frame
@@ -138,11 +149,6 @@ class SpeechSegmenter:
         kept = self._after_cut or end - start >= self._min_speech
         self._after_cut = False
         return self._joiner.add(start, end) if kept else []
-
-    def _needed_from(self) -> int:
-        start = self._frame if self._start is None else self._start
-        pending = self._joiner.pending_start
-        return start - self._pad if pending is None else min(pending, start - self._pad)
 
 
 class EvenSegmenter:
@@ -178,6 +184,11 @@ class EvenSegmenter:
         """How much sound is kept."""
         return self._sound.held_samples
 
+    @property
+    def earliest_frame(self) -> int:
+        """See `Segmenter.earliest_frame`."""
+        return self._start
+
 
 class BlockSegmenter:
     """Blocks of `MAX_SEGMENT_FRAMES` that follow each other, the last one shorter."""
@@ -206,6 +217,11 @@ class BlockSegmenter:
     def held_samples(self) -> int:
         """How much sound is kept."""
         return self._sound.held_samples
+
+    @property
+    def earliest_frame(self) -> int:
+        """See `Segmenter.earliest_frame`."""
+        return self._start
 
 
 class _Joiner:

@@ -9,10 +9,9 @@ import numpy as np
 
 from batchscribe_engine.media.decoder import MediaFile
 from batchscribe_engine.media.failure import MediaError, TaskCancelledError
+from batchscribe_engine.media.hearing import Channels, OneChannel
 from batchscribe_engine.media.segment import FRAME_SAMPLES
-from batchscribe_engine.media.segmenter import segmenter
 from batchscribe_engine.media.timeline import clock
-from batchscribe_engine.media.voice_activity import SileroModel, VoiceActivity
 from batchscribe_engine.messages import (
     SAMPLE_RATE_HZ,
     MediaFailed,
@@ -24,12 +23,13 @@ from batchscribe_engine.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from batchscribe_engine.arena import Arena
     from batchscribe_engine.media.segment import Segment
+    from batchscribe_engine.media.voice_activity import SileroModel
     from batchscribe_engine.messages import Message, SlotGranted, TranscodeTask
 
 BATCH_SAMPLES = 64 * FRAME_SAMPLES
@@ -54,7 +54,8 @@ def transcode(
     """Run `task` to its one last message, MediaFinished or MediaFailed.
 
     `grant_slot` waits for the answer to a SlotWanted that was just sent. `checkpoint` is called with the milliseconds
-    decoded so far, first with none and then about every two seconds of sound. Either may raise TaskCancelledError.
+    decoded so far, those that are decoded twice counted twice, first with none and then about every two seconds of
+    sound at least. Either may raise TaskCancelledError.
     """
     try:
         _Transcoding(task, arena=arena, model=model, grant_slot=grant_slot, send=send, checkpoint=checkpoint).run()
@@ -86,11 +87,11 @@ class _Transcoding:
     ) -> None:
         self._task = task
         self._arena = arena
-        self._activity = VoiceActivity(model)
-        self._segmenter = segmenter(task.voice_activity)
+        self._model = model
         self._grant_slot = grant_slot
         self._send = send
         self._checkpoint = checkpoint
+        self._looked_ms = 0
         self._decoded_samples = 0
         self._speech_samples = 0
         self._segments = 0
@@ -103,19 +104,22 @@ class _Transcoding:
         with MediaFile(task.path, task.file_name) as media:
             info = media.info
             self._refuse_if_too_long(info.duration_ms, believed=_plausible(info.duration_ms, media.size_bytes))
+            alike = self._channels_alike() if task.separate_channels else ()
             self._send(
                 MediaOpened(
-                    task.task_id, info.container, info.codec, info.sample_rate_hz, info.channels, info.duration_ms
+                    task.task_id,
+                    info.container,
+                    info.codec,
+                    info.sample_rate_hz,
+                    info.channels,
+                    info.duration_ms,
+                    same_sound_as=alike,
                 )
             )
-            for batch in batches(media.blocks()):
-                self._decoded_samples += batch.size
-                self._refuse_if_too_long(self._decoded_ms, believed=True)
-                self._checkpoint(self._decoded_ms)
-                probabilities = self._probabilities(batch)
-                self._deliver(self._segmenter.push(batch, probabilities))
-                self._tell_progress()
-            self._deliver(self._segmenter.finish())
+            if task.separate_channels:
+                self._hear_apart(media, alike)
+            else:
+                self._hear(media)
             if not self._decoded_samples:
                 raise _nothing_heard(media.promised_sound)
             self._send(
@@ -132,14 +136,42 @@ class _Transcoding:
     def _decoded_ms(self) -> int:
         return 1000 * self._decoded_samples // SAMPLE_RATE_HZ
 
-    def _probabilities(self, batch: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
-        if self._task.voice_activity.enabled:
-            return self._activity.hear(batch)
-        return np.ones(-(-batch.size // FRAME_SAMPLES), dtype=np.float32)
+    def _channels_alike(self) -> tuple[int, ...]:
+        """A look through the file first, until all channels have differed: in most files with its first sound."""
+        alike: tuple[int, ...] = ()
+        with MediaFile(self._task.path, self._task.file_name) as media:
+            for alike in media.channels_alike():
+                if alike == tuple(range(len(alike))):
+                    break
+                self._looked_ms = media.position_ms
+                self._checkpoint(self._looked_ms)
+                self._tell_progress()
+        return alike
 
-    def _deliver(self, segments: Iterable[Segment]) -> None:
+    def _hear(self, media: MediaFile) -> None:
+        channel = OneChannel(self._model, self._task.voice_activity)
+        for portion in batches(media.blocks()):
+            self._count(portion.size)
+            self._deliver((None, segment) for segment in channel.push(portion))
+            self._tell_progress()
+        self._deliver((None, segment) for segment in channel.finish())
+
+    def _hear_apart(self, media: MediaFile, alike: Sequence[int]) -> None:
+        channels = Channels(self._model, self._task.voice_activity, sorted(set(alike)))
+        for portion in batches(media.channel_blocks()):
+            self._count(portion.shape[1])
+            self._deliver(channels.push(portion))
+            self._tell_progress()
+        self._deliver(channels.finish())
+
+    def _count(self, samples: int) -> None:
+        self._decoded_samples += samples
+        self._refuse_if_too_long(self._decoded_ms, believed=True)
+        self._checkpoint(self._looked_ms + self._decoded_ms)
+
+    def _deliver(self, segments: Iterable[tuple[int | None, Segment]]) -> None:
         task_id = self._task.task_id
-        for segment in segments:
+        for channel, segment in segments:
             index = self._segments
             self._segments += 1
             self._speech_samples += segment.samples.size
@@ -150,7 +182,13 @@ class _Transcoding:
             self._arena.write(grant.slot, grant.generation, segment.samples)
             self._send(
                 SegmentReady(
-                    task_id, index, grant.slot, grant.generation, segment.start_sample, int(segment.samples.size)
+                    task_id,
+                    index,
+                    grant.slot,
+                    grant.generation,
+                    segment.start_sample,
+                    int(segment.samples.size),
+                    channel,
                 )
             )
 
@@ -172,20 +210,20 @@ class _Transcoding:
 
 
 def batches(blocks: Iterable[npt.NDArray[np.int16]]) -> Iterator[npt.NDArray[np.int16]]:
-    """The same sound in portions of `BATCH_SAMPLES`; the last may be shorter."""
+    """The same sound, of shape (n,) or (channels, n), in portions of `BATCH_SAMPLES`; the last may be shorter."""
     gathered: list[npt.NDArray[np.int16]] = []
     samples = 0
     for block in blocks:
         gathered.append(block)
-        samples += block.size
+        samples += block.shape[-1]
         if samples < BATCH_SAMPLES:
             continue
-        joined = np.concatenate(gathered)
+        joined = np.concatenate(gathered, axis=-1)
         whole = samples - samples % BATCH_SAMPLES
-        yield from np.split(joined[:whole], whole // BATCH_SAMPLES)
-        gathered, samples = [joined[whole:].copy()], samples - whole
+        yield from np.split(joined[..., :whole], whole // BATCH_SAMPLES, axis=-1)
+        gathered, samples = [joined[..., whole:].copy()], samples - whole
     if samples:
-        yield np.concatenate(gathered)
+        yield np.concatenate(gathered, axis=-1)
 
 
 def _plausible(duration_ms: int, size_bytes: int) -> bool:

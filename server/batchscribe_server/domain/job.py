@@ -40,11 +40,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """A transcript that was written: its format, where it lies and its size."""
+    """A transcript that was written: its format, where it lies, its size, and its channel where it holds only one."""
 
     format: TranscriptFormat
     uri: str
     size_bytes: int
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

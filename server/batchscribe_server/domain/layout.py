@@ -18,14 +18,22 @@ NOTICE_SUFFIX = "notice"
 _TRANSCRIPT_SUFFIXES = frozenset({*TranscriptFormat, NOTICE_SUFFIX})
 
 
-def output_uri(output: OutputConfig, format: TranscriptFormat, input_uri: str, relative_path: str = "") -> str:
-    """Where the transcript in that format goes.
+def output_uri(
+    output: OutputConfig,
+    format: TranscriptFormat,
+    input_uri: str,
+    relative_path: str = "",
+    channel: int | None = None,
+) -> str:
+    """Where the transcript in that format goes, or the one of a single channel.
 
     `relative_path` is the input's path below its prefix, for PREFIX; the input's own name is taken where it is empty.
     """
-    if output.layout is OutputLayout.SINGLE and len(output.formats) == 1 and not output.uri.endswith("/"):
+    is_one_file = output.layout is OutputLayout.SINGLE and len(output.formats) == 1 and not output.uri.endswith("/")
+    if is_one_file and channel is None:
         return output.uri
-    return f"{_stem_uri(output, input_uri, relative_path)}.{format.value}"
+    of_channel = "" if channel is None else f".channel_{channel}"
+    return f"{_stem_uri(output, input_uri, relative_path)}{of_channel}.{format.value}"
 
 
 def notice_uri(output: OutputConfig, input_uri: str, relative_path: str = "") -> str:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its punctuation; `confidence` from 0 to 1."""
+    """A word with its punctuation; `confidence` from 0 to 1. `speaker` is empty where voices are not told apart."""
 
     text: str
     start_ms: int
     end_ms: int
     confidence: float
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of speech. `index` counts a job's segments from 0 without gaps, in order of time."""
+    """A stretch of speech. `index` counts a job's segments from 0 without gaps, in order of their starts.
+
+    `channel` is None where channels are mixed down, `speaker` empty where voices are not told apart.
+    """
 
     index: int
     start_ms: int
@@ -27,6 +31,8 @@ class Segment:
     language: str = ""
     confidence: float = 0.0
     words: tuple[Word, ...] = ()
+    channel: int | None = None
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +45,17 @@ class DetectedLanguage:
 
 @dataclass(frozen=True, slots=True)
 class MediaDescription:
-    """What the file turned out to be. `duration_ms` is what its container declares, 0 when it does not."""
+    """What the file turned out to be. `duration_ms` is what its container declares, 0 when it does not.
+
+    Where channels are heard apart, `same_sound_as` names for each the first that sounds the very same, itself for most.
+    """
 
     container: str = ""
     codec: str = ""
     sample_rate_hz: int = 0
     channels: int = 0
     duration_ms: int = 0
+    same_sound_as: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +73,29 @@ class Transcript:
     create_time_iso: str
     segments: Sequence[Segment]
     warning: str = ""
+    channel_labels: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The channels that are heard apart; none where they are mixed down."""
+        return tuple(range(len(self.media.same_sound_as)))
+
+    def party_of(self, segment: Segment) -> str:
+        """Who speaks, as people read it: a channel by its label or number, a speaker, or both; empty if not told."""
+        channel = ""
+        if segment.channel is not None:
+            is_named = segment.channel < len(self.channel_labels)
+            channel = self.channel_labels[segment.channel] if is_named else f"Channel {segment.channel}"
+        return ", ".join(filter(None, (channel, segment.speaker)))
 
     @property
     def text(self) -> str:
         """The text alone, segments joined by spaces."""
         return " ".join(segment.text for segment in self.segments if segment.text)
+
+    def of_channel(self, channel: int) -> Transcript:
+        """What is said in one of `channels`; what another one with the very same sound was heard to say."""
+        source = self.media.same_sound_as[channel]
+        of_source = [segment for segment in self.segments if segment.channel == source]
+        segments = [replace(segment, index=index, channel=channel) for index, segment in enumerate(of_source)]
+        return replace(self, segments=segments)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchscribe_server.domain.errors import TranscriptNotReadyError
+from batchscribe_server.domain.errors import TranscriptNotFoundError, TranscriptNotReadyError
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.recognition import TranscriptFormat
 from batchscribe_server.domain.transcript import MediaDescription, Transcript
+from batchscribe_server.domain.turns import in_turns
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.store import Store
 
@@ -24,8 +25,9 @@ async def load_transcript(store: Store, job: Job, warning: str, duration_ms: int
         media=job.media or MediaDescription(),
         duration_ms=duration_ms,
         create_time_iso=job.create_time.isoformat(),
-        segments=[segment async for segment in store.read_segments(job.id)],
+        segments=in_turns([segment async for segment in store.read_segments(job.id)]),
         warning=warning,
+        channel_labels=job.config.diarization.channel_labels if job.config.diarization else (),
     )
 
 
@@ -36,12 +38,27 @@ class ReadTranscript:
         self._store = store
         self._renderer = renderer
 
-    async def __call__(self, tenant: str, job_id: str, format: TranscriptFormat) -> Iterator[bytes]:
-        """The transcript in pieces. Raises JobNotFoundError, TranscriptNotReadyError."""
+    async def __call__(
+        self, tenant: str, job_id: str, format: TranscriptFormat, channel: int | None = None
+    ) -> Iterator[bytes]:
+        """The transcript, or that of one channel, in pieces.
+
+        Raises JobNotFoundError, TranscriptNotReadyError, and TranscriptNotFoundError for a channel that is not there.
+        """
         job = await self._store.get_job(tenant, job_id)
         if job.state is not State.SUCCEEDED:
             raise TranscriptNotReadyError(
                 f"{job.name} is {job.state}: a transcript can be read once it has SUCCEEDED", job=job.name
             )
         transcript = await load_transcript(self._store, job, job.warning, job.audio_duration_ms)
+        if channel is not None:
+            transcript = _of_channel(transcript, channel)
         return self._renderer.render(transcript, format, job.config, job.output.subtitles)
+
+
+def _of_channel(transcript: Transcript, channel: int) -> Transcript:
+    channels = transcript.channels
+    if channel in channels:
+        return transcript.of_channel(channel)
+    there = f"has the channels 0 to {channels[-1]}" if channels else "was transcribed without its channels apart"
+    raise TranscriptNotFoundError(f"{transcript.job_name} {there}: there is no channel {channel}")

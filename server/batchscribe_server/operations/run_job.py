@@ -168,7 +168,7 @@ class RunJob:
             model=model,
             config=job.config,
             language=job.config.language or (known.code if known else ""),
-            word_times=job.config.word_time_offsets or job.config.word_confidence or job.output.needs_word_times,
+            word_times=job.config.needs_word_times or job.output.needs_word_times,
             first_segment=job.media_segments_done,
             resume_at_ms=job.processed_ms,
             tenant=job.tenant,
@@ -230,6 +230,7 @@ class _Run:
             language=heard.language.code,
             confidence=heard.confidence,
             words=heard.words,
+            channel=heard.channel,
         )
         self._segments += 1
         return (segment,)

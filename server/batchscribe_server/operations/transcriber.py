@@ -47,7 +47,7 @@ class HeardSegment:
     """The result for one speech segment, numbered from 0 in order of time; `text` is empty where nothing was said.
 
     Times are milliseconds of the file. `language` is set on every result. `confidence` is the mean probability of
-    its tokens, 0 to 1.
+    its tokens, 0 to 1. `channel` is the one it was heard in, None where they are mixed down.
     """
 
     index: int
@@ -57,6 +57,7 @@ class HeardSegment:
     words: tuple[Word, ...]
     language: DetectedLanguage
     confidence: float
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

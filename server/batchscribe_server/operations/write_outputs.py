@@ -7,7 +7,7 @@ from datetime import datetime
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.job import Failure, Job, OutputFile
 from batchscribe_server.domain.layout import notice_uri, output_uri
-from batchscribe_server.domain.recognition import OnConflict, TranscriptFormat
+from batchscribe_server.domain.recognition import MAX_SEPARATE_CHANNELS, OnConflict, TranscriptFormat
 from batchscribe_server.operations.read_transcript import load_transcript
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.storage import Storage
@@ -54,15 +54,18 @@ class WriteOutputs:
         transcript = await load_transcript(self._store, job, summary.warning, summary.duration_ms)
         # That nothing was there has been seen before the first run; what is there now is this job's own.
         skip = job.output.on_conflict is OnConflict.SKIP
+        channels = transcript.channels if job.output.file_per_channel else ()
         outputs = []
         for format in job.output.formats:
-            pieces = self._renderer.render(transcript, format, job.config, job.output.subtitles)
-            written = await storage.write_output(
-                self._uri(job, format),
-                pieces,
-                OnConflict.SKIP if skip else OnConflict.OVERWRITE,
-            )
-            outputs.append(OutputFile(format, written.uri, written.size_bytes))
+            for channel in (None, *channels):
+                said = transcript if channel is None else transcript.of_channel(channel)
+                pieces = self._renderer.render(said, format, job.config, job.output.subtitles)
+                written = await storage.write_output(
+                    self._uri(job, format, channel),
+                    pieces,
+                    OnConflict.SKIP if skip else OnConflict.OVERWRITE,
+                )
+                outputs.append(OutputFile(format, written.uri, written.size_bytes, channel))
         if job.output.remove_stale:
             await storage.remove(notice_uri(job.output, job.input_uri, job.relative_path))
         return tuple(outputs)
@@ -75,10 +78,13 @@ class WriteOutputs:
             notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
             await storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
         if job.output.remove_stale:
+            # How many channels an earlier run has found is not known.
+            channels = range(MAX_SEPARATE_CHANNELS) if job.output.file_per_channel else ()
             for format in job.output.formats:
-                uri = self._uri(job, format)
-                if not await storage.same(uri, job.input_uri):
-                    await storage.remove(uri)
+                for channel in (None, *channels):
+                    uri = self._uri(job, format, channel)
+                    if not await storage.same(uri, job.input_uri):
+                        await storage.remove(uri)
 
-    def _uri(self, job: Job, format: TranscriptFormat) -> str:
-        return output_uri(job.output, format, job.input_uri, job.relative_path)
+    def _uri(self, job: Job, format: TranscriptFormat, channel: int | None = None) -> str:
+        return output_uri(job.output, format, job.input_uri, job.relative_path, channel)

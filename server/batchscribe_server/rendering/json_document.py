@@ -14,7 +14,8 @@ the old one would go wrong; new keys may be added without.
       "warning": "",                                           // what could not be decoded, in plain words
       "text": "Hello world. …",
       "segments": [
-        {"index": 0, "start": 0.12, "end": 1.5, "text": "Hello world.", "language": "en", "confidence": 0.91,
+        {"index": 0, "start": 0.12, "end": 1.5, "text": "Hello world.", "channel": 0, "speaker": "",
+         "language": "en", "confidence": 0.91,             // channel is null where channels are mixed down
          "words": [{"text": "Hello", "start": 0.12, "end": 0.5, "confidence": 0.97}, …]},
         …
       ]
@@ -76,6 +77,8 @@ def _segment(segment: Segment, config: RecognitionConfig) -> dict[str, object]:
         "start": _seconds(segment.start_ms),
         "end": _seconds(segment.end_ms),
         "text": segment.text,
+        "channel": segment.channel,
+        "speaker": segment.speaker,
         "language": segment.language,
         "confidence": _rounded(segment.confidence),
     }

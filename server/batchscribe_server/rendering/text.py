@@ -1,4 +1,4 @@
-"""Plain text to read: a paragraph a line, a blank line between paragraphs."""
+"""Plain text to read: a paragraph a line, a blank line between paragraphs, `Speaker 0: …` where turns are told."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ PARAGRAPH_CHARS = 700
 
 
 def paragraphs(transcript: Transcript) -> Iterator[str]:
-    """The segments' texts, joined to paragraphs where speech goes on."""
+    """The segments' texts, joined to paragraphs where speech goes on. Each turn of a party begins one with its name."""
     paragraph = ""
+    party = ""
     end_ms = 0
     begun = False
     for segment in transcript.segments:
@@ -24,9 +25,13 @@ def paragraphs(transcript: Transcript) -> Iterator[str]:
         if not text:
             continue
         long_enough = len(paragraph) >= PARAGRAPH_CHARS and sentence_ends(paragraph)
-        if paragraph and (long_enough or segment.start_ms - end_ms > PARAGRAPH_PAUSE_MS):
+        turns = transcript.party_of(segment) != party
+        if paragraph and (turns or long_enough or segment.start_ms - end_ms > PARAGRAPH_PAUSE_MS):
             yield f"\n{paragraph}\n" if begun else f"{paragraph}\n"
             paragraph, begun = "", True
+        if turns:
+            party = transcript.party_of(segment)
+            text = f"{party}: {text}"
         if paragraph and needs_space_between(paragraph, text):
             paragraph += " "
         paragraph += text

@@ -77,6 +77,8 @@ def segment_message(segment: Segment, config: RecognitionConfig) -> transcript_p
         start=duration(segment.start_ms),
         end=duration(segment.end_ms),
         text=segment.text,
+        channel=segment.channel,
+        speaker=segment.speaker,
         language=segment.language,
         confidence=segment.confidence,
         words=[_word_message(word, config) for word in segment.words] if shows_words else (),
@@ -89,6 +91,7 @@ def _word_message(word: Word, config: RecognitionConfig) -> transcript_pb2.Word:
         start=duration(word.start_ms),
         end=duration(word.end_ms),
         confidence=word.confidence if config.word_confidence else None,
+        speaker=word.speaker,
     )
 
 

@@ -108,4 +108,9 @@ def media_message(media: Media) -> pb.Media:
 
 
 def _output_message(output: OutputFile) -> pb.OutputFile:
-    return pb.OutputFile(format=transcript_format_message(output.format), uri=output.uri, size_bytes=output.size_bytes)
+    return pb.OutputFile(
+        format=transcript_format_message(output.format),
+        channel=output.channel,
+        uri=output.uri,
+        size_bytes=output.size_bytes,
+    )

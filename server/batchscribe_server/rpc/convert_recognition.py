@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from batchscribe.v1 import recognition_pb2 as pb
-from batchscribe_server.domain.recognition import OperatingPoint, RecognitionConfig, Task, VoiceActivity
+from batchscribe_server.domain.recognition import (
+    Diarization,
+    DiarizationMode,
+    OperatingPoint,
+    RecognitionConfig,
+    Task,
+    VoiceActivity,
+)
 from batchscribe_server.rpc.convert_time import duration, duration_ms
 from batchscribe_server.rpc.languages import whisper_language
 
@@ -14,6 +21,12 @@ _OPERATING_POINTS = {
     pb.OPERATING_POINT_ENHANCED: OperatingPoint.ENHANCED,
     pb.OPERATING_POINT_SEQUENTIAL: OperatingPoint.SEQUENTIAL,
 }
+_DIARIZATION_MODES = {
+    pb.DiarizationConfig.MODE_SPEAKER: DiarizationMode.SPEAKER,
+    pb.DiarizationConfig.MODE_CHANNEL: DiarizationMode.CHANNEL,
+    pb.DiarizationConfig.MODE_CHANNEL_AND_SPEAKER: DiarizationMode.CHANNEL_AND_SPEAKER,
+}
+_DIARIZATION_MODE_MESSAGES = {mode: message for message, mode in _DIARIZATION_MODES.items()}
 _SPEECH_FOUND = {pb.VoiceActivityConfig.MODE_AUTO: True, pb.VoiceActivityConfig.MODE_NONE: False}
 _VOICE_ACTIVITY_MODES = {found: mode for mode, found in _SPEECH_FOUND.items()}
 _OPERATING_POINT_MESSAGES = {point: message for message, point in _OPERATING_POINTS.items()}
@@ -28,6 +41,8 @@ def recognition_config(message: pb.RecognitionConfig) -> RecognitionConfig:
         operating_point=_OPERATING_POINTS.get(message.operating_point, OperatingPoint.STANDARD),
         word_time_offsets=message.word_time_offsets,
         word_confidence=message.word_confidence,
+        channel_separation=message.channel_separation,
+        diarization=_diarization(message.diarization),
         voice_activity=_voice_activity(message.vad),
         hotwords=tuple(message.hotwords),
         initial_prompt=message.initial_prompt,
@@ -45,9 +60,12 @@ def recognition_config_message(config: RecognitionConfig) -> pb.RecognitionConfi
         operating_point=_OPERATING_POINT_MESSAGES[config.operating_point],
         word_time_offsets=config.word_time_offsets,
         word_confidence=config.word_confidence,
+        channel_separation=config.channel_separation,
         hotwords=config.hotwords,
         initial_prompt=config.initial_prompt,
     )
+    if config.diarization is not None:
+        message.diarization.CopyFrom(_diarization_message(config.diarization))
     if config.voice_activity != VoiceActivity():
         message.vad.CopyFrom(_voice_activity_message(config.voice_activity))
     if config.beam_size or config.temperatures:
@@ -59,6 +77,22 @@ def recognition_config_message(config: RecognitionConfig) -> pb.RecognitionConfi
 def as_written(value: float) -> float:
     """A 32-bit float of a message as the decimal that was written: 0.35, not 0.3499999940395355."""
     return float(f"{value:.6g}")
+
+
+def _diarization(message: pb.DiarizationConfig) -> Diarization | None:
+    mode = _DIARIZATION_MODES.get(message.mode)
+    if mode is None:
+        return None
+    return Diarization(mode, message.min_speakers, message.max_speakers, tuple(message.channel_labels))
+
+
+def _diarization_message(diarization: Diarization) -> pb.DiarizationConfig:
+    return pb.DiarizationConfig(
+        mode=_DIARIZATION_MODE_MESSAGES[diarization.mode],
+        min_speakers=diarization.min_speakers,
+        max_speakers=diarization.max_speakers,
+        channel_labels=diarization.channel_labels,
+    )
 
 
 def _voice_activity(message: pb.VoiceActivityConfig) -> VoiceActivity:

@@ -131,7 +131,8 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         """Stream a transcript."""
         job_id = check_named(request, "jobs")
         format = transcript_format(request.format)
-        chunks = _chunks(await self._services.read_transcript(DEFAULT_TENANT, job_id, format))
+        channel = request.channel if request.HasField("channel") else None
+        chunks = _chunks(await self._services.read_transcript(DEFAULT_TENANT, job_id, format, channel))
         # The transcript of a long recording takes a while to render: not on the loop that serves everyone.
         yield HttpBody(content_type=format.media_type, data=await asyncio.to_thread(next, chunks, b""))
         while chunk := await asyncio.to_thread(next, chunks, b""):

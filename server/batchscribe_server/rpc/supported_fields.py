@@ -45,7 +45,7 @@ SUPPORTED_FIELDS = _fields(
     RetryJobRequest="name",
     DeleteJobRequest="name etag",
     WatchJobRequest="name after_sequence include_segments",
-    GetTranscriptRequest="name format",
+    GetTranscriptRequest="name format channel",
     # ModelService
     ListModelsRequest="page_size page_token",
     GetModelRequest="name",
@@ -58,11 +58,13 @@ SUPPORTED_FIELDS = _fields(
     PrefixInput="uri include_globs exclude_globs",
     ManifestInput="files",
     ManifestEntry="uri reference_id config config_mask",
-    OutputConfig="layout uri auth formats on_conflict remove_stale write_notice subtitles",
+    OutputConfig="layout uri auth formats file_per_channel on_conflict remove_stale write_notice subtitles",
     SubtitleConfig="max_line_width max_lines max_chars_per_second start_index",
     RecognitionConfig=(
-        "language model operating_point task word_time_offsets word_confidence vad hotwords initial_prompt decoding"
+        "language model operating_point task diarization channel_separation word_time_offsets word_confidence vad "
+        "hotwords initial_prompt decoding"
     ),
+    DiarizationConfig="mode channel_labels",
     VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
     DecodingConfig="beam_size temperatures",
 )
@@ -72,6 +74,7 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
     for enum, values in {
         "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED OPERATING_POINT_SEQUENTIAL",
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
+        "DiarizationConfig.Mode": "MODE_CHANNEL",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",
         "TranscriptFormat": "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON",

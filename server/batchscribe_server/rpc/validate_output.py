@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.url import is_url
 from batchscribe_server.rpc.validate_access import check_access
 from batchscribe_server.rpc.validate_input import check_uri, is_upload, scheme_of, schemes_of
+from batchscribe_server.rpc.validate_recognition import separates_channels
 
 MAX_CHARS_PER_SECOND = 100
 MAX_START_INDEX = 1_000_000
 
 
-def check_output(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:
-    """Note what is wrong with an output, also for what its input is."""
+def check_output(
+    output: pb.OutputConfig,
+    input: pb.InputConfig,
+    config: recognition_pb2.RecognitionConfig,
+    path: str,
+    violations: Violations,
+) -> None:
+    """Note what is wrong with an output, also for what its input and the recognition are."""
     if output.uri:
         check_uri(output.uri, f"{path}.uri", violations)
     if output.HasField("auth"):
@@ -35,7 +43,23 @@ def check_output(output: pb.OutputConfig, input: pb.InputConfig, path: str, viol
                 violations.add(f"{path}.layout", "must not be ADJACENT for a URL, next to which nothing can be written")
         case _:
             pass
+    if output.file_per_channel:
+        _check_file_per_channel(output, input, config, f"{path}.file_per_channel", violations)
     _check_subtitles(output.subtitles, f"{path}.subtitles", violations)
+
+
+def _check_file_per_channel(
+    output: pb.OutputConfig,
+    input: pb.InputConfig,
+    config: recognition_pb2.RecognitionConfig,
+    path: str,
+    violations: Violations,
+) -> None:
+    if not output.uri and output.layout != pb.OUTPUT_LAYOUT_ADJACENT:
+        violations.add(path, "needs an output; of transcripts that the service keeps, GetTranscript reads any channel")
+    configs = (config, *(entry.config for entry in input.manifest.files))
+    if not any(map(separates_channels, configs)):
+        violations.add(path, "needs channels that are heard apart: config.channel_separation")
 
 
 def _check_single(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:

@@ -6,6 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from batchscribe.v1 import recognition_pb2 as pb
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.recognition import MAX_SEPARATE_CHANNELS
 from batchscribe_server.rpc.convert_time import duration_ms
 from batchscribe_server.rpc.languages import whisper_language
 from batchscribe_server.rpc.names import shown
@@ -16,8 +17,11 @@ MAX_HOTWORDS = 200
 MAX_HOTWORD_CHARS = 100
 MAX_TEMPERATURES = 10
 MAX_BEAM_SIZE = 10
+MAX_CHANNEL_LABEL_CHARS = 64
 MAX_VAD_DURATION_MS = 60_000
 MAX_SPEECH_PAD_MS = 5_000  # twice of it must leave room for speech in a segment of 30 s
+
+_BY_CHANNEL = frozenset({pb.DiarizationConfig.MODE_CHANNEL, pb.DiarizationConfig.MODE_CHANNEL_AND_SPEAKER})
 
 
 def check_recognition(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
@@ -32,6 +36,7 @@ def check_recognition(config: pb.RecognitionConfig, path: str, violations: Viola
     if len(config.initial_prompt) > MAX_PROMPT_CHARS:
         violations.add(f"{path}.initial_prompt", f"is longer than {MAX_PROMPT_CHARS} characters")
     _check_hotwords(config, path, violations)
+    _check_channels(config, path, violations)
     _check_voice_activity(config.vad, f"{path}.vad", violations)
     if (
         config.operating_point == pb.OPERATING_POINT_SEQUENTIAL
@@ -39,6 +44,11 @@ def check_recognition(config: pb.RecognitionConfig, path: str, violations: Viola
     ):
         _refuse_without_voice_activity(config.vad, f"{path}.vad", violations)
     _check_decoding(config.decoding, f"{path}.decoding", violations)
+
+
+def separates_channels(config: pb.RecognitionConfig) -> bool:
+    """Whether each channel is heard apart."""
+    return config.channel_separation or config.diarization.mode in _BY_CHANNEL
 
 
 def check_duration(message: Duration, max_ms: int, path: str, violations: Violations) -> None:
@@ -56,6 +66,28 @@ def _check_hotwords(config: pb.RecognitionConfig, path: str, violations: Violati
             violations.add(f"{path}.hotwords[{index}]", "is empty")
         elif len(hotword) > MAX_HOTWORD_CHARS:
             violations.add(f"{path}.hotwords[{index}]", f"is longer than {MAX_HOTWORD_CHARS} characters")
+
+
+def _check_channels(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
+    diarization = config.diarization
+    by_channel = diarization.mode in _BY_CHANNEL
+    if config.HasField("diarization") and not diarization.mode:
+        violations.add(f"{path}.diarization.mode", "is required: MODE_CHANNEL or another")
+    for apart, where in ((config.channel_separation, "channel_separation"), (by_channel, "diarization.mode")):
+        if apart and config.operating_point == pb.OPERATING_POINT_SEQUENTIAL:
+            violations.add(f"{path}.{where}", "can't be had with OPERATING_POINT_SEQUENTIAL, which hears one recording")
+    labels = diarization.channel_labels
+    if labels and not separates_channels(config):
+        violations.add(f"{path}.diarization.channel_labels", "needs channels that are heard apart: MODE_CHANNEL")
+    if len(labels) > MAX_SEPARATE_CHANNELS:
+        violations.add(f"{path}.diarization.channel_labels", f"at most {MAX_SEPARATE_CHANNELS} are taken")
+        return
+    for index, label in enumerate(labels):
+        label_path = f"{path}.diarization.channel_labels[{index}]"
+        if not label.strip() or len(label) > MAX_CHANNEL_LABEL_CHARS or not label.isprintable():
+            violations.add(label_path, f"must be 1 to {MAX_CHANNEL_LABEL_CHARS} printable characters")
+        elif label in labels[:index]:
+            violations.add(label_path, "is the label of another channel")
 
 
 def _check_voice_activity(vad: pb.VoiceActivityConfig, path: str, violations: Violations) -> None:

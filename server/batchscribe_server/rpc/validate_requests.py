@@ -109,6 +109,9 @@ def check_named(request: NamedRequest, collection: str) -> str:
         case jobs.WatchJobRequest() | batches.WatchBatchRequest():
             if request.after_sequence < 0:
                 violations.add("after_sequence", "must not be negative")
+        case jobs.GetTranscriptRequest():
+            if request.channel < 0:
+                violations.add("channel", "must not be negative")
         case _:
             pass
     violations.raise_if_any()
@@ -161,7 +164,7 @@ def _check_resource(resource: job_pb2.Job | batch_pb2.Batch, path: str, violatio
     check_labels(resource.labels, f"{path}.labels", violations)
     check_priority(resource.priority, f"{path}.priority", violations)
     check_recognition(resource.config, f"{path}.config", violations)
-    check_output(resource.output, resource.input, f"{path}.output", violations)
+    check_output(resource.output, resource.input, resource.config, f"{path}.output", violations)
 
 
 def _list_query(

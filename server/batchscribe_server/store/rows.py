@@ -27,7 +27,7 @@ from batchscribe_server.store import tables
 MEDIA_PREFIX = "media/"
 
 JOB_FIELDS = tuple(field.name for field in fields(Job))
-SEGMENT_FIELDS = tuple(field.name for field in fields(Segment))
+SEGMENT_FIELDS = tuple(field.name for field in fields(Segment) if field.name != "speaker")
 COUNT_FIELDS = tuple(field.name for field in fields(Counts) if field.name != "total")
 _BATCH_FIELDS = tuple(field.name for field in fields(Batch) if field.name != "counts")
 _MEDIA_FIELDS = tuple(field.name for field in fields(Media))

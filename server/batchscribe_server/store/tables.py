@@ -166,6 +166,7 @@ segments = Table(
     Column("language", Text, nullable=False),
     Column("confidence", Float, nullable=False),
     Column("words", Payload(tuple[Word, ...]), nullable=False),
+    Column("channel", Integer),
 )
 
 events = Table(

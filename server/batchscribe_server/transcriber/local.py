@@ -183,6 +183,7 @@ class LocalTranscriber:
             submitted_s=self._clock(),
             cancelled=session.closed,
             party=session.party,
+            separate_channels=request.config.separates_channels,
         )
         self._sessions.add(session)
         self._files.put(task)

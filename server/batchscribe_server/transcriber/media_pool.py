@@ -195,6 +195,7 @@ class MediaRun:
                     first_segment=self._task.sink.next_index,
                     max_duration_ms=self._task.max_duration_ms,
                     file_name=self._task.file_name,
+                    separate_channels=self._task.separate_channels,
                 )
             )
             while not await self._step():

@@ -68,6 +68,7 @@ class MediaTask:
     submitted_s: float
     cancelled: asyncio.Future[None]
     party: Party = NOBODY
+    separate_channels: bool = False
     crashes: int = 0
 
 

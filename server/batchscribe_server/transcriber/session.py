@@ -142,6 +142,7 @@ class Session:
             language=self._language.code if self._language else "",
             party=self.party,
             priority=self._request.priority,
+            channel=message.channel,
         )
         self._next_received = message.index + 1
         self._outstanding[message.index] = segment
@@ -246,7 +247,9 @@ class Session:
         )
         assert self._language is not None
         confidence = probability(result.avg_log_prob) if result.text else 0.0
-        return HeardSegment(segment.index, start_ms, end_ms, result.text, words, self._language, confidence)
+        return HeardSegment(
+            segment.index, start_ms, end_ms, result.text, words, self._language, confidence, segment.channel
+        )
 
     def _end_if_done(self) -> None:
         if self._finished is None or self._outstanding or self.closed.done():

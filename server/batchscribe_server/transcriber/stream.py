@@ -53,7 +53,12 @@ class ResultStream:
             self.described = True
             self.give(
                 MediaDescription(
-                    message.container, message.codec, message.sample_rate_hz, message.channels, message.duration_ms
+                    message.container,
+                    message.codec,
+                    message.sample_rate_hz,
+                    message.channels,
+                    message.duration_ms,
+                    message.same_sound_as,
                 )
             )
 

@@ -9,6 +9,7 @@ import pytest
 
 from batchscribe_engine.media.segment import FRAME_SAMPLES
 from batchscribe_engine.messages import (
+    MAX_SEPARATE_CHANNELS,
     MediaFailed,
     MediaFinished,
     MediaOpened,
@@ -18,7 +19,7 @@ from batchscribe_engine.messages import (
     VoiceActivityOptions,
 )
 from tests.media_files import ENCODINGS, encoded
-from tests.speech import RATE_HZ, joined, read_wav, silence, silent, spoken, write_wav
+from tests.speech import RATE_HZ, joined, read_wav, side_by_side, silence, silent, spoken, write_wav
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,3 +154,48 @@ def test_speech_without_an_end_is_cut_between_words(
 def _without_its_ends(speech: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     loud = np.flatnonzero(np.abs(speech) > 500)
     return speech[loud[0] : loud[-1] + 1]
+
+
+def test_channels_are_cut_apart_and_come_in_order(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    question, answer = read_wav(spoken(FIRST)), read_wav(spoken(SECOND))
+    asking = np.concatenate([question, silence(8.0), question])
+    answering = np.concatenate([silence(question.size / RATE_HZ), answer])
+    channels = np.stack([asking, np.pad(answering, (0, asking.size - answering.size))])
+    path = side_by_side(channels, tmp_path / "call.wav")
+    run = run_task(path, separate_channels=True)
+    assert run.of(MediaOpened)[0].same_sound_as == (0, 1)
+    segments = run.of(SegmentReady)
+    assert [segment.channel for segment in segments] == [0, 1, 0]
+    assert [segment.index for segment in segments] == [0, 1, 2]
+    for segment in segments:
+        sound = channels[segment.channel, segment.start_sample :][: segment.samples]
+        assert np.array_equal(run.sounds[segment.index], sound)
+    assert run.last.segments == 3
+    resumed = run_task(path, separate_channels=True, first_segment=2)
+    assert resumed.of(SegmentReady)[0].start_sample == segments[2].start_sample
+
+
+def test_channels_with_the_same_sound_are_heard_once(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    voice = read_wav(spoken(FIRST))
+    other = voice.copy()
+    other[-1] += 1
+    path = side_by_side([voice, other, voice], tmp_path / "same.wav")
+    run = run_task(path, separate_channels=True)
+    assert run.of(MediaOpened)[0].same_sound_as == (0, 1, 0)
+    assert [segment.channel for segment in run.of(SegmentReady)] == [0, 1]
+    assert run.last.duration_ms == 1000 * voice.size // RATE_HZ
+
+
+def test_one_channel_is_heard_apart_as_well(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    run = run_task(two_utterances(tmp_path), separate_channels=True)
+    assert run.of(MediaOpened)[0].same_sound_as == (0,)
+    assert [segment.channel for segment in run.of(SegmentReady)] == [0, 0]
+
+
+def test_more_channels_than_can_be_heard_apart_are_refused(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    path = side_by_side([read_wav(spoken(FIRST))] * (MAX_SEPARATE_CHANNELS + 1), tmp_path / "many.wav")
+    assert isinstance(run_task(path).last, MediaFinished)
+    failed = run_task(path, separate_channels=True).last
+    assert isinstance(failed, MediaFailed)
+    assert failed.reason == "UNSUPPORTED_FORMAT"
+    assert "10 channels" in failed.message

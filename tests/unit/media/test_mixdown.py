@@ -1,4 +1,4 @@
-"""Frames of all sample formats, as mono."""
+"""Frames of all sample formats, as mono and with their channels apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from batchscribe_engine.media.mixdown import MOST_PLANES, mono
+from batchscribe_engine.media.mixdown import MOST_PLANES, apart, first_alike, mono
 
 FORMATS = {
     "u8": ("u1", lambda x: np.round(x * 127 + 128)),
@@ -34,6 +34,24 @@ def test_channels_count_alike_in_every_sample_format(sample_format: str, planar:
     mixed = mono(frame_of(channels, sample_format, planar=planar, layout=layout))
     assert mixed.dtype == np.float32
     assert mixed == pytest.approx(channels.mean(axis=0), abs=1 / 60 if sample_format == "u8" else 1e-4)
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("sample_format", FORMATS)
+def test_channels_stay_apart_in_every_sample_format(sample_format: str, planar: bool) -> None:
+    channels = np.random.default_rng(3).uniform(-0.9, 0.9, (3, 1001))
+    separate = apart(frame_of(channels, sample_format, planar=planar, layout="2.1"))
+    assert (separate.dtype, separate.shape) == (np.float32, (3, 1001))
+    assert separate == pytest.approx(channels, abs=1 / 60 if sample_format == "u8" else 1e-4)
+
+
+@pytest.mark.parametrize("planar", [False, True])
+def test_channels_are_alike_where_every_sample_is(planar: bool) -> None:
+    channels = np.random.default_rng(3).uniform(-0.9, 0.9, (4, 100))
+    channels[2] = channels[0]
+    channels[3] = channels[1]
+    channels[3, 99] += 0.01
+    assert first_alike(frame_of(channels, "s16", planar=planar, layout="quad")) == (0, 1, 0, 3)
 
 
 def test_opposite_channels_cancel_out() -> None:

@@ -69,6 +69,17 @@ def test_text_without_pauses_is_parted_after_a_sentence() -> None:
     assert " ".join(paragraphs).split() == " ".join(s.text for s in segments).split()
 
 
+def test_text_names_who_speaks_at_each_turn() -> None:
+    call = transcript(
+        replace(segment(0, 0, "Guten Tag."), channel=0),
+        replace(segment(1, 900, "Hier ist Weber."), channel=0),
+        replace(segment(2, 1800, "Ja bitte?"), channel=1, speaker="Speaker 2"),
+        replace(segment(3, 2700, "Gut."), channel=2),
+    )
+    text = rendered(replace(call, channel_labels=("Agent", "Caller")), TranscriptFormat.TEXT)
+    assert text == "Agent: Guten Tag. Hier ist Weber.\n\nCaller, Speaker 2: Ja bitte?\n\nChannel 2: Gut.\n"
+
+
 @pytest.mark.parametrize(
     ("format", "expected"),
     [(TranscriptFormat.TEXT, ""), (TranscriptFormat.SRT, ""), (TranscriptFormat.VTT, "WEBVTT\n\n")],
@@ -100,7 +111,16 @@ def test_json_holds_what_is_known() -> None:
         "warning": "",
         "text": "Schöne Grüße.",
         "segments": [
-            {"index": 0, "start": 1.234, "end": 2.033, "text": "Schöne Grüße.", "language": "de", "confidence": 0.8}
+            {
+                "index": 0,
+                "start": 1.234,
+                "end": 2.033,
+                "text": "Schöne Grüße.",
+                "channel": None,
+                "speaker": "",
+                "language": "de",
+                "confidence": 0.8,
+            }
         ],
     }
 

@@ -24,6 +24,7 @@ from batchscribe_server.rpc.supported_fields import (
     SUPPORTED_VALUES,
     is_contract_message,
     is_output_only,
+    is_supported_value,
     refuse_unsupported,
 )
 
@@ -88,7 +89,10 @@ def test_every_field_that_is_not_listed_is_refused_by_its_name(name: str) -> Non
 
 @pytest.mark.parametrize("name", sorted(SUPPORTED_FIELDS))
 def test_every_listed_field_exists_and_passes(name: str) -> None:
-    assert refused(message_with(FIELDS[name])) == {}
+    field = FIELDS[name]
+    values = field.enum_type.values if field.enum_type else []
+    number = next((value.number for value in values if value.number and is_supported_value(field, value.number)), 1)
+    assert refused(message_with(field, number=number)) == {}
 
 
 def test_every_enum_value_of_the_contract_is_listed_or_refused() -> None:
@@ -121,10 +125,10 @@ def test_output_only_fields_are_ignored() -> None:
 def test_paths_name_the_entry_of_a_list() -> None:
     request = batch_service_pb2.CreateBatchRequest()
     request.batch.input.manifest.files.add(uri="file:///a")
-    request.batch.input.manifest.files.add(uri="file:///b").config.channel_separation = True
+    request.batch.input.manifest.files.add(uri="file:///b").config.speech_analytics = True
     request.batch.output.formats.extend([storage_pb2.TRANSCRIPT_FORMAT_SRT, storage_pb2.TRANSCRIPT_FORMAT_TSV])
     assert set(refused(request)) == {
-        "batch.input.manifest.files[1].config.channel_separation",
+        "batch.input.manifest.files[1].config.speech_analytics",
         "batch.output.formats[1]",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,9 @@ GOOD_JOBS = [
     "job { config { operating_point: OPERATING_POINT_SEQUENTIAL decoding { beam_size: 1 } word_time_offsets: true } }",
     "job { config { operating_point: OPERATING_POINT_SEQUENTIAL vad { mode: MODE_AUTO threshold: 0.5 } } }",
     "job { config { decoding { beam_size: 10 temperatures: [0, 0.5, 1] } } }",
+    "job { config { channel_separation: true } output { uri: 'file:///out/' file_per_channel: true } }",
+    'job { config { diarization { mode: MODE_CHANNEL channel_labels: ["Agent", "Caller"] } } }',
+    'job { config { channel_separation: true diarization { mode: MODE_CHANNEL channel_labels: "Agent" } } }',
     'job { config { hotwords: ["Kubernetes"] initial_prompt: "Minutes." } }',
     'job { labels { key: "team" value: "" } priority: -100 display_name: "Grüße" }',
     'job { input { media: "media/0199-ab" } }',
@@ -90,6 +94,29 @@ BAD_JOBS = [
     ("job { config { decoding { beam_size: -1 } } }", "job.config.decoding.beam_size"),
     ("job { config { decoding { temperatures: [0, 1.1] } } }", "job.config.decoding.temperatures[1]"),
     ("job { config { decoding { temperatures: [nan] } } }", "job.config.decoding.temperatures[0]"),
+    ("job { config { diarization { } } }", "job.config.diarization.mode"),
+    (
+        "job { config { channel_separation: true operating_point: OPERATING_POINT_SEQUENTIAL } }",
+        "job.config.channel_separation",
+    ),
+    (
+        "job { config { diarization { mode: MODE_CHANNEL } operating_point: OPERATING_POINT_SEQUENTIAL } }",
+        "job.config.diarization.mode",
+    ),
+    (
+        'job { config { diarization { mode: MODE_CHANNEL channel_labels: ["Agent", "Agent"] } } }',
+        "job.config.diarization.channel_labels[1]",
+    ),
+    (
+        'job { config { diarization { mode: MODE_CHANNEL channel_labels: ["Agent", " "] } } }',
+        "job.config.diarization.channel_labels[1]",
+    ),
+    (
+        f"job {{ config {{ diarization {{ mode: MODE_CHANNEL channel_labels: {json.dumps(list('0123456789'))} }} }} }}",
+        "job.config.diarization.channel_labels",
+    ),
+    ("job { output { uri: 'file:///out/' file_per_channel: true } }", "job.output.file_per_channel"),
+    ("job { config { channel_separation: true } output { file_per_channel: true } }", "job.output.file_per_channel"),
     ('job { config { hotwords: ["good", " "] } }', "job.config.hotwords[1]"),
     (f'job {{ config {{ initial_prompt: "{"x" * 2_001}" }} }}', "job.config.initial_prompt"),
     (f'job {{ display_name: "{"x" * 256}" }}', "job.display_name"),
@@ -270,7 +297,7 @@ def test_at_most_64_labels_and_200_hotwords_are_taken() -> None:
         (text_format.Parse('name: "jobs/a" wait { seconds: -1 }', jobs.GetJobRequest()), "wait"),
         (jobs.WatchJobRequest(name="jobs/a", after_sequence=-1), "after_sequence"),
         (jobs.DeleteJobRequest(name="jobs/a", delete_outputs=True), "delete_outputs"),
-        (jobs.GetTranscriptRequest(name="jobs/a", channel=0), "channel"),
+        (jobs.GetTranscriptRequest(name="jobs/a", channel=-1), "channel"),
         (jobs.GetTranscriptRequest(name="jobs/a", format=storage_pb2.TRANSCRIPT_FORMAT_TSV), "format"),
     ],
 )
