@@ -20,7 +20,7 @@ from faster_whisper import decode_audio
 
 from batchscribe_engine.inference.whisper import Device, Whisper
 from batchscribe_engine.inference.windows import content_frames, token_limit, window_frames
-from batchscribe_engine.messages import SAMPLE_RATE_HZ
+from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions
 from batchscribe_server.domain.model import Model
 from benchmarks.model import resolve
 from benchmarks.stopwatch import Stopwatch
@@ -77,7 +77,7 @@ def run(task: Task, stopwatch: Stopwatch) -> list[str]:
             encoded,
             [prompt] * len(lengths),
             tokenizer,
-            beam_size=task.beam,
+            DecodeOptions(beam_size=task.beam),
             temperature=0,
             max_new_tokens=max(token_limit(length, "en") for length in lengths),
         )

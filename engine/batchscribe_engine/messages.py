@@ -55,7 +55,9 @@ class VoiceActivityOptions(msgspec.Struct, frozen=True):
 class DecodeOptions(msgspec.Struct, frozen=True):
     """How the model decodes; all segments of one batch share these.
 
-    `temperatures` are tried in order, the first one with `beam_size`, while a result looks wrong.
+    `temperatures` are tried in order, the first one with `beam_size`, while a result looks wrong. Detection chooses
+    among `candidate_languages`, or among all where that is empty. Without a `length_penalty` the search is for the
+    text of the highest probability; see `Whisper.generate`.
     """
 
     task: str = "transcribe"  # or "translate"
@@ -64,6 +66,10 @@ class DecodeOptions(msgspec.Struct, frozen=True):
     word_times: bool = False
     initial_prompt: str = ""
     hotwords: str = ""
+    candidate_languages: tuple[str, ...] = ()
+    length_penalty: float | None = None
+    repetition_penalty: float = 1.0
+    no_repeat_ngram_size: int = 0
     compression_ratio_threshold: float = 2.4
     log_prob_threshold: float = -1.0
     no_speech_threshold: float = 0.6
@@ -89,6 +95,7 @@ class TranscodeTask(Message, frozen=True):
     Segmentation depends on nothing but the file and the options, so segment numbers mean the same in every run:
     segments before `first_segment` are found again but neither ask for a slot nor are sent. `file_name` is what the
     file is called where it came from, which `path` need not tell: of some formats its suffix is the only sign.
+    What lies before `start_ms`, rounded down to 10 ms, or after `end_ms`, if that is not 0, is decoded but not heard.
     With `separate_channels` each channel is cut into segments of its own, which come in order of their starts, and of
     channels that sound the same only the first; otherwise all are mixed down to one.
     """
@@ -99,6 +106,8 @@ class TranscodeTask(Message, frozen=True):
     first_segment: int = 0
     max_duration_ms: int = 0  # 0: no limit
     file_name: str = ""
+    start_ms: int = 0
+    end_ms: int = 0
     separate_channels: bool = False
 
 

@@ -77,7 +77,7 @@ class EncodedWindow:
                 self._encoded.rows([rows[place] for place in places]),
                 [prompts[place] for place in places],
                 tokenizers[places[0]],
-                beam_size=self._options.beam_size,
+                self._options,
                 temperature=temperature,
                 max_new_tokens=max_new_tokens,
             )
@@ -116,7 +116,7 @@ class EncodedWindow:
         languages = [Language(utterance.task.language) for utterance in self.utterances]
         unknown = [row for row, language in enumerate(languages) if not language.code]
         if unknown:
-            detected = self._whisper.detect_language(self._encoded.rows(unknown))
+            detected = self._whisper.detect_language(self._encoded.rows(unknown), self._options.candidate_languages)
             for row, candidates in zip(unknown, detected, strict=True):
                 languages[row] = Language(candidates[0][0], tuple(candidates[:MAX_CANDIDATES]))
         return languages

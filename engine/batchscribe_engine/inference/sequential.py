@@ -38,7 +38,7 @@ def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> W
         sound, lead_frames=task.lead_frames, frames=task.frames, at_end=task.at_end, loudest=before.loudest
     )
     encoded = whisper.encode([mel], [mel.shape[1]])
-    language, candidates = _language(task, encoded, whisper)
+    language, candidates = _language(message, encoded, whisper)
     tokenizer = whisper.tokenizer(language, options.task)
     previous: list[int] = list(before.tokens)
     if task.context is None and options.initial_prompt.strip():
@@ -106,13 +106,14 @@ def _sound(task: WindowTask, arena: Arena) -> npt.NDArray[np.int16]:
     return sound
 
 
-def _language(task: WindowTask, encoded: Encoded, whisper: Whisper) -> tuple[str, tuple[tuple[str, float], ...]]:
+def _language(message: InferWindow, encoded: Encoded, whisper: Whisper) -> tuple[str, tuple[tuple[str, float], ...]]:
     """The window's language, and the likeliest where it had to be detected."""
+    task = message.window
     if not whisper.is_multilingual:
         return "en", () if task.language else (("en", 1.0),)
     if task.language:
         return task.language, ()
-    (candidates,) = whisper.detect_language(encoded)
+    (candidates,) = whisper.detect_language(encoded, message.options.candidate_languages)
     return candidates[0][0], tuple(candidates[:MAX_CANDIDATES])
 
 

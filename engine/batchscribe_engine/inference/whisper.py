@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -207,11 +207,20 @@ class Whisper:
             even = padded_with_quiet(outputs, [content.shape[1] for content in mels])
             return Encoded(ctranslate2.StorageView.from_array(even), len(mels))
 
-    def detect_language(self, encoded: Encoded) -> list[list[tuple[str, float]]]:
-        """For each window all languages with their probabilities, best first. Only for a multilingual model."""
+    def detect_language(self, encoded: Encoded, among: Collection[str]) -> list[list[tuple[str, float]]]:
+        """For each window the languages with their probabilities, best first: those of `among`, or all if it is empty.
+
+        Only for a multilingual model. Raises InferenceError where it knows none of `among`.
+        """
         with translated_memory_errors():
             detected = self._model.model.detect_language(encoded.view)
-        return [[(token[2:-2], probability) for token, probability in candidates] for candidates in detected]
+        found = [
+            [(token[2:-2], probability) for token, probability in each if not among or token[2:-2] in among]
+            for each in detected
+        ]
+        if not all(found):
+            raise InferenceError(f"the model knows none of the languages {', '.join(sorted(among))}")
+        return found
 
     def prompt(self, tokenizer: Tokenizer, hotwords: str, previous: Sequence[str]) -> list[int]:
         """The prompt of one segment, in tokens."""
@@ -228,8 +237,8 @@ class Whisper:
         encoded: Encoded,
         prompts: Sequence[Sequence[int]],
         tokenizer: Tokenizer,
+        options: DecodeOptions,
         *,
-        beam_size: int,
         temperature: float,
         max_new_tokens: int,
     ) -> list[Hypothesis]:
@@ -238,12 +247,16 @@ class Whisper:
         Temperature 0 searches with a beam for the text of the highest probability, and a row is done once that is
         found: no longer text can be likelier. Ranked by the mean over the tokens instead, as faster-whisper does, the
         search goes on until as many texts have ended as the beam is wide, for the same words at a tenth more of the
-        CPU. Above 0 the best of some samples is taken, by that mean.
+        CPU. Above 0 the best of some samples is taken, by that mean. A length penalty in the options ranks by the
+        probability over the length to that power, at any temperature.
         """
+        search: dict[str, int]
         if temperature == 0:
-            length_penalty, search = 0, {"beam_size": beam_size}
+            length_penalty, search = 0.0, {"beam_size": options.beam_size}
         else:
-            length_penalty, search = 1, {"beam_size": 1, "num_hypotheses": BEST_OF, "sampling_topk": 0}
+            length_penalty, search = 1.0, {"beam_size": 1, "num_hypotheses": BEST_OF, "sampling_topk": 0}
+        if options.length_penalty is not None:
+            length_penalty = options.length_penalty
         with translated_memory_errors():
             results = self._model.model.generate(
                 encoded.view,
@@ -254,6 +267,8 @@ class Whisper:
                 return_no_speech_prob=True,
                 suppress_tokens=self._suppressed,
                 length_penalty=length_penalty,
+                repetition_penalty=options.repetition_penalty,
+                no_repeat_ngram_size=options.no_repeat_ngram_size,
                 sampling_temperature=temperature or 1,
                 **search,
             )
@@ -376,9 +391,9 @@ class Whisper:
             beam_size=options.beam_size,
             best_of=BEST_OF,
             patience=1,
-            length_penalty=1,
-            repetition_penalty=1,
-            no_repeat_ngram_size=0,
+            length_penalty=1 if options.length_penalty is None else options.length_penalty,
+            repetition_penalty=options.repetition_penalty,
+            no_repeat_ngram_size=options.no_repeat_ngram_size,
             log_prob_threshold=options.log_prob_threshold,
             no_speech_threshold=options.no_speech_threshold,
             compression_ratio_threshold=options.compression_ratio_threshold,

@@ -144,12 +144,9 @@ class MediaFile:
 
     @property
     def warning(self) -> str:
-        """What could not be heard, in plain words, once `blocks` has ended; empty if all was."""
-        if self._lost_at_s is not None:
-            at = clock(self._lost_at_s)
-            if not self._heard_after_loss:
-                return f"The file is damaged: it could not be decoded after {at}. What was heard before is kept."
-            return f"The file is damaged: parts of it could not be decoded, the first at {at}. The rest is kept."
+        """What could not be heard, in plain words, once all was read; empty if all was."""
+        if damage := self.damage:
+            return damage
         missing_bytes = self._file.declared_bytes - self.size_bytes
         if missing_bytes > 0:
             return f"The file is shorter than its header says, by {missing_bytes} bytes. It may have been cut short."
@@ -159,6 +156,16 @@ class MediaFile:
                 "It may have been cut short."
             )
         return ""
+
+    @property
+    def damage(self) -> str:
+        """What could not be decoded of what was read, in plain words; empty if all was."""
+        if self._lost_at_s is None:
+            return ""
+        at = clock(self._lost_at_s)
+        if not self._heard_after_loss:
+            return f"The file is damaged: it could not be decoded after {at}. What was heard before is kept."
+        return f"The file is damaged: parts of it could not be decoded, the first at {at}. The rest is kept."
 
     @property
     def promised_sound(self) -> bool:

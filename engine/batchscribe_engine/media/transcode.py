@@ -91,6 +91,8 @@ class _Transcoding:
         self._grant_slot = grant_slot
         self._send = send
         self._checkpoint = checkpoint
+        self._first_sample = task.start_ms // 10 * (SAMPLE_RATE_HZ // 100)
+        self._end_sample = task.end_ms * (SAMPLE_RATE_HZ // 1000)
         self._looked_ms = 0
         self._decoded_samples = 0
         self._speech_samples = 0
@@ -122,13 +124,17 @@ class _Transcoding:
                 self._hear(media)
             if not self._decoded_samples:
                 raise _nothing_heard(media.promised_sound)
+            if self._decoded_samples <= self._first_sample:
+                raise MediaError(
+                    "NO_AUDIO", f"The file ends at {clock(self._decoded_ms / 1000)}, before the start_offset asked for."
+                )
             self._send(
                 MediaFinished(
                     task.task_id,
                     duration_ms=self._decoded_ms,
                     speech_ms=1000 * self._speech_samples // SAMPLE_RATE_HZ,
                     segments=self._segments,
-                    warning=media.warning,
+                    warning=media.damage if self._at_end else media.warning,
                 )
             )
 
@@ -150,24 +156,38 @@ class _Transcoding:
 
     def _hear(self, media: MediaFile) -> None:
         channel = OneChannel(self._model, self._task.voice_activity)
-        for portion in batches(media.blocks()):
-            self._count(portion.size)
+        for portion in batches(self._asked_for(media.blocks())):
             self._deliver((None, segment) for segment in channel.push(portion))
             self._tell_progress()
         self._deliver((None, segment) for segment in channel.finish())
 
     def _hear_apart(self, media: MediaFile, alike: Sequence[int]) -> None:
         channels = Channels(self._model, self._task.voice_activity, sorted(set(alike)))
-        for portion in batches(media.channel_blocks()):
-            self._count(portion.shape[1])
+        for portion in batches(self._asked_for(media.channel_blocks())):
             self._deliver(channels.push(portion))
             self._tell_progress()
         self._deliver(channels.finish())
 
-    def _count(self, samples: int) -> None:
-        self._decoded_samples += samples
-        self._refuse_if_too_long(self._decoded_ms, believed=True)
-        self._checkpoint(self._looked_ms + self._decoded_ms)
+    def _asked_for(self, blocks: Iterable[npt.NDArray[np.int16]]) -> Iterator[npt.NDArray[np.int16]]:
+        """The part of the sound that is to be heard, counting all of it."""
+        for block in blocks:
+            begin = self._decoded_samples
+            self._decoded_samples += block.shape[-1]
+            if self._at_end:
+                self._decoded_samples = self._end_sample
+            self._refuse_if_too_long(self._decoded_ms, believed=True)
+            self._checkpoint(self._looked_ms + self._decoded_ms)
+            if self._decoded_samples > self._first_sample:
+                yield block[..., max(0, self._first_sample - begin) : self._decoded_samples - begin]
+            else:
+                self._tell_progress()
+            if self._at_end:
+                return
+
+    @property
+    def _at_end(self) -> bool:
+        """Whether all is decoded that is to be heard, though the file may go on."""
+        return 0 < self._end_sample <= self._decoded_samples
 
     def _deliver(self, segments: Iterable[tuple[int | None, Segment]]) -> None:
         task_id = self._task.task_id
@@ -186,7 +206,7 @@ class _Transcoding:
                     index,
                     grant.slot,
                     grant.generation,
-                    segment.start_sample,
+                    self._first_sample + segment.start_sample,
                     int(segment.samples.size),
                     channel,
                 )

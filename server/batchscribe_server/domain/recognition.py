@@ -27,6 +27,45 @@ MAX_SEPARATE_CHANNELS = 9
 """The most channels of a file that are heard apart."""
 
 
+class UnsureLanguage(StrEnum):
+    """What to do with a language that was detected with too little confidence."""
+
+    USE = "use"
+    USE_DEFAULT = "use_default"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageDetection:
+    """How a language is detected: among `candidates`, or all that the model knows.
+
+    One that is less probable than `threshold`, 0 to 1, is unsure; `default` is the language of USE_DEFAULT.
+    """
+
+    candidates: tuple[str, ...] = ()
+    threshold: float = 0.0
+    unsure: UnsureLanguage = UnsureLanguage.USE
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How the model's decoder searches and is checked; None leaves a value to the service.
+
+    `beam_size` 0 and empty `temperatures` follow the operating point. `suppressed_phrases` are never written.
+    """
+
+    beam_size: int = 0
+    temperatures: tuple[float, ...] = ()
+    length_penalty: float | None = None
+    repetition_penalty: float | None = None
+    no_repeat_ngram_size: int = 0
+    compression_ratio_threshold: float | None = None
+    log_prob_threshold: float | None = None
+    no_speech_threshold: float | None = None
+    suppressed_phrases: tuple[str, ...] = ()
+
+
 class DiarizationMode(StrEnum):
     """Who speaks is told by voice, by channel, or by voice within each channel."""
 
@@ -95,10 +134,11 @@ class Diarization:
 class RecognitionConfig:
     """How one file is transcribed. Empty `language` is detected per file; empty `model` is the server's default.
 
-    `beam_size` 0 and empty `temperatures` follow the operating point.
+    What lies before `start_offset_ms` or after `end_offset_ms`, if that is not 0, is not heard.
     """
 
     language: str = ""
+    detection: LanguageDetection = field(default_factory=LanguageDetection)
     model: str = ""
     task: Task = Task.TRANSCRIBE
     operating_point: OperatingPoint = OperatingPoint.STANDARD
@@ -109,13 +149,14 @@ class RecognitionConfig:
     voice_activity: VoiceActivity = field(default_factory=VoiceActivity)
     hotwords: tuple[str, ...] = ()
     initial_prompt: str = ""
-    beam_size: int = 0
-    temperatures: tuple[float, ...] = ()
+    start_offset_ms: int = 0
+    end_offset_ms: int = 0
+    decoding: Decoding = field(default_factory=Decoding)
 
     @property
     def effective_beam_size(self) -> int:
         """The beam that is decoded with."""
-        return self.beam_size or (1 if self.operating_point is OperatingPoint.STANDARD else 5)
+        return self.decoding.beam_size or (1 if self.operating_point is OperatingPoint.STANDARD else 5)
 
     @property
     def separates_channels(self) -> bool:

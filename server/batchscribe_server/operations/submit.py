@@ -173,5 +173,11 @@ class Submit:
         model: Model = self._models.get(config.model)
         if config.language and config.language not in model.languages:
             violations.add(f"{path}.language", f"the model {model.name} does not know the language {config.language!r}")
+        if config.detection.default and config.detection.default not in model.languages:
+            unknown = f"the model {model.name} does not know the language {config.detection.default!r}"
+            violations.add(f"{path}.default_language", unknown)
+        if unknown_candidates := [code for code in config.detection.candidates if code not in model.languages]:
+            unknown = f"the model {model.name} does not know {', '.join(unknown_candidates)}"
+            violations.add(f"{path}.candidate_languages", unknown)
         if config.task is Task.TRANSLATE and not model.multilingual:
             violations.add(f"{path}.task", f"the model {model.name} knows English alone and can't translate")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from batchscribe.v1 import recognition_pb2 as pb
 from batchscribe_server.domain.recognition import (
+    Decoding,
     Diarization,
     DiarizationMode,
+    LanguageDetection,
     OperatingPoint,
     RecognitionConfig,
     Task,
+    UnsureLanguage,
     VoiceActivity,
 )
 from batchscribe_server.rpc.convert_time import duration, duration_ms
@@ -20,6 +23,17 @@ _OPERATING_POINTS = {
     pb.OPERATING_POINT_STANDARD: OperatingPoint.STANDARD,
     pb.OPERATING_POINT_ENHANCED: OperatingPoint.ENHANCED,
     pb.OPERATING_POINT_SEQUENTIAL: OperatingPoint.SEQUENTIAL,
+}
+_UNSURE = {
+    pb.LOW_CONFIDENCE_ACTION_USE: UnsureLanguage.USE,
+    pb.LOW_CONFIDENCE_ACTION_USE_DEFAULT: UnsureLanguage.USE_DEFAULT,
+    pb.LOW_CONFIDENCE_ACTION_FAIL: UnsureLanguage.FAIL,
+}
+_UNSURE_MESSAGES = {
+    # What is the default anyway is not shown: a client that echoes what it got gets no field that needs another.
+    UnsureLanguage.USE: pb.LOW_CONFIDENCE_ACTION_UNSPECIFIED,
+    UnsureLanguage.USE_DEFAULT: pb.LOW_CONFIDENCE_ACTION_USE_DEFAULT,
+    UnsureLanguage.FAIL: pb.LOW_CONFIDENCE_ACTION_FAIL,
 }
 _DIARIZATION_MODES = {
     pb.DiarizationConfig.MODE_SPEAKER: DiarizationMode.SPEAKER,
@@ -36,6 +50,7 @@ def recognition_config(message: pb.RecognitionConfig) -> RecognitionConfig:
     """What the client asks for."""
     return RecognitionConfig(
         language=whisper_language(message.language) or "",
+        detection=_detection(message),
         model=message.model.removeprefix("models/"),
         task=_TASKS.get(message.task, Task.TRANSCRIBE),
         operating_point=_OPERATING_POINTS.get(message.operating_point, OperatingPoint.STANDARD),
@@ -46,8 +61,9 @@ def recognition_config(message: pb.RecognitionConfig) -> RecognitionConfig:
         voice_activity=_voice_activity(message.vad),
         hotwords=tuple(message.hotwords),
         initial_prompt=message.initial_prompt,
-        beam_size=message.decoding.beam_size,
-        temperatures=tuple(as_written(temperature) for temperature in message.decoding.temperatures),
+        start_offset_ms=duration_ms(message.start_offset),
+        end_offset_ms=duration_ms(message.end_offset),
+        decoding=_decoding(message.decoding),
     )
 
 
@@ -55,6 +71,10 @@ def recognition_config_message(config: RecognitionConfig) -> pb.RecognitionConfi
     """What the client is shown of what it asked for."""
     message = pb.RecognitionConfig(
         language=config.language,
+        candidate_languages=config.detection.candidates,
+        low_confidence_action=_UNSURE_MESSAGES[config.detection.unsure],
+        language_confidence_threshold=config.detection.threshold,
+        default_language=config.detection.default,
         model=config.model,
         task=_TASK_MESSAGES[config.task],
         operating_point=_OPERATING_POINT_MESSAGES[config.operating_point],
@@ -68,15 +88,59 @@ def recognition_config_message(config: RecognitionConfig) -> pb.RecognitionConfi
         message.diarization.CopyFrom(_diarization_message(config.diarization))
     if config.voice_activity != VoiceActivity():
         message.vad.CopyFrom(_voice_activity_message(config.voice_activity))
-    if config.beam_size or config.temperatures:
-        message.decoding.beam_size = config.beam_size
-        message.decoding.temperatures.extend(config.temperatures)
+    if config.start_offset_ms:
+        message.start_offset.CopyFrom(duration(config.start_offset_ms))
+    if config.end_offset_ms:
+        message.end_offset.CopyFrom(duration(config.end_offset_ms))
+    if config.decoding != Decoding():
+        message.decoding.CopyFrom(_decoding_message(config.decoding))
     return message
 
 
 def as_written(value: float) -> float:
     """A 32-bit float of a message as the decimal that was written: 0.35, not 0.3499999940395355."""
     return float(f"{value:.6g}")
+
+
+def _detection(message: pb.RecognitionConfig) -> LanguageDetection:
+    candidates = (whisper_language(tag) or "" for tag in message.candidate_languages)
+    return LanguageDetection(
+        candidates=tuple(dict.fromkeys(candidates)),
+        threshold=as_written(message.language_confidence_threshold),
+        unsure=_UNSURE.get(message.low_confidence_action, UnsureLanguage.USE),
+        default=whisper_language(message.default_language) or "",
+    )
+
+
+def _decoding(message: pb.DecodingConfig) -> Decoding:
+    def given(name: str) -> float | None:
+        return as_written(getattr(message, name)) if message.HasField(name) else None  # type: ignore[arg-type]
+
+    return Decoding(
+        beam_size=message.beam_size,
+        temperatures=tuple(as_written(temperature) for temperature in message.temperatures),
+        length_penalty=given("length_penalty"),
+        repetition_penalty=given("repetition_penalty"),
+        no_repeat_ngram_size=message.no_repeat_ngram_size,
+        compression_ratio_threshold=given("compression_ratio_threshold"),
+        log_prob_threshold=given("log_prob_threshold"),
+        no_speech_threshold=given("no_speech_threshold"),
+        suppressed_phrases=tuple(message.suppressed_phrases),
+    )
+
+
+def _decoding_message(decoding: Decoding) -> pb.DecodingConfig:
+    return pb.DecodingConfig(
+        beam_size=decoding.beam_size,
+        temperatures=decoding.temperatures,
+        length_penalty=decoding.length_penalty,
+        repetition_penalty=decoding.repetition_penalty,
+        no_repeat_ngram_size=decoding.no_repeat_ngram_size,
+        compression_ratio_threshold=decoding.compression_ratio_threshold,
+        log_prob_threshold=decoding.log_prob_threshold,
+        no_speech_threshold=decoding.no_speech_threshold,
+        suppressed_phrases=decoding.suppressed_phrases,
+    )
 
 
 def _diarization(message: pb.DiarizationConfig) -> Diarization | None:

@@ -61,17 +61,24 @@ SUPPORTED_FIELDS = _fields(
     OutputConfig="layout uri auth formats file_per_channel on_conflict remove_stale write_notice subtitles",
     SubtitleConfig="max_line_width max_lines max_chars_per_second start_index",
     RecognitionConfig=(
-        "language model operating_point task diarization channel_separation word_time_offsets word_confidence vad "
-        "hotwords initial_prompt decoding"
+        "language candidate_languages low_confidence_action language_confidence_threshold default_language model "
+        "operating_point task diarization channel_separation word_time_offsets word_confidence vad hotwords "
+        "initial_prompt start_offset end_offset decoding"
     ),
     DiarizationConfig="mode channel_labels",
     VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
-    DecodingConfig="beam_size temperatures",
+    DecodingConfig=(
+        "beam_size temperatures length_penalty repetition_penalty no_repeat_ngram_size compression_ratio_threshold "
+        "log_prob_threshold no_speech_threshold"
+    ),
 )
 
 SUPPORTED_VALUES: dict[str, frozenset[str]] = {
     f"{PACKAGE}.{enum}": frozenset(values.split())
     for enum, values in {
+        "LowConfidenceAction": (
+            "LOW_CONFIDENCE_ACTION_USE LOW_CONFIDENCE_ACTION_USE_DEFAULT LOW_CONFIDENCE_ACTION_FAIL"
+        ),
         "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED OPERATING_POINT_SEQUENTIAL",
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
         "DiarizationConfig.Mode": "MODE_CHANNEL",

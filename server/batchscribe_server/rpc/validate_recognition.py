@@ -15,6 +15,8 @@ MAX_MODEL_NAME_CHARS = 255
 MAX_PROMPT_CHARS = 2_000
 MAX_HOTWORDS = 200
 MAX_HOTWORD_CHARS = 100
+MAX_CANDIDATE_LANGUAGES = 20
+MAX_OFFSET_MS = 30 * 86_400_000
 MAX_TEMPERATURES = 10
 MAX_BEAM_SIZE = 10
 MAX_CHANNEL_LABEL_CHARS = 64
@@ -26,11 +28,10 @@ _BY_CHANNEL = frozenset({pb.DiarizationConfig.MODE_CHANNEL, pb.DiarizationConfig
 
 def check_recognition(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
     """Note what is wrong with the values of the fields that are honoured."""
-    if config.language and whisper_language(config.language) is None:
-        violations.add(
-            f"{path}.language",
-            f'{shown(config.language)} is no language that can be transcribed; write "en"',
-        )
+    if config.language:
+        _check_language(config.language, f"{path}.language", violations)
+    _check_detection(config, path, violations)
+    _check_offsets(config, path, violations)
     if len(config.model) > MAX_MODEL_NAME_CHARS:
         violations.add(f"{path}.model", f"is longer than {MAX_MODEL_NAME_CHARS} characters")
     if len(config.initial_prompt) > MAX_PROMPT_CHARS:
@@ -55,6 +56,42 @@ def check_duration(message: Duration, max_ms: int, path: str, violations: Violat
     """Check a duration from 0 to `max_ms`; unset passes."""
     if not 0 <= duration_ms(message) <= max_ms or message.nanos < 0:
         violations.add(path, f"must be from 0 to {max_ms / 1_000:g} seconds")
+
+
+def _check_detection(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
+    detects = not config.language
+    for field in ("candidate_languages", "language_confidence_threshold", "low_confidence_action", "default_language"):
+        if getattr(config, field) and not detects:
+            violations.add(f"{path}.{field}", "is for a language that is detected, and `language` names it")
+    if len(config.candidate_languages) > MAX_CANDIDATE_LANGUAGES:
+        violations.add(f"{path}.candidate_languages", f"at most {MAX_CANDIDATE_LANGUAGES} are taken")
+        return
+    for index, tag in enumerate(config.candidate_languages):
+        _check_language(tag, f"{path}.candidate_languages[{index}]", violations)
+    if config.default_language:
+        _check_language(config.default_language, f"{path}.default_language", violations)
+    if not 0 <= config.language_confidence_threshold <= 1:
+        violations.add(f"{path}.language_confidence_threshold", "must be from 0 to 1")
+    takes_default = config.low_confidence_action == pb.LOW_CONFIDENCE_ACTION_USE_DEFAULT
+    if takes_default and not config.default_language:
+        violations.add(f"{path}.default_language", "is required for LOW_CONFIDENCE_ACTION_USE_DEFAULT")
+    if config.default_language and not takes_default:
+        violations.add(f"{path}.default_language", "is for LOW_CONFIDENCE_ACTION_USE_DEFAULT alone")
+    needs_threshold = takes_default or config.low_confidence_action == pb.LOW_CONFIDENCE_ACTION_FAIL
+    if needs_threshold and not config.language_confidence_threshold:
+        violations.add(f"{path}.language_confidence_threshold", "is required for this low_confidence_action")
+
+
+def _check_language(tag: str, path: str, violations: Violations) -> None:
+    if whisper_language(tag) is None:
+        violations.add(path, f'{shown(tag)} is no language that can be transcribed; write "en"')
+
+
+def _check_offsets(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
+    check_duration(config.start_offset, MAX_OFFSET_MS, f"{path}.start_offset", violations)
+    check_duration(config.end_offset, MAX_OFFSET_MS, f"{path}.end_offset", violations)
+    if config.HasField("end_offset") and duration_ms(config.end_offset) <= duration_ms(config.start_offset):
+        violations.add(f"{path}.end_offset", "must be later than start_offset")
 
 
 def _check_hotwords(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
@@ -107,7 +144,21 @@ def _refuse_without_voice_activity(vad: pb.VoiceActivityConfig, path: str, viola
         )
 
 
+_DECODING_BOUNDS = {
+    "length_penalty": (0.0, 2.0),
+    "repetition_penalty": (1.0, 10.0),
+    "no_repeat_ngram_size": (0, 100),
+    "compression_ratio_threshold": (1.0, 100.0),
+    "log_prob_threshold": (-100.0, 0.0),
+    "no_speech_threshold": (0.0, 1.0),
+}
+
+
 def _check_decoding(decoding: pb.DecodingConfig, path: str, violations: Violations) -> None:
+    for field, value in decoding.ListFields():
+        low, high = _DECODING_BOUNDS.get(field.name, (None, None))
+        if low is not None and not low <= value <= high:
+            violations.add(f"{path}.{field.name}", f"must be from {low:g} to {high:g}")
     if not 0 <= decoding.beam_size <= MAX_BEAM_SIZE:
         violations.add(f"{path}.beam_size", f"must be from 1 to {MAX_BEAM_SIZE}, or 0 for the operating point's")
     if len(decoding.temperatures) > MAX_TEMPERATURES:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.recognition import LanguageDetection, UnsureLanguage
 from batchscribe_server.domain.transcript import DetectedLanguage
 from batchscribe_server.operations.transcriber import TranscriptionRequest
 from batchscribe_server.transcriber.slots import GUARANTEED
@@ -20,6 +22,19 @@ def known_language(request: TranscriptionRequest) -> DetectedLanguage | None:
     return DetectedLanguage(known, 1.0) if known else None
 
 
+def believed(found: DetectedLanguage, detection: LanguageDetection) -> DetectedLanguage:
+    """The language to go on with where `found` may be unsure. Raises JobFailure LANGUAGE_UNSURE."""
+    if found.confidence >= detection.threshold or detection.unsure is UnsureLanguage.USE:
+        return found
+    if detection.unsure is UnsureLanguage.USE_DEFAULT:
+        return DetectedLanguage(detection.default, 1.0)
+    raise JobFailure(
+        Reason.LANGUAGE_UNSURE,
+        f"The language could not be told: it seems to be {found.code!r} with a probability of {found.confidence:.2f}, "
+        f"below the threshold of {detection.threshold:g}. Name the language, or its candidates.",
+    )
+
+
 class LanguageFinder:
     """Sums the candidates of a file's first segments, weighted by their lengths.
 
@@ -27,8 +42,9 @@ class LanguageFinder:
     slots are kept until the language is known.
     """
 
-    def __init__(self, fallback: str) -> None:
+    def __init__(self, fallback: str, detection: LanguageDetection) -> None:
         self._fallback = fallback
+        self._detection = detection
         self._weights: defaultdict[str, float] = defaultdict(float)
         self._total_s = 0.0
         self.votes = 0
@@ -48,9 +64,14 @@ class LanguageFinder:
             self._weights[language] += probability * length_s
 
     def decide(self, *, more: bool) -> DetectedLanguage | None:
-        """The language, or None while further segments should be asked and, as `more` says, may be."""
-        best, weight = max(self._weights.items(), key=lambda item: item[1], default=(self._fallback, 0.0))
-        confidence = min(1.0, weight / self._total_s) if self._total_s else 0.0
-        if more and confidence < SURE and self.votes < GUARANTEED:
+        """The language, or None while further segments should be asked and, as `more` says, may be.
+
+        Raises JobFailure LANGUAGE_UNSURE where the client wants it so; silence is in the language of the fallback.
+        """
+        if not self._total_s:
+            return None if more and self.votes < GUARANTEED else DetectedLanguage(self._fallback, 0.0)
+        best, weight = max(self._weights.items(), key=lambda item: item[1])
+        found = DetectedLanguage(best, min(1.0, weight / self._total_s))
+        if more and found.confidence < max(SURE, self._detection.threshold) and self.votes < GUARANTEED:
             return None
-        return DetectedLanguage(best, confidence)
+        return believed(found, self._detection)

@@ -183,6 +183,8 @@ class LocalTranscriber:
             submitted_s=self._clock(),
             cancelled=session.closed,
             party=session.party,
+            start_ms=request.config.start_offset_ms,
+            end_ms=request.config.end_offset_ms,
             separate_channels=request.config.separates_channels,
         )
         self._sessions.add(session)

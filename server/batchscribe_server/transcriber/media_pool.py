@@ -195,6 +195,8 @@ class MediaRun:
                     first_segment=self._task.sink.next_index,
                     max_duration_ms=self._task.max_duration_ms,
                     file_name=self._task.file_name,
+                    start_ms=self._task.start_ms,
+                    end_ms=self._task.end_ms,
                     separate_channels=self._task.separate_channels,
                 )
             )

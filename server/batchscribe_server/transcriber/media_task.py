@@ -68,6 +68,8 @@ class MediaTask:
     submitted_s: float
     cancelled: asyncio.Future[None]
     party: Party = NOBODY
+    start_ms: int = 0
+    end_ms: int = 0
     separate_channels: bool = False
     crashes: int = 0
 

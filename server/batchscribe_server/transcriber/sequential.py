@@ -46,7 +46,7 @@ from batchscribe_server.operations.transcriber import (
     Transcription,
     TranscriptionRequest,
 )
-from batchscribe_server.transcriber.language import known_language
+from batchscribe_server.transcriber.language import believed, known_language
 from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow
 from batchscribe_server.transcriber.session import SegmentQueue
@@ -106,9 +106,10 @@ class SequentialSession:
         self._blocks: deque[_Block] = deque()
         self._received = 0
         self._given = request.first_segment
+        # Where the present recording or stretch of speech began.
+        self._origin_sample = request.config.start_offset_ms // FRAME_MS * FRAME_SAMPLES
         # Where an earlier run ended: what lies before was stored, and its text is no context any more.
-        self._resume_sample = request.resume_at_ms // FRAME_MS * FRAME_SAMPLES
-        self._origin_sample = 0  # where the present recording or stretch of speech began
+        self._resume_sample = max(self._origin_sample, request.resume_at_ms // FRAME_MS * FRAME_SAMPLES)
         self._next_sample = self._resume_sample  # where the next window begins
         self._context: Context | None = None
         self._searched_ms = 0
@@ -196,7 +197,14 @@ class SequentialSession:
         self._in_engine = False
         if self._language is None:
             confidence = result.language_candidates[0][1] if result.language_candidates else 1.0
-            self._language = DetectedLanguage(result.language, confidence)
+            try:
+                self._language = believed(DetectedLanguage(result.language, confidence), self._request.config.detection)
+            except JobFailure as failure:
+                self.fail(failure)
+                return
+            if self._language.code != result.language:
+                self._go_on()  # with the same window
+                return
         for passage in result.passages:
             heard = self._in_file_time(passage, self._language, probability(result.avg_log_prob))
             self._searched_ms = max(self._searched_ms, heard.end_ms)

@@ -74,7 +74,9 @@ class Session:
         self._segment_ids = segment_ids
         languages = request.model.languages
         self._language = known_language(request)
-        self._finder = LanguageFinder(fallback="en" if not languages or "en" in languages else languages[0])
+        detection = request.config.detection
+        fallback = "en" if not languages or "en" in languages else languages[0]
+        self._finder = LanguageFinder(detection.default or next(iter(detection.candidates), fallback), detection)
         self._asked = 0  # segments sent for detection
         self._held: deque[QueuedSegment] = deque()  # wait for the language
         self._undecided: list[tuple[QueuedSegment, SegmentResult]] = []  # heard before the language was known
@@ -204,7 +206,12 @@ class Session:
             return
         unanswered = self._asked - self._finder.votes
         more = unanswered > 0 or bool(self._held) or self._finished is None
-        if self._finder.votes and (language := self._finder.decide(more=more)):
+        try:
+            language = self._finder.decide(more=more) if self._finder.votes else None
+        except JobFailure as failure:
+            self.fail(failure)
+            return
+        if language is not None:
             self._language = language
             self._settle_undecided(language)
             while self._held:

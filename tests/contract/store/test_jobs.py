@@ -17,6 +17,7 @@ from batchscribe_server.domain.errors import (
 from batchscribe_server.domain.event import StateChanged
 from batchscribe_server.domain.job import Failure, State
 from batchscribe_server.domain.recognition import (
+    Decoding,
     OutputConfig,
     OutputLayout,
     RecognitionConfig,
@@ -56,7 +57,7 @@ async def test_a_job_comes_back_as_it_was_given_with_the_times_of_the_store(stor
             language="de",
             task=Task.TRANSLATE,
             hotwords=("batchscribe",),
-            temperatures=(0.0, 0.2),
+            decoding=Decoding(temperatures=(0.0, 0.2)),
             voice_activity=VoiceActivity(threshold=0.3, min_silence_ms=100),
         ),
         output=OutputConfig(layout=OutputLayout.ADJACENT, formats=(TranscriptFormat.SRT, TranscriptFormat.JSON)),

@@ -199,3 +199,30 @@ def test_more_channels_than_can_be_heard_apart_are_refused(run_task: Callable[..
     assert isinstance(failed, MediaFailed)
     assert failed.reason == "UNSUPPORTED_FORMAT"
     assert "10 channels" in failed.message
+
+
+def test_only_what_lies_between_the_offsets_is_heard(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    path = two_utterances(tmp_path)
+    source = read_wav(path)
+    first = read_wav(spoken(FIRST))
+    start_ms = first.size // 16 + 1_234
+    late = run_task(path, start_ms=start_ms)
+    (segment,) = late.of(SegmentReady)
+    assert segment.start_sample >= start_ms // 10 * 160
+    assert np.array_equal(late.sounds[0], source[segment.start_sample :][: segment.samples])
+    assert late.last.duration_ms == 1000 * source.size // RATE_HZ
+    early = run_task(path, end_ms=start_ms)
+    (segment,) = early.of(SegmentReady)
+    assert np.array_equal(early.sounds[0], source[segment.start_sample :][: segment.samples])
+    assert (early.last.duration_ms, early.last.warning) == (start_ms, "")
+    everything = VoiceActivityOptions(enabled=False, join_s=30.0)
+    part = run_task(path, start_ms=1_000, end_ms=2_500, voice_activity=everything)
+    assert [(s.start_sample, s.samples) for s in part.of(SegmentReady)] == [(16_000, 24_000)]
+    assert np.array_equal(part.sounds[0], source[16_000:40_000])
+
+
+def test_a_start_after_the_end_of_the_file_is_said(run_task: Callable[..., Any], tmp_path: Path) -> None:
+    failed = run_task(two_utterances(tmp_path), start_ms=3_600_000).last
+    assert isinstance(failed, MediaFailed)
+    assert failed.reason == "NO_AUDIO"
+    assert "start_offset" in failed.message

@@ -84,7 +84,7 @@ async def test_manifest_entries_have_their_own_configs(server: Served) -> None:
 
     assert asked["a.wav"].config.hotwords == ("ours",)
     assert asked["b.wav"].config.hotwords == ("theirs",)
-    assert {request.config.beam_size for request in asked.values()} == {3}
+    assert {request.config.decoding.beam_size for request in asked.values()} == {3}
 
 
 async def test_only_display_name_labels_and_priority_are_updated(server: Served) -> None:

@@ -16,7 +16,7 @@ from batchscribe_engine.inference.sequential import transcribe_window
 from batchscribe_engine.inference.whisper import Whisper
 from batchscribe_engine.inference.windows import FULL_WINDOW_FRAMES, WorkSpace
 from batchscribe_engine.messages import InferWindow, WindowResult
-from batchscribe_server.domain.recognition import VoiceActivity
+from batchscribe_server.domain.recognition import Decoding, VoiceActivity
 from batchscribe_server.operations.transcriber import HeardSegment, Transcription
 from tests.sequential_desk import IN_SEQUENCE, STORY, SequentialDesk, blocks, in_sequence
 from tests.speech import read_wav, silence, spoken
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Samples = npt.NDArray[np.int16]
 
 PAUSES_S = (0.3, 1.1, 0.6, 2.4)
-EXACT = replace(IN_SEQUENCE, temperatures=(0.0,))  # no sampling
+EXACT = replace(IN_SEQUENCE, decoding=Decoding(temperatures=(0.0,)))  # no sampling
 
 
 @pytest.fixture(scope="module")

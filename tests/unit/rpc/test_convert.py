@@ -31,6 +31,10 @@ from batchscribe_server.domain.event import (
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.recognition import (
+    Decoding,
+    Diarization,
+    DiarizationMode,
+    LanguageDetection,
     OnConflict,
     OperatingPoint,
     OutputConfig,
@@ -39,6 +43,7 @@ from batchscribe_server.domain.recognition import (
     SubtitleConfig,
     Task,
     TranscriptFormat,
+    UnsureLanguage,
     VoiceActivity,
 )
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment, Word
@@ -78,8 +83,38 @@ configs = st.builds(
     ),
     hotwords=st.lists(texts, max_size=3).map(tuple),
     initial_prompt=texts,
-    beam_size=st.integers(0, 10),
-    temperatures=st.lists(fractions, max_size=3).map(tuple),
+    detection=st.builds(
+        LanguageDetection,
+        candidates=st.lists(st.sampled_from(sorted(WHISPER_LANGUAGES)), unique=True, max_size=3).map(tuple),
+        threshold=fractions,
+        unsure=st.sampled_from(UnsureLanguage),
+        default=st.sampled_from(["", "de"]),
+    ),
+    channel_separation=st.booleans(),
+    diarization=st.one_of(
+        st.none(),
+        st.builds(
+            Diarization,
+            mode=st.sampled_from(DiarizationMode),
+            min_speakers=st.integers(0, 3),
+            max_speakers=st.integers(0, 9),
+            channel_labels=st.lists(texts, max_size=3).map(tuple),
+        ),
+    ),
+    start_offset_ms=st.integers(0, 9_000),
+    end_offset_ms=st.integers(0, 9_000),
+    decoding=st.builds(
+        Decoding,
+        beam_size=st.integers(0, 10),
+        temperatures=st.lists(fractions, max_size=3).map(tuple),
+        length_penalty=st.one_of(st.none(), fractions),
+        repetition_penalty=st.one_of(st.none(), fractions),
+        no_repeat_ngram_size=st.integers(0, 10),
+        compression_ratio_threshold=st.one_of(st.none(), fractions),
+        log_prob_threshold=st.one_of(st.none(), fractions.map(lambda fraction: -fraction)),
+        no_speech_threshold=st.one_of(st.none(), fractions),
+        suppressed_phrases=st.lists(texts, max_size=3).map(tuple),
+    ),
 )
 
 outputs = st.builds(

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.recognition import LanguageDetection, UnsureLanguage
 from batchscribe_server.domain.transcript import DetectedLanguage
 from batchscribe_server.transcriber.language import LanguageFinder
 
 
-def finder() -> LanguageFinder:
-    return LanguageFinder(fallback="en")
+def finder(detection: LanguageDetection | None = None) -> LanguageFinder:
+    return LanguageFinder("en", detection or LanguageDetection())
 
 
 def test_a_sure_first_segment_decides():
@@ -84,3 +86,35 @@ def test_three_votes_always_decide(votes):
     assert language is not None
     assert language.code in {"en", "de", "fr"}
     assert 0.0 <= language.confidence <= 1.0
+
+
+def test_a_threshold_asks_more_segments_than_one_that_would_be_believed():
+    one = finder(LanguageDetection(threshold=0.9))
+    one.vote([("de", 0.8)], 4.0)
+
+    assert one.decide(more=True) is None
+    assert one.decide(more=False) == DetectedLanguage("de", 0.8)
+
+
+def test_below_the_threshold_the_default_is_used():
+    one = finder(LanguageDetection(threshold=0.9, unsure=UnsureLanguage.USE_DEFAULT, default="fr"))
+    one.vote([("de", 0.8)], 4.0)
+
+    assert one.decide(more=False) == DetectedLanguage("fr", 1.0)
+
+
+def test_below_the_threshold_the_file_fails():
+    one = finder(LanguageDetection(threshold=0.9, unsure=UnsureLanguage.FAIL))
+    one.vote([("de", 0.8)], 4.0)
+
+    with pytest.raises(JobFailure) as failed:
+        one.decide(more=False)
+    assert failed.value.reason is Reason.LANGUAGE_UNSURE
+    assert "'de'" in failed.value.message
+
+
+def test_silence_is_not_unsure():
+    one = finder(LanguageDetection(threshold=0.9, unsure=UnsureLanguage.FAIL))
+    one.vote([], 2.0)
+
+    assert one.decide(more=False) == DetectedLanguage("en", 0.0)

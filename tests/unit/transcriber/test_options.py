@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchscribe_engine.messages import VoiceActivityOptions
-from batchscribe_server.domain.recognition import OperatingPoint, RecognitionConfig, VoiceActivity
+from batchscribe_server.domain.recognition import Decoding, OperatingPoint, RecognitionConfig, VoiceActivity
 from batchscribe_server.transcriber.options import decode_options, voice_activity_options
 from tests.sequential_desk import in_sequence
 
@@ -26,7 +26,8 @@ def test_every_option_is_handed_on() -> None:
 )
 def test_the_operating_point_gives_the_beam_unless_the_client_does(point: OperatingPoint, beam_size: int) -> None:
     assert decode_options(in_sequence(config=RecognitionConfig(operating_point=point))).beam_size == beam_size
-    assert decode_options(in_sequence(config=RecognitionConfig(operating_point=point, beam_size=3))).beam_size == 3
+    narrow = RecognitionConfig(operating_point=point, decoding=Decoding(beam_size=3))
+    assert decode_options(in_sequence(config=narrow)).beam_size == 3
 
 
 @pytest.mark.parametrize(
