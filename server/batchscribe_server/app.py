@@ -47,9 +47,9 @@ from batchscribe_server.settings import MetricsSettings, S3Settings, Settings, S
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.s3_options import S3Options
-from batchscribe_server.storage.s3_pool import S3Pool
 from batchscribe_server.storage.seal import FernetSeal, key_of
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.storage.url_rules import UrlOptions
@@ -244,7 +244,7 @@ async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
             shared["az"] = await stack.enter_async_context(_azure_storage(settings, fetched))
         yield StoragesByAccess(
             shared,
-            await stack.enter_async_context(S3Pool(s3_storage)),
+            await stack.enter_async_context(StoragePool(s3_storage)),
             own_s3=_s3_options(storage.s3) if storage.s3.buckets else None,
             profiles={name: _s3_options(profile) for name, profile in storage.profiles.items()},
             client_endpoints=frozenset(endpoint.rstrip("/") for endpoint in storage.client_endpoints),

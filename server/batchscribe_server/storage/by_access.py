@@ -9,8 +9,8 @@ from batchscribe_server.domain.access import Access, Profile, S3Credentials
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.storage.by_scheme import StorageByScheme
+from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
-from batchscribe_server.storage.s3_pool import S3Pool
 
 AWS = "aws"
 ANY_ENDPOINT = "*"
@@ -22,7 +22,7 @@ class StoragesByAccess:
     def __init__(
         self,
         shared: Mapping[str, Storage],
-        s3: S3Pool,
+        s3: StoragePool[S3Options],
         own_s3: S3Options | None,
         profiles: Mapping[str, S3Options],
         client_endpoints: frozenset[str],
