@@ -1,4 +1,4 @@
-"""Connections to object stores of one kind: one client for each way to reach one, shared by all who use it at a time."""
+"""Connections to object stores of one kind: one client for each way to reach one, shared by all who use it."""
 
 from __future__ import annotations
 
