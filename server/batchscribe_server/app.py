@@ -67,6 +67,7 @@ from batchscribe_server.transcriber.media_pool import WorkerLimits
 
 if TYPE_CHECKING:
     from batchscribe_server.storage.s3 import S3Storage
+    from batchscribe_server.storage.urls import UrlStorage
 
 log = structlog.get_logger()
 
@@ -238,8 +239,6 @@ async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
 
     shared: dict[str, Storage] = {"file": FileStorage(FileRoots(settings.file_roots))}
     async with AsyncExitStack() as stack:
-        if storage.https.enabled:
-            shared["https"] = shared["http"] = await stack.enter_async_context(_urls(settings, fetched))
         if storage.azure.containers:
             shared["az"] = await stack.enter_async_context(_azure_storage(settings, fetched))
         yield StoragesByAccess(
@@ -248,6 +247,7 @@ async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
             own_s3=_s3_options(storage.s3) if storage.s3.buckets else None,
             profiles={name: _s3_options(profile) for name, profile in storage.profiles.items()},
             client_endpoints=frozenset(endpoint.rstrip("/") for endpoint in storage.client_endpoints),
+            urls=await stack.enter_async_context(_urls(settings, fetched)) if storage.https.enabled else None,
         )
 
 
@@ -291,7 +291,7 @@ def _seal(settings: Settings) -> FernetSeal:
         raise StartupError(f"the key of the secrets in {path} cannot be used: {error}") from error
 
 
-def _urls(settings: Settings, fetched: FetchedFiles) -> AbstractAsyncContextManager[Storage]:
+def _urls(settings: Settings, fetched: FetchedFiles) -> UrlStorage:
     # Only where it is used: it takes a tenth of a second to load.
     from batchscribe_server.storage.urls import UrlStorage
 

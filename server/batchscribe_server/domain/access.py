@@ -1,4 +1,4 @@
-"""What a batch or a job reaches object stores with: a profile of the server's settings, or the client's credentials."""
+"""What a batch or a job reaches its files with: a profile of the server's settings, or what the client gave."""
 
 from __future__ import annotations
 
@@ -29,7 +29,15 @@ class S3Credentials:
     region: str = ""
 
 
-Access = Profile | S3Credentials
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A URL whose query or request headers are secrets: everywhere else the file is called by `shown_url` of it."""
+
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+Access = Profile | S3Credentials | Fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,7 @@ class StorageAccess:
     @property
     def holds_secrets(self) -> bool:
         """Whether it is to be forgotten once it is not needed any more."""
-        return any(isinstance(access, S3Credentials) for access in (self.input, self.output))
+        return any(access is not None and not isinstance(access, Profile) for access in (self.input, self.output))
 
     def __bool__(self) -> bool:
         return self != StorageAccess()

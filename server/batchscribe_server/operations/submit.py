@@ -23,9 +23,10 @@ MEDIA_PREFIX = "media/"
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a client asks for with one file: a URI or an upload's name, `media/…`."""
+    """What a client asks for with one file: a URI or an upload's name, `media/…`; with `is_fetch` as `Job` has it."""
 
     input_uri: str
+    is_fetch: bool = False
     display_name: str = ""
     reference_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +92,7 @@ class Submit:
             id=job_id or self._new_id(),
             tenant=tenant,
             input_uri=new.input_uri,
+            is_fetch=new.is_fetch,
             relative_path=relative_path,
             display_name=new.display_name,
             reference_id=new.reference_id,

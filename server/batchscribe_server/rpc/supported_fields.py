@@ -52,7 +52,8 @@ SUPPORTED_FIELDS = _fields(
     # resources and what they are made of
     Batch="name display_name reference_id labels priority input output config",
     Job="display_name reference_id labels priority input output config",
-    InputConfig="uri prefix manifest media auth",
+    InputConfig="uri prefix manifest fetch media auth",
+    FetchInput="url headers",
     StorageAuth="s3 profile",
     S3Credentials="endpoint region access_key_id secret_access_key session_token",
     PrefixInput="uri include_globs exclude_globs",

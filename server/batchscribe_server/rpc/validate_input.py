@@ -15,6 +15,7 @@ from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS
 from batchscribe_server.rpc.validate_access import check_access
+from batchscribe_server.rpc.validate_fetch import check_fetch
 from batchscribe_server.rpc.validate_recognition import check_recognition
 from batchscribe_server.rpc.validate_text import check_text
 
@@ -80,7 +81,7 @@ def check_uri(uri: str, path: str, violations: Violations) -> None:
 
 def schemes_of(input: pb.InputConfig) -> frozenset[str]:
     """The schemes of all URIs of an input."""
-    uris = (input.uri, input.prefix.uri, *(entry.uri for entry in input.manifest.files))
+    uris = (input.uri, input.fetch.url, input.prefix.uri, *(entry.uri for entry in input.manifest.files))
     return frozenset(map(scheme_of, uris))
 
 
@@ -106,6 +107,8 @@ def _check_single(input: pb.InputConfig, source: str | None, path: str, violatio
             check_file_uri(input.uri, f"{path}.uri", violations)
         case "media":
             _check_media(input.media, f"{path}.media", violations)
+        case "fetch":
+            check_fetch(input.fetch, f"{path}.fetch", violations)
         case None:
             violations.add(path, "is required: name a source, `uri` or `media` or another")
         case _:

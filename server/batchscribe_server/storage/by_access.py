@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from batchscribe_server.domain.access import Access, Profile, S3Credentials
+from batchscribe_server.domain.access import Access, Fetch, Profile, S3Credentials
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.storage.by_scheme import StorageByScheme
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
 
+if TYPE_CHECKING:
+    from batchscribe_server.storage.urls import UrlStorage
+
 AWS = "aws"
 ANY_ENDPOINT = "*"
 
 
 class StoragesByAccess:
-    """Files and URLs are the same for all; which `s3://` is reached, and as whom, goes by the access."""
+    """Files are the same for all; which `s3://` is reached, and as whom, and with which headers a URL, goes by the
+    access.
+    """
 
     def __init__(
         self,
@@ -26,11 +32,13 @@ class StoragesByAccess:
         own_s3: S3Options | None,
         profiles: Mapping[str, S3Options],
         client_endpoints: frozenset[str],
+        urls: UrlStorage | None = None,
     ) -> None:
         """`shared` are storages by their schemes; `client_endpoints` those that clients' credentials may name: URLs,
-        `AWS`, or `ANY_ENDPOINT`.
+        `AWS`, or `ANY_ENDPOINT`. Without `urls` there are none.
         """
-        self._shared = shared
+        self._shared: Mapping[str, Storage] = {**shared, "https": urls, "http": urls} if urls else shared
+        self._urls = urls
         self._s3 = s3
         self._own_s3 = own_s3
         self._profiles = profiles
@@ -39,12 +47,13 @@ class StoragesByAccess:
     @asynccontextmanager
     async def opened(self, access: Access | None) -> AsyncIterator[Storage]:
         """Storage by URI, with this access to object stores."""
-        options = self._options(access)
-        if options is None:
-            yield StorageByScheme(self._shared)
-            return
-        async with self._s3.opened(options) as objects:
-            yield StorageByScheme({**self._shared, "s3": objects})
+        async with AsyncExitStack() as stack:
+            storages = dict(self._shared)
+            if isinstance(access, Fetch) and self._urls is not None:
+                storages["https"] = storages["http"] = self._urls.for_fetch(access)
+            if (options := self._options(access)) is not None:
+                storages["s3"] = await stack.enter_async_context(self._s3.opened(options))
+            yield StorageByScheme(storages)
 
     def check_access(self, access: Access) -> None:
         """Raises PathNotAllowedError for a profile that there is not, and an endpoint that is not allowed."""
@@ -63,7 +72,7 @@ class StoragesByAccess:
 
     def _options(self, access: Access | None) -> S3Options | None:
         match access:
-            case None:
+            case None | Fetch():
                 return self._own_s3
             case Profile(name):
                 try:
