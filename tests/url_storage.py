@@ -37,10 +37,11 @@ async def storage_of(
     *,
     max_size_bytes: int = 0,
     max_total_bytes: int = 100 * 1024**2,
+    max_fetch_s: float = 0.0,
     pauses: Pauses | None = None,
 ) -> AsyncIterator[UrlStorage]:
     """A storage that leaves no file behind."""
-    fetched = FetchedFiles(folder / "fetched", max_total_bytes)
+    fetched = FetchedFiles(folder / "fetched", max_total_bytes, max_fetch_s)
     await fetched.start()
     sleep = pauses or Pauses()
     async with UrlStorage(options, fetched, max_size_bytes=max_size_bytes, sleep=sleep) as opened:

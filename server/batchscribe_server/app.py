@@ -228,7 +228,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
 @asynccontextmanager
 async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
     storage = settings.storage
-    fetched = FetchedFiles(settings.data_dir / "fetched", storage.max_fetched_bytes)
+    fetched = FetchedFiles(settings.data_dir / "fetched", storage.max_fetched_bytes, storage.max_fetch_s)
     await fetched.start()
 
     def s3_storage(options: S3Options) -> S3Storage:
