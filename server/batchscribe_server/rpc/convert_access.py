@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchscribe.v1 import storage_pb2 as pb
-from batchscribe_server.domain.access import Access, Fetch, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import Access, AzureCredentials, Fetch, Profile, S3Credentials, StorageAccess
 from batchscribe_server.domain.url import shown_url
 
 
@@ -34,6 +34,12 @@ def _access(auth: pb.StorageAuth) -> Access | None:
                 session_token=given.session_token,
                 endpoint=given.endpoint,
                 region=given.region,
+            )
+        case "azure":
+            return AzureCredentials(
+                account_url=auth.azure.account_url.rstrip("/"),
+                account_key=auth.azure.account_key,
+                sas_token=auth.azure.sas_token.removeprefix("?"),
             )
         case _:
             return None

@@ -8,6 +8,7 @@ from collections import Counter
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.url import is_url
+from batchscribe_server.rpc.sas_urls import SAS_ADVICE, is_container_sas_url
 
 MAX_URL_CHARS = 4_096
 MAX_HEADERS = 50
@@ -40,6 +41,8 @@ def check_fetch(fetch: pb.FetchInput, path: str, violations: Violations) -> None
         violations.add(f"{path}.url", f"is longer than {MAX_URL_CHARS} characters")
     elif not is_url(fetch.url) or not fetch.url.partition(":")[2].startswith("//"):
         violations.add(f"{path}.url", "is not a URL: https://host/file")
+    elif is_container_sas_url(fetch.url):
+        violations.add(f"{path}.url", SAS_ADVICE)
     _check_headers(dict(fetch.headers), f"{path}.headers", violations)
 
 

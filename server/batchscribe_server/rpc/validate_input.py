@@ -13,6 +13,7 @@ from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.url import is_url
 from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
+from batchscribe_server.rpc.sas_urls import SAS_ADVICE, is_container_sas_url, is_sas_url
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS
 from batchscribe_server.rpc.validate_access import check_access
 from batchscribe_server.rpc.validate_fetch import check_fetch
@@ -59,6 +60,8 @@ def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) 
 def check_file_uri(uri: str, path: str, violations: Violations) -> None:
     """Check the URI of one file to read; whether it may be used is for the storage to say."""
     if is_url(uri) and uri.partition(":")[2].startswith("//") and len(uri) <= MAX_URI_CHARS:
+        if is_container_sas_url(uri):
+            violations.add(path, SAS_ADVICE)
         return
     check_uri(uri, path, violations)
 
@@ -74,7 +77,8 @@ def check_uri(uri: str, path: str, violations: Violations) -> None:
         violations.add(path, f"{shown(uri)} is not a URI; write {_FOR_EXAMPLE}")
     elif is_url(uri):
         # A URL is never repeated here: its query may be a secret.
-        violations.add(path, "is a URL, of which one file can be read but nothing listed or written: https://host/file")
+        readable = "is a URL, of which one file can be read but nothing listed or written: https://host/file"
+        violations.add(path, SAS_ADVICE if is_sas_url(uri) else readable)
     elif scheme[1].lower() not in _SCHEMES or not uri[len(scheme[0]) :].startswith("//"):
         violations.add(path, f"{shown(uri)} has no scheme that this server knows; write {_FOR_EXAMPLE}")
 

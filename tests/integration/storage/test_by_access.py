@@ -79,7 +79,7 @@ async def test_a_clients_credentials_are_its_own(storages: StoragesByAccess, end
 
 async def test_a_profile_that_is_gone_is_the_end_of_what_needs_it(storages: StoragesByAccess) -> None:
     with pytest.raises(PathNotAllowedError):
-        storages.check_access(Profile("gone"))
+        storages.check_access(Profile("gone"), [URI])
     with pytest.raises(JobFailure) as failure:
         async with storages.opened(Profile("gone")):
             pass
@@ -107,10 +107,10 @@ def test_only_allowed_endpoints_are_reached_with_credentials_of_clients(
     storages = StoragesByAccess({}, StoragePool(none), None, {}, frozenset(allowed))
     access = S3Credentials("AKIA", "secret", endpoint=endpoint)
     if passes:
-        storages.check_access(access)
+        storages.check_access(access, [URI])
         return
     with pytest.raises(PathNotAllowedError) as refused:
-        storages.check_access(access)
+        storages.check_access(access, [URI])
     assert "secret" not in refused.value.message
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from batchscribe_server.domain.access import Fetch, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import AzureCredentials, Fetch, Profile, S3Credentials, StorageAccess
 from batchscribe_server.operations.access import SealBrokenError
 from batchscribe_server.storage.seal import FernetSeal, key_of
 
@@ -20,6 +20,7 @@ ACCESSES = [
     StorageAccess(None, OWN),
     StorageAccess(Profile("calls"), None),
     StorageAccess(FETCH, None),
+    StorageAccess(AzureCredentials("https://spoken.blob.core.windows.net", sas_token="sv=1&sig=2"), OWN),
 ]
 
 
