@@ -35,9 +35,9 @@ from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.objects import FOUND_AT_ONCE
+from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.s3 import S3Storage
 from batchscribe_server.storage.s3_options import S3Options
-from batchscribe_server.storage.s3_pool import S3Pool
 from batchscribe_server.storage.seal import FernetSeal
 from batchscribe_server.store.store import SqlStore
 from benchmarks import machine
@@ -151,7 +151,7 @@ async def _scanned(endpoint: str, folder: Path, number: int, objects: int) -> tu
     fetched = FetchedFiles(folder / "fetched", 1)
     async with (
         SqlStore.open(f"sqlite:///{folder / f'scan-{number}.db'}", wakeups) as store,
-        S3Pool(lambda chosen: S3Storage(chosen, fetched)) as pool,
+        StoragePool(lambda chosen: S3Storage(chosen, fetched)) as pool,
     ):
         storages = StoragesByAccess({}, pool, options, {}, frozenset())
         reach = ReachStorages(store, storages, FernetSeal([Fernet.generate_key().decode()]))

@@ -29,8 +29,8 @@ from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
-from batchscribe_server.storage.s3_pool import S3Pool
 from batchscribe_server.storage.seal import FernetSeal
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.store.store import SqlStore
@@ -117,7 +117,7 @@ async def in_process_service(
     wakeups = Wakeups()
     transcriber = transcriber or ScriptedTranscriber()
     storages = StoragesByAccess(
-        {"file": FileStorage(FileRoots([folder]))}, S3Pool(no_s3), None, profiles={}, client_endpoints=frozenset()
+        {"file": FileStorage(FileRoots([folder]))}, StoragePool(no_s3), None, profiles={}, client_endpoints=frozenset()
     )
     uploads = DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
     models = AnyModel(model)

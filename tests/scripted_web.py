@@ -29,13 +29,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `cut_after` breaks the connection after so many bytes of the body; chunked has no Content-Length."""
+    """An answer. `cut_after` breaks the connection after so many bytes of the body, `held_after` sends no more for as
+    long as somebody waits; chunked has no Content-Length.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     chunked: bool = False
     cut_after: int | None = None
+    held_after: int | None = None
 
 
 Script = Callable[[Asked], Reply]
@@ -81,10 +84,13 @@ class ScriptedWeb:
         headers = {"Date": formatdate(usegmt=True), **length, "Connection": "close", **reply.headers}
         lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        body = reply.body[: reply.cut_after]
+        body = reply.body[: reply.cut_after if reply.held_after is None else reply.held_after]
         for piece in (body[start : start + 65536] for start in range(0, len(body), 65536)):
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.chunked else piece)
             await writer.drain()
+        if reply.held_after is not None:
+            await writer.drain()
+            await reader.read()
         if reply.chunked and reply.cut_after is None:
             writer.write(b"0\r\n\r\n")
         await writer.drain()

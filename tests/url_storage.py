@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -36,15 +36,15 @@ async def storage_of(
     options: UrlOptions = OPEN,
     *,
     max_size_bytes: int = 0,
-    headers: Mapping[str, str] | None = None,
     max_total_bytes: int = 100 * 1024**2,
+    max_fetch_s: float = 0.0,
     pauses: Pauses | None = None,
 ) -> AsyncIterator[UrlStorage]:
     """A storage that leaves no file behind."""
-    fetched = FetchedFiles(folder / "fetched", max_total_bytes)
+    fetched = FetchedFiles(folder / "fetched", max_total_bytes, max_fetch_s)
     await fetched.start()
     sleep = pauses or Pauses()
-    async with UrlStorage(options, fetched, max_size_bytes=max_size_bytes, headers=headers, sleep=sleep) as opened:
+    async with UrlStorage(options, fetched, max_size_bytes=max_size_bytes, sleep=sleep) as opened:
         yield opened
     assert list((folder / "fetched").iterdir()) == []
 

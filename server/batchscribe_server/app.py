@@ -8,9 +8,10 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -43,13 +44,23 @@ from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
-from batchscribe_server.settings import MetricsSettings, S3Settings, Settings, SettingsFileError, load_settings
+from batchscribe_server.settings import (
+    AzureSettings,
+    MetricsSettings,
+    S3Settings,
+    Settings,
+    SettingsFileError,
+    StorageSettings,
+    load_settings,
+)
+from batchscribe_server.storage.azure_accounts import AzureAccounts
+from batchscribe_server.storage.azure_options import AzureOptions
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.s3_options import S3Options
-from batchscribe_server.storage.s3_pool import S3Pool
 from batchscribe_server.storage.seal import FernetSeal, key_of
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.storage.url_rules import UrlOptions
@@ -66,7 +77,9 @@ from batchscribe_server.transcriber.local import LocalTranscriber, TranscriberCo
 from batchscribe_server.transcriber.media_pool import WorkerLimits
 
 if TYPE_CHECKING:
+    from batchscribe_server.storage.azure_blob import AzureStorage
     from batchscribe_server.storage.s3 import S3Storage
+    from batchscribe_server.storage.urls import UrlStorage
 
 log = structlog.get_logger()
 
@@ -227,7 +240,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
 @asynccontextmanager
 async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
     storage = settings.storage
-    fetched = FetchedFiles(settings.data_dir / "fetched", storage.max_fetched_bytes)
+    fetched = FetchedFiles(settings.data_dir / "fetched", storage.max_fetched_bytes, storage.max_fetch_s)
     await fetched.start()
 
     def s3_storage(options: S3Options) -> S3Storage:
@@ -238,16 +251,14 @@ async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
 
     shared: dict[str, Storage] = {"file": FileStorage(FileRoots(settings.file_roots))}
     async with AsyncExitStack() as stack:
-        if storage.https.enabled:
-            shared["https"] = shared["http"] = await stack.enter_async_context(_urls(settings, fetched))
-        if storage.azure.containers:
-            shared["az"] = await stack.enter_async_context(_azure_storage(settings, fetched))
         yield StoragesByAccess(
             shared,
-            await stack.enter_async_context(S3Pool(s3_storage)),
+            await stack.enter_async_context(StoragePool(s3_storage)),
             own_s3=_s3_options(storage.s3) if storage.s3.buckets else None,
             profiles={name: _s3_options(profile) for name, profile in storage.profiles.items()},
-            client_endpoints=frozenset(endpoint.rstrip("/") for endpoint in storage.client_endpoints),
+            client_endpoints=_client_endpoints(storage),
+            urls=await stack.enter_async_context(_urls(settings, fetched)) if storage.https.enabled else None,
+            azure=await _azure_accounts(settings, fetched, stack),
         )
 
 
@@ -263,23 +274,47 @@ def _s3_options(settings: S3Settings) -> S3Options:
     )
 
 
-def _azure_storage(settings: Settings, fetched: FetchedFiles) -> AbstractAsyncContextManager[Storage]:
-    try:
-        from batchscribe_server.storage.azure_blob import AzureOptions, AzureStorage
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "azure":
-            raise
-        raise StartupError(
-            "storage.azure names containers, but Azure's library is not installed: install batchscribe[azure]"
-        ) from error
-    azure = settings.storage.azure
-    options = AzureOptions(
-        containers=frozenset(azure.containers),
-        account_url=azure.account_url,
-        account_key=azure.account_key.get_secret_value(),
-        sas_token=azure.sas_token.get_secret_value(),
+async def _azure_accounts(settings: Settings, fetched: FetchedFiles, stack: AsyncExitStack) -> AzureAccounts:
+    storage = settings.storage
+    if not _is_azure_installed():
+        if any(azure.containers for azure in (storage.azure, *storage.azure_profiles.values())):
+            raise StartupError(
+                "the settings name containers of Azure, but its library is not installed: install batchscribe[azure]"
+            )
+        return AzureAccounts()
+
+    def azure_storage(options: AzureOptions) -> AzureStorage:
+        # Only where it is used, as for S3.
+        from batchscribe_server.storage.azure_blob import AzureStorage
+
+        return AzureStorage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
+
+    return AzureAccounts(
+        await stack.enter_async_context(StoragePool(azure_storage)),
+        own=_azure_options(storage.azure) if storage.azure.containers else None,
+        profiles={name: _azure_options(profile) for name, profile in storage.azure_profiles.items()},
+        client_endpoints=_client_endpoints(storage),
     )
-    return AzureStorage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
+
+
+def _azure_options(settings: AzureSettings) -> AzureOptions:
+    return AzureOptions(
+        containers=frozenset(settings.containers),
+        account_url=settings.account_url,
+        account_key=settings.account_key.get_secret_value(),
+        sas_token=settings.sas_token.get_secret_value(),
+    )
+
+
+def _is_azure_installed() -> bool:
+    try:
+        return find_spec("azure.storage.blob") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _client_endpoints(settings: StorageSettings) -> frozenset[str]:
+    return frozenset(endpoint.rstrip("/") for endpoint in settings.client_endpoints)
 
 
 def _seal(settings: Settings) -> FernetSeal:
@@ -291,7 +326,7 @@ def _seal(settings: Settings) -> FernetSeal:
         raise StartupError(f"the key of the secrets in {path} cannot be used: {error}") from error
 
 
-def _urls(settings: Settings, fetched: FetchedFiles) -> AbstractAsyncContextManager[Storage]:
+def _urls(settings: Settings, fetched: FetchedFiles) -> UrlStorage:
     # Only where it is used: it takes a tenth of a second to load.
     from batchscribe_server.storage.urls import UrlStorage
 

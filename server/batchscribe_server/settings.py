@@ -187,18 +187,22 @@ class HttpsSettings(_Group):
 
 
 class StorageSettings(_Group):
-    """Object stores and URLs, and how much disk their files take that are being worked on.
+    """Object stores and URLs, how much disk their files take that are being worked on, and how long one may take to
+    arrive, 0 for no limit.
 
-    `s3` is reached by requests that say nothing else, a profile by those that name it. `client_endpoints` are those
-    that credentials in requests may name: URLs, "aws", or "*" for any.
+    `s3` and `azure` are reached by requests that say nothing else, a profile by those that name it; one of each kind
+    may have the same name. `client_endpoints` are those that credentials in requests may name: URLs, "aws", "azure", or
+    "*" for any.
     """
 
     s3: S3Settings = S3Settings()
     profiles: dict[str, S3Settings] = {}
-    client_endpoints: tuple[str, ...] = ("aws",)
+    client_endpoints: tuple[str, ...] = ("aws", "azure")
     azure: AzureSettings = AzureSettings()
+    azure_profiles: dict[str, AzureSettings] = {}
     https: HttpsSettings = HttpsSettings()
     max_fetched_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
+    max_fetch_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4 * 3600.0
 
 
 class SecretsSettings(_Group):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,11 +17,13 @@ import pytest
 
 from tests.many_files import UTTERANCES, words
 from tests.running_server import BATCHSCRIBE, RunningServer, running_server
+from tests.scripted_web import Asked, Reply, Script, scripted_web
 from tests.speech import spoken
 
 pytestmark = pytest.mark.timeout(180)
 
 TEXT = UTTERANCES[2]
+BEARER = "Bearer s3cr3t"
 SECRET = "X-Signature=s3cr3t"
 LOOPBACK_TOO = {"BATCHSCRIBE_STORAGE__HTTPS__HTTP": "true", "BATCHSCRIBE_STORAGE__HTTPS__PRIVATE_ADDRESSES": "true"}
 
@@ -45,6 +48,23 @@ def web_server(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def scripted_web_server(script: Script) -> Iterator[str]:
+    """The URL of a scripted server on a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    started = scripted_web(script)
+    try:
+        web = asyncio.run_coroutine_threadsafe(started.__aenter__(), loop).result()
+        yield web.url("")
+        asyncio.run_coroutine_threadsafe(started.__aexit__(None, None, None), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def batchscribe(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -85,6 +105,53 @@ def test_urls_become_transcripts_and_their_queries_stay_where_they_are(tmp_path:
         again = batchscribe(server, "batch", "submit", urls[0], "--output", f"{out.as_uri()}/one/", "--watch")
         assert again.returncode == 0, again.stderr  # a URL is one file: there is nothing below it to list
         assert {path.name for path in (out / "one").iterdir()} == {"a b#.wav.json"}
+
+
+@pytest.mark.slow
+def test_a_url_is_fetched_with_the_clients_headers_and_they_stay_where_they_are(tmp_path: Path) -> None:
+    sound = spoken(TEXT).read_bytes()
+
+    def script(asked: Asked) -> Reply:
+        whole = asked.target == f"/calls/a.wav?{SECRET}" and asked.headers.get("authorization") == BEARER
+        return Reply(body=sound) if whole else Reply(401)
+
+    headers = tmp_path / "headers.txt"
+    headers.write_text(f"Authorization: {BEARER}\n")
+    with (
+        scripted_web_server(script) as origin,
+        running_server(tmp_path, "--model=tiny.en", "--log-level=debug", **LOOPBACK_TOO) as server,
+    ):
+        url = f"{origin}/calls/a.wav?{SECRET}"
+        fetch = (url, "--header", f"@{headers}", "--output", f"{(tmp_path / 'out').as_uri()}/", "--format", "json")
+        done = [
+            batchscribe(server, "batch", "submit", *fetch, "--id", "fetch-batch", "--watch", "--json"),
+            batchscribe(server, "job", "submit", *fetch, "--id", "fetch-job", "--watch", "--json"),
+            batchscribe(server, "transcribe", url, "--header", f"Authorization: {BEARER}"),
+        ]
+        assert [each.returncode for each in done] == [0, 0, 0], [each.stderr for each in done]
+        assert words(done[2].stdout) == words(TEXT)
+        without = batchscribe(
+            server, "job", "submit", *fetch[:1], "--header", "X-Own: 1", "--id", "fetch-none", "--watch"
+        )
+        assert "401" in without.stderr
+        shown = {
+            name: json.loads(batchscribe(server, *name.split("/"), "--json").stdout.splitlines()[0])
+            for name in ("job/get/fetch-job", "job/get/fetch-none", "batch/get/fetch-batch", "batch/jobs/fetch-batch")
+        }
+        for resource in shown.values():
+            assert resource["input"] == {"fetch": {"url": f"{origin}/calls/a.wav"}}
+        assert shown["job/get/fetch-job"]["input_uri"] == f"{origin}/calls/a.wav"
+        retried = batchscribe(server, "job", "retry", "fetch-none")
+        assert "CREDENTIALS_DELETED" in retried.stderr
+
+        refused = batchscribe(server, "job", "submit", url, "--header", "Host: s3cr3t")
+        assert "job.input.fetch.headers[Host]" in " ".join(refused.stderr.split())
+
+        told = [each.stdout + each.stderr for each in [*done, without, retried, refused]]
+        written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path != headers]
+        assert not any("s3cr3t" in text for text in [*told, server.log.read_text(), json.dumps(shown)])
+        assert not any(b"s3cr3t" in data for data in written)
+        assert any(b"fetch-job" in data for data in written)
 
 
 def test_addresses_that_are_not_public_are_refused_unless_the_operator_allows_them(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self, Unpack
@@ -111,6 +111,7 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls):
         source: UploadSource | Media,
         *,
         timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
         config: RecognitionConfig | None = None,
         on_upload: UploadProgress | None = None,
         **options: Unpack[RecognitionOptions],
@@ -120,7 +121,7 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls):
         Raises JobFailedError with the reason, JobCancelledError, and WaitTimeoutError after `timeout_s`, counted from
         when the job was submitted; the job goes on then.
         """
-        job = await self.submit(source, config=config, on_upload=on_upload, **options)
+        job = await self.submit(source, headers=headers, config=config, on_upload=on_upload, **options)
         segments: dict[int, Segment] = {}
         try:
             async with asyncio.timeout(timeout_s), aclosing(self.watch_job(job.name)) as events:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+
+from batchscribe.v1.storage_pb2 import FetchInput, InputConfig
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -17,6 +20,15 @@ def is_uri(text: str) -> bool:
 def is_web_url(text: str) -> bool:
     """Whether this names a file on a web server, below which nothing can be listed."""
     return text.lower().startswith(("https://", "http://"))
+
+
+def input_of(uri: str, headers: Mapping[str, str]) -> InputConfig:
+    """One file by its URI, fetched with these headers if any. Raises ValueError for headers without a URL."""
+    if not headers:
+        return InputConfig(uri=uri)
+    if not is_web_url(uri):
+        raise ValueError(f"{uri}: headers are for https:// URLs alone")
+    return InputConfig(fetch=FetchInput(url=uri, headers=headers))
 
 
 def uri_of(location: str | os.PathLike[str]) -> str:

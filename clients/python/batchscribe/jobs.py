@@ -13,7 +13,7 @@ import grpc
 from batchscribe.connection import Connection
 from batchscribe.errors import WaitTimeoutError
 from batchscribe.failed_call import error_from_rpc
-from batchscribe.inputs import is_uri
+from batchscribe.inputs import input_of, is_uri
 from batchscribe.outputs import output_config, transcript_format
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
@@ -68,6 +68,7 @@ class JobCalls:
         source: UploadSource | Media,
         *,
         auth: StorageAuth | None = None,
+        headers: Mapping[str, str] | None = None,
         config: RecognitionConfig | None = None,
         output: OutputConfig | str | None = None,
         display_name: str = "",
@@ -84,8 +85,10 @@ class JobCalls:
         """Submit one file and return its job at once.
 
         `source` is a local path or an open file, which is uploaded; a URI, which the server reads, with the credentials
-        or the profile that `auth` gives; or an upload. The `options` go on top of `config`. `output` is an OutputConfig
-        or a URI; without it the service keeps the transcript for `transcript` to read.
+        or the profile that `auth` gives, or a URL with `headers`; or an upload. The `options` go on top of `config`.
+        `output` is an OutputConfig or a URI; without it the service keeps the transcript for `transcript` to read.
+
+        Raises ValueError for headers where there is no URL to send them to.
         """
         job = Job(
             config=recognition_config(options, config),
@@ -97,10 +100,13 @@ class JobCalls:
             notifications=notifications,
             retention=None if retention_s is None else duration_of(retention_s),
         )
+        is_read_by_server = isinstance(source, str) and is_uri(source)
+        if headers and not is_read_by_server:
+            raise ValueError("headers are for https:// URLs alone, not for uploads")
         if isinstance(source, Media):
             job.input.CopyFrom(InputConfig(media=source.name))
         elif isinstance(source, str) and is_uri(source):
-            job.input.CopyFrom(InputConfig(uri=source))
+            job.input.CopyFrom(input_of(source, headers or {}))
         else:
             media = await self.upload(source, on_progress=on_upload)
             job.input.CopyFrom(InputConfig(media=media.name))

@@ -1,4 +1,4 @@
-"""What a batch or a job reaches object stores with: a profile of the server's settings, or the client's credentials."""
+"""What a batch or a job reaches its files with: a profile of the server's settings, or what the client gave."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"  # of a host's name (RFC 1123)
 _REGION = re.compile(rf"(?![0-9]+\Z){_LABEL}")
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?|[0-9A-Fa-f:.]+")
 
 
@@ -29,7 +30,24 @@ class S3Credentials:
     region: str = ""
 
 
-Access = Profile | S3Credentials
+@dataclass(frozen=True, slots=True)
+class AzureCredentials:
+    """A client's own credentials for an account of Azure Blob Storage: its key, or a SAS token without its `?`."""
+
+    account_url: str
+    account_key: str = field(default="", repr=False)
+    sas_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A URL whose query or request headers are secrets: everywhere else the file is called by `shown_url` of it."""
+
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+Access = Profile | S3Credentials | AzureCredentials | Fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +60,7 @@ class StorageAccess:
     @property
     def holds_secrets(self) -> bool:
         """Whether it is to be forgotten once it is not needed any more."""
-        return any(isinstance(access, S3Credentials) for access in (self.input, self.output))
+        return any(access is not None and not isinstance(access, Profile) for access in (self.input, self.output))
 
     def __bool__(self) -> bool:
         return self != StorageAccess()
@@ -62,3 +80,9 @@ def is_endpoint(url: str) -> bool:
         return False
     is_bare = parts.username is None and parts.path in ("", "/") and not parts.query and not parts.fragment
     return is_bare and parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") is not None
+
+
+def is_account_url(url: str) -> bool:
+    """Whether this is the URL of a storage account: an endpoint, with the account's name as its path or without."""
+    base, slash, account = url.removesuffix("/").rpartition("/")
+    return is_endpoint(url) or (bool(slash) and _ACCOUNT.fullmatch(account) is not None and is_endpoint(base))

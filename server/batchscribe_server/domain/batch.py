@@ -21,9 +21,10 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SingleInput:
-    """One file by its URI (`file://…` or `media/…`)."""
+    """One file by its URI (`file://…` or `media/…`). With `is_fetch` it is a URL that came as `fetch`."""
 
     uri: str
+    is_fetch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ class Job:
     `media_segments_done` counts the speech segments whose results are stored, so that a run that was cut off goes on
     after them; `segments` counts the transcript's segments, which leaves out those where nothing was said.
     `relative_path` is the input's path below its batch's prefix, for layouts that mirror it.
-    `input_fingerprint` tells whether an interrupted run sees the same bytes again.
+    `input_fingerprint` tells whether an interrupted run sees the same bytes again. With `is_fetch` the input is a URL
+    that came as `fetch`: `input_uri` is then what may be shown of it.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Job:
     tenant: str = DEFAULT_TENANT
     batch_id: str = ""
     ordinal: int = 0
+    is_fetch: bool = False
     relative_path: str = ""
     display_name: str = ""
     reference_id: str = ""

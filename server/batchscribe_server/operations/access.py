@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -34,14 +34,16 @@ class Storages(Protocol):
     """The storages there are."""
 
     def opened(self, access: Access | None) -> AbstractAsyncContextManager[Storage]:
-        """Storage by URI, of which object stores are reached with this access.
+        """Storage by URI, of which those that the access is for are reached with it.
 
         Raises JobFailure CREDENTIALS_UNAVAILABLE for a profile that there is not.
         """
         ...
 
-    def check_access(self, access: Access) -> None:
-        """Raises PathNotAllowedError for a profile or an endpoint that a client may not name."""
+    def check_access(self, access: Access, uris: Collection[str]) -> None:
+        """Raises PathNotAllowedError for a profile or an endpoint that a client may not name, and for a profile that
+        none of the URIs is for.
+        """
         ...
 
 
@@ -85,11 +87,18 @@ class ReachStorages:
             async with self._storages.opened(access.output) as target:
                 yield Reached(source, target)
 
-    def check(self, access: StorageAccess) -> None:
-        """Raises PathNotAllowedError for what a client may not name."""
-        for each in (access.input, access.output):
+    def check(self, access: StorageAccess, input_uris: Collection[str], output_uri: str) -> None:
+        """Raises PathNotAllowedError for what a client may not name, or has no use for.
+
+        Without an output URI, outputs lie where the inputs do, or are kept by the service.
+        """
+        output_uris = [output_uri] if output_uri else input_uris
+        if access.input == access.output and access.input is not None:
+            self._storages.check_access(access.input, [*input_uris, *output_uris])
+            return
+        for each, uris in ((access.input, input_uris), (access.output, output_uris)):
             if each is not None:
-                self._storages.check_access(each)
+                self._storages.check_access(each, uris)
 
     async def _access(self, resource: str) -> StorageAccess:
         sealed = await self._store.get_access(resource)

@@ -90,10 +90,10 @@ class ScanBatches:
     async def _chunks(self, batch: Batch, reached: Reached) -> AsyncIterator[ScanChunk]:
         ordinal = batch.counts.total
         match batch.input:
-            case SingleInput(uri):
+            case SingleInput(uri, is_fetch):
                 if not batch.scan_cursor:
                     relative_path = await self._relative_path(batch.tenant, uri)
-                    yield ScanChunk((self._job(batch, ordinal, uri, relative_path),), cursor="1")
+                    yield ScanChunk((self._job(batch, ordinal, uri, relative_path, is_fetch=is_fetch),), cursor="1")
             case ManifestInput(files):
                 done = int(batch.scan_cursor or 0)
                 paths = relative_paths([entry.uri for entry in files])
@@ -136,6 +136,8 @@ class ScanBatches:
         relative_path: str,
         reference_id: str = "",
         config: RecognitionConfig | None = None,
+        *,
+        is_fetch: bool = False,
     ) -> Job:
         time = self._now()
         return Job(
@@ -144,6 +146,7 @@ class ScanBatches:
             batch_id=batch.id,
             ordinal=ordinal,
             input_uri=uri,
+            is_fetch=is_fetch,
             relative_path=relative_path,
             reference_id=reference_id,
             labels=batch.labels,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import assert_never
 
 from batchscribe_server.domain.access import StorageAccess
 from batchscribe_server.domain.batch import Batch, BatchInput, ManifestInput, PrefixInput, SingleInput
@@ -23,9 +24,10 @@ MEDIA_PREFIX = "media/"
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a client asks for with one file: a URI or an upload's name, `media/…`."""
+    """What a client asks for with one file: a URI or an upload's name, `media/…`; with `is_fetch` as `Job` has it."""
 
     input_uri: str
+    is_fetch: bool = False
     display_name: str = ""
     reference_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class Submit:
         violations = Violations()
         self._check_config(new.config, "job.config", violations)
         violations.raise_if_any()
-        self._reach.check(new.access)
+        self._reach.check(new.access, [new.input_uri], new.output.uri)
         async with self._reach.opened(new.access) as reached:
             relative_path = await self._check_input(tenant, new.input_uri, reached)
             await self._check_output(new.output, reached)
@@ -91,6 +93,7 @@ class Submit:
             id=job_id or self._new_id(),
             tenant=tenant,
             input_uri=new.input_uri,
+            is_fetch=new.is_fetch,
             relative_path=relative_path,
             display_name=new.display_name,
             reference_id=new.reference_id,
@@ -115,7 +118,7 @@ class Submit:
         """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
         violations = Violations()
         self._check_config(new.config, "batch.config", violations)
-        self._reach.check(new.access)
+        self._reach.check(new.access, _uris_of(new.input), new.output.uri)
         async with self._reach.opened(new.access) as reached:
             match new.input:
                 case SingleInput(uri):
@@ -181,3 +184,13 @@ class Submit:
             violations.add(f"{path}.candidate_languages", unknown)
         if config.task is Task.TRANSLATE and not model.multilingual:
             violations.add(f"{path}.task", f"the model {model.name} knows English alone and can't translate")
+
+
+def _uris_of(input: BatchInput) -> list[str]:
+    match input:
+        case SingleInput(uri) | PrefixInput(uri):
+            return [uri]
+        case ManifestInput(files):
+            return [entry.uri for entry in files]
+        case _:
+            assert_never(input)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from batchscribe.v1 import storage_pb2 as pb
-from batchscribe_server.domain.access import Access, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import Access, AzureCredentials, Fetch, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.url import shown_url
 
 
 def storage_access(input: pb.InputConfig, output: pb.OutputConfig) -> StorageAccess:
     """What a request reaches stores with. An output without credentials is reached with the input's."""
+    if input.HasField("fetch"):
+        return StorageAccess(_fetch(input.fetch), _access(output.auth))
     read = _access(input.auth)
     return StorageAccess(read, _access(output.auth) or read)
+
+
+def _fetch(message: pb.FetchInput) -> Fetch | None:
+    """None where there is nothing to hide."""
+    if not message.headers and message.url == shown_url(message.url):
+        return None
+    return Fetch(message.url, tuple(sorted(message.headers.items())))
 
 
 def _access(auth: pb.StorageAuth) -> Access | None:
@@ -24,6 +34,12 @@ def _access(auth: pb.StorageAuth) -> Access | None:
                 session_token=given.session_token,
                 endpoint=given.endpoint,
                 region=given.region,
+            )
+        case "azure":
+            return AzureCredentials(
+                account_url=auth.azure.account_url.rstrip("/"),
+                account_key=auth.azure.account_key,
+                sas_token=auth.azure.sas_token.removeprefix("?"),
             )
         case _:
             return None

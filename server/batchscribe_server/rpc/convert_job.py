@@ -25,6 +25,7 @@ def new_job(message: pb.Job) -> NewJob:
     """What a validated CreateJob asks for."""
     return NewJob(
         input_uri=input_uri(message.input),
+        is_fetch=message.input.HasField("fetch"),
         display_name=message.display_name,
         reference_id=message.reference_id,
         labels=dict(message.labels),
@@ -44,7 +45,7 @@ def job_message(job: Job) -> pb.Job:
         reference_id=job.reference_id,
         labels=job.labels,
         priority=job.priority,
-        input=input_uri_message(job.input_uri),
+        input=input_uri_message(job.input_uri, is_fetch=job.is_fetch),
         output=output_config_message(job.output),
         config=recognition_config_message(job.config),
         input_uri=job.input_uri,

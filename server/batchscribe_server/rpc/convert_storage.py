@@ -12,6 +12,7 @@ from batchscribe_server.domain.recognition import (
     SubtitleConfig,
     TranscriptFormat,
 )
+from batchscribe_server.domain.url import shown_url
 from batchscribe_server.rpc.convert_recognition import as_written, recognition_config, recognition_config_message
 from batchscribe_server.rpc.merge_config import overlay
 
@@ -47,12 +48,14 @@ def transcript_format_message(format: TranscriptFormat) -> pb.TranscriptFormat.V
 
 
 def input_uri(message: pb.InputConfig) -> str:
-    """The URI of a single input: a file's, or an upload's name."""
-    return message.media or message.uri
+    """The URI of a single input: a file's, an upload's name, or what may be shown of a URL that is fetched."""
+    return message.media or message.uri or shown_url(message.fetch.url)
 
 
-def input_uri_message(uri: str) -> pb.InputConfig:
+def input_uri_message(uri: str, *, is_fetch: bool = False) -> pb.InputConfig:
     """A single input by its URI."""
+    if is_fetch:
+        return pb.InputConfig(fetch=pb.FetchInput(url=uri))
     return pb.InputConfig(media=uri) if uri.startswith("media/") else pb.InputConfig(uri=uri)
 
 
@@ -65,14 +68,14 @@ def batch_input(message: pb.InputConfig, config: recognition_pb2.RecognitionConf
         case "manifest":
             return ManifestInput(tuple(_manifest_entry(entry, config) for entry in message.manifest.files))
         case _:
-            return SingleInput(input_uri(message))
+            return SingleInput(input_uri(message), is_fetch=message.HasField("fetch"))
 
 
 def batch_input_message(input: BatchInput) -> pb.InputConfig:
     """A batch's input; the configs of manifest entries are shown whole."""
     match input:
-        case SingleInput(uri):
-            return input_uri_message(uri)
+        case SingleInput(uri, is_fetch):
+            return input_uri_message(uri, is_fetch=is_fetch)
         case PrefixInput(uri, include_globs, exclude_globs):
             prefix = pb.PrefixInput(uri=uri, include_globs=include_globs, exclude_globs=exclude_globs)
             return pb.InputConfig(prefix=prefix)

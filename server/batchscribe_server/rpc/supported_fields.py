@@ -52,8 +52,10 @@ SUPPORTED_FIELDS = _fields(
     # resources and what they are made of
     Batch="name display_name reference_id labels priority input output config",
     Job="display_name reference_id labels priority input output config",
-    InputConfig="uri prefix manifest media auth",
-    StorageAuth="s3 profile",
+    InputConfig="uri prefix manifest fetch media auth",
+    FetchInput="url headers",
+    StorageAuth="s3 azure profile",
+    AzureCredentials="account_url account_key sas_token",
     S3Credentials="endpoint region access_key_id secret_access_key session_token",
     PrefixInput="uri include_globs exclude_globs",
     ManifestInput="files",

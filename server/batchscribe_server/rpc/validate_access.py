@@ -8,11 +8,13 @@ from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.access import is_endpoint, is_region
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.rpc.names import shown
+from batchscribe_server.rpc.validate_azure import check_azure
 
 MAX_SECRET_CHARS = 4_096
 MAX_PROFILE_CHARS = 128
 
-_S3 = frozenset({"s3"})
+_SCHEMES = {"s3": ("s3",), "azure": ("az",), "profile": ("s3", "az")}
+"""What credentials of a kind are for."""
 
 
 def check_access(auth: pb.StorageAuth, schemes: Collection[str], path: str, violations: Violations) -> None:
@@ -27,10 +29,13 @@ def check_access(auth: pb.StorageAuth, schemes: Collection[str], path: str, viol
                 violations.add(f"{path}.profile", "must be the name of a profile of this server")
         case "s3":
             _check_s3(auth.s3, f"{path}.s3", violations)
+        case "azure":
+            check_azure(auth.azure, f"{path}.azure", violations)
         case _:
             return  # not supported, and noted as that
-    if not _S3 & set(schemes):
-        violations.add(f"{path}.{kind}", "is for s3:// URIs, and there is none here; leave it out")
+    if not set(_SCHEMES[kind]) & set(schemes):
+        kinds = " and ".join(f"{scheme}://" for scheme in _SCHEMES[kind])
+        violations.add(f"{path}.{kind}", f"is for {kinds} URIs, and there is none here; leave it out")
 
 
 def _check_s3(credentials: pb.S3Credentials, path: str, violations: Violations) -> None:

@@ -13,8 +13,10 @@ from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.url import is_url
 from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
+from batchscribe_server.rpc.sas_urls import SAS_ADVICE, is_container_sas_url, is_sas_url
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS
 from batchscribe_server.rpc.validate_access import check_access
+from batchscribe_server.rpc.validate_fetch import check_fetch
 from batchscribe_server.rpc.validate_recognition import check_recognition
 from batchscribe_server.rpc.validate_text import check_text
 
@@ -58,6 +60,8 @@ def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) 
 def check_file_uri(uri: str, path: str, violations: Violations) -> None:
     """Check the URI of one file to read; whether it may be used is for the storage to say."""
     if is_url(uri) and uri.partition(":")[2].startswith("//") and len(uri) <= MAX_URI_CHARS:
+        if is_container_sas_url(uri):
+            violations.add(path, SAS_ADVICE)
         return
     check_uri(uri, path, violations)
 
@@ -73,14 +77,15 @@ def check_uri(uri: str, path: str, violations: Violations) -> None:
         violations.add(path, f"{shown(uri)} is not a URI; write {_FOR_EXAMPLE}")
     elif is_url(uri):
         # A URL is never repeated here: its query may be a secret.
-        violations.add(path, "is a URL, of which one file can be read but nothing listed or written: https://host/file")
+        readable = "is a URL, of which one file can be read but nothing listed or written: https://host/file"
+        violations.add(path, SAS_ADVICE if is_sas_url(uri) else readable)
     elif scheme[1].lower() not in _SCHEMES or not uri[len(scheme[0]) :].startswith("//"):
         violations.add(path, f"{shown(uri)} has no scheme that this server knows; write {_FOR_EXAMPLE}")
 
 
 def schemes_of(input: pb.InputConfig) -> frozenset[str]:
     """The schemes of all URIs of an input."""
-    uris = (input.uri, input.prefix.uri, *(entry.uri for entry in input.manifest.files))
+    uris = (input.uri, input.fetch.url, input.prefix.uri, *(entry.uri for entry in input.manifest.files))
     return frozenset(map(scheme_of, uris))
 
 
@@ -106,6 +111,8 @@ def _check_single(input: pb.InputConfig, source: str | None, path: str, violatio
             check_file_uri(input.uri, f"{path}.uri", violations)
         case "media":
             _check_media(input.media, f"{path}.media", violations)
+        case "fetch":
+            check_fetch(input.fetch, f"{path}.fetch", violations)
         case None:
             violations.add(path, "is required: name a source, `uri` or `media` or another")
         case _:

@@ -76,7 +76,7 @@ def _has_uploads(input: pb.InputConfig) -> bool:
 
 
 def _has_urls(input: pb.InputConfig) -> bool:
-    return is_url(input.uri) or any(is_url(entry.uri) for entry in input.manifest.files)
+    return input.HasField("fetch") or is_url(input.uri) or any(is_url(entry.uri) for entry in input.manifest.files)
 
 
 def _check_subtitles(subtitles: pb.SubtitleConfig, path: str, violations: Violations) -> None:

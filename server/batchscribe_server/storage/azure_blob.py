@@ -15,13 +15,13 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from azure.core import MatchConditions
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob import BlobBlock, BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 
@@ -29,6 +29,7 @@ from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Re
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.azure_answers import MISSING, denial, failure
+from batchscribe_server.storage.azure_options import ANY_CONTAINER, AzureOptions
 from batchscribe_server.storage.azure_uri import (
     AzureAddress,
     MalformedAzureUriError,
@@ -39,11 +40,10 @@ from batchscribe_server.storage.azure_uri import (
 from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
+from batchscribe_server.storage.public_session import PrivateAddressError, public_session
 
 if TYPE_CHECKING:
     from batchscribe_server.storage.fetched import FetchedFiles
-
-ANY_CONTAINER = "*"
 
 BLOCK_BYTES = 8 * 1024**2
 """How much of an output is held before it goes out."""
@@ -55,21 +55,6 @@ _ONE_PUT_BYTES = 1024**2  # larger bodies have to be streams, or would be copied
 
 _CHANGED = frozenset({"ConditionNotMet"})
 _TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
-
-
-@dataclass(frozen=True, slots=True)
-class AzureOptions:
-    """How the account is reached, and which containers may be named (`ANY_CONTAINER` for all).
-
-    Either a key or a SAS token, or neither: then containers are read that anyone may read. A request is sent again
-    `max_retries` times, and three times at most where nobody is there.
-    """
-
-    containers: frozenset[str]
-    account_url: str
-    account_key: str = field(default="", repr=False)
-    sas_token: str = field(default="", repr=False)
-    max_retries: int = 5
 
 
 class _CutOffError(Exception):
@@ -114,6 +99,9 @@ class AzureStorage:
             connection_timeout=10,
             read_timeout=60,
             logging_enable=False,
+            # The service never redirects, and what it names as another place was not checked.
+            permit_redirects=False,
+            transport=AioHttpTransport(session=public_session()) if options.public_only else None,
             max_single_get_size=PIECE_BYTES,
             max_chunk_get_size=PIECE_BYTES,
         )
@@ -335,6 +323,8 @@ class AzureStorage:
         """
         try:
             yield
+        except PrivateAddressError:
+            raise JobFailure(failed, f"{uri}: the address of the account URL is not public") from None
         except (AzureError, OSError, TimeoutError) as error:
             code, status = _code(error), getattr(error, "status_code", None)
             if code in passed_on:

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from batchscribe_server.domain.access import Access, Profile, S3Credentials
+from batchscribe_server.domain.access import Access, AzureCredentials, Fetch, Profile, S3Credentials
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.operations.storage import Storage
-from batchscribe_server.storage.by_scheme import StorageByScheme
+from batchscribe_server.storage.azure_accounts import ANY_ENDPOINT, AzureAccounts
+from batchscribe_server.storage.by_scheme import StorageByScheme, scheme_of
+from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
-from batchscribe_server.storage.s3_pool import S3Pool
+
+if TYPE_CHECKING:
+    from batchscribe_server.storage.urls import UrlStorage
 
 AWS = "aws"
-ANY_ENDPOINT = "*"
 
 
 class StoragesByAccess:
-    """Files and URLs are the same for all; which `s3://` is reached, and as whom, goes by the access."""
+    """Files are the same for all; which `s3://` and `az://` are reached, as whom, and a URL with which headers, goes by
+    the access. What an access is not for is reached as without it.
+    """
 
     def __init__(
         self,
         shared: Mapping[str, Storage],
-        s3: S3Pool,
+        s3: StoragePool[S3Options],
         own_s3: S3Options | None,
         profiles: Mapping[str, S3Options],
         client_endpoints: frozenset[str],
+        urls: UrlStorage | None = None,
+        azure: AzureAccounts | None = None,
     ) -> None:
         """`shared` are storages by their schemes; `client_endpoints` those that clients' credentials may name: URLs,
-        `AWS`, or `ANY_ENDPOINT`.
+        `AWS`, or `ANY_ENDPOINT`. Without `urls` there are none.
         """
-        self._shared = shared
+        self._shared: Mapping[str, Storage] = {**shared, "https": urls, "http": urls} if urls else shared
+        self._urls = urls
+        self._azure = azure or AzureAccounts()
         self._s3 = s3
         self._own_s3 = own_s3
         self._profiles = profiles
@@ -39,19 +49,32 @@ class StoragesByAccess:
     @asynccontextmanager
     async def opened(self, access: Access | None) -> AsyncIterator[Storage]:
         """Storage by URI, with this access to object stores."""
-        options = self._options(access)
-        if options is None:
-            yield StorageByScheme(self._shared)
-            return
-        async with self._s3.opened(options) as objects:
-            yield StorageByScheme({**self._shared, "s3": objects})
+        async with AsyncExitStack() as stack:
+            storages = dict(self._shared)
+            if isinstance(access, Fetch) and self._urls is not None:
+                storages["https"] = storages["http"] = self._urls.for_fetch(access)
+            if (options := self._options(access)) is not None:
+                storages["s3"] = await stack.enter_async_context(self._s3.opened(options))
+            if (account := await stack.enter_async_context(self._azure.opened(access))) is not None:
+                storages["az"] = account
+            yield StorageByScheme(storages)
 
-    def check_access(self, access: Access) -> None:
-        """Raises PathNotAllowedError for a profile that there is not, and an endpoint that is not allowed."""
+    def check_access(self, access: Access, uris: Collection[str]) -> None:
+        """Raises PathNotAllowedError for a profile that there is not, or that none of the URIs is for, and for an
+        endpoint that is not allowed.
+        """
         match access:
             case Profile(name):
-                if name not in self._profiles:
+                schemes = self._schemes_of(name)
+                if not schemes:
                     raise PathNotAllowedError(f"This server has no storage profile {name!r}.", profile=name)
+                if schemes.isdisjoint(map(scheme_of, uris)):
+                    kinds = " and ".join(f"{scheme}://" for scheme in sorted(schemes))
+                    raise PathNotAllowedError(
+                        f"The storage profile {name!r} is for {kinds} URIs, and there is none here.", profile=name
+                    )
+            case AzureCredentials():
+                self._azure.check(access)
             case S3Credentials():
                 endpoint = access.endpoint.rstrip("/") or AWS
                 if not self._client_endpoints & {endpoint, ANY_ENDPOINT}:
@@ -63,17 +86,21 @@ class StoragesByAccess:
 
     def _options(self, access: Access | None) -> S3Options | None:
         match access:
-            case None:
+            case None | Fetch() | AzureCredentials():
                 return self._own_s3
             case Profile(name):
-                try:
-                    return self._profiles[name]
-                except KeyError:
+                if not self._schemes_of(name):
                     raise JobFailure(
                         Reason.CREDENTIALS_UNAVAILABLE, f"This server has no storage profile {name!r} any more."
-                    ) from None
+                    )
+                return self._profiles.get(name, self._own_s3)
             case S3Credentials():
                 return _options_of(access)
+
+    def _schemes_of(self, profile: str) -> frozenset[str]:
+        """The schemes that a profile is for; none where there is no such profile."""
+        kinds = {"s3": self._profiles, "az": self._azure.profiles}
+        return frozenset(scheme for scheme, profiles in kinds.items() if profile in profiles)
 
 
 def _options_of(credentials: S3Credentials) -> S3Options:

@@ -19,7 +19,7 @@ class StorageByScheme:
 
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError, also for a scheme that no storage has."""
-        storage = self._storages.get(_scheme(uri))
+        storage = self._storages.get(scheme_of(uri))
         if storage is None:
             raise PathNotAllowedError(_unknown(uri), uri=shown_url(uri))
         await storage.check_allowed(uri)
@@ -50,8 +50,8 @@ class StorageByScheme:
 
     async def same(self, uri: str, other: str) -> bool:
         """Whether two URIs name one file: never where their schemes differ."""
-        storage = self._storages.get(_scheme(uri))
-        return storage is not None and _scheme(uri) == _scheme(other) and await storage.same(uri, other)
+        storage = self._storages.get(scheme_of(uri))
+        return storage is not None and scheme_of(uri) == scheme_of(other) and await storage.same(uri, other)
 
     async def exists(self, uri: str) -> bool:
         """Whether there is a file of that URI."""
@@ -62,15 +62,16 @@ class StorageByScheme:
         return await self._of(uri, Reason.OUTPUT_FAILED).remove(uri)
 
     def _of(self, uri: str, reason: Reason) -> Storage:
-        storage = self._storages.get(_scheme(uri))
+        storage = self._storages.get(scheme_of(uri))
         if storage is None:
             raise JobFailure(reason, _unknown(uri))
         return storage
 
 
-def _scheme(uri: str) -> str:
+def scheme_of(uri: str) -> str:
+    """The scheme of a URI, in lower case."""
     return uri.partition(":")[0].lower()
 
 
 def _unknown(uri: str) -> str:
-    return f"{shown_url(uri)} cannot be reached: this server is not set up for {_scheme(uri)}:// URIs"
+    return f"{shown_url(uri)} cannot be reached: this server is not set up for {scheme_of(uri)}:// URIs"

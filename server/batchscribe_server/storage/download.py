@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.operations.storage import LocalInput
+from batchscribe_server.storage.fetch_time import fetch_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -43,12 +44,14 @@ async def downloaded(
     """The object as a file among those `fetched`, which waits for its room. Its fingerprint is its size and its ETag.
 
     What `cut_off` names is mended by another request. Raises JobFailure MEDIA_TOO_LARGE, and FETCH_FAILED when
-    `ATTEMPTS` in a row bring nothing, when more than `size_bytes` come, or where the disk does not take it.
+    `ATTEMPTS` in a row bring nothing, when more than `size_bytes` come, when it takes too long, or where the disk does
+    not take it.
     """
     if max_size_bytes and size_bytes > max_size_bytes:
         raise JobFailure(Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {max_size_bytes}.")
     async with fetched.room(size_bytes) as path:
-        await _download(uri, path, size_bytes, pieces, cut_off)
+        async with fetch_time(uri, fetched.max_fetch_s):
+            await _download(uri, path, size_bytes, pieces, cut_off)
         yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
 
 

@@ -33,11 +33,14 @@ class GrowingRoom:
 class FetchedFiles:
     """Files in `folder`, to which this process alone writes, together of at most `max_total_bytes`.
 
+    Each may take `max_fetch_s` on its way here, 0 for no limit; whoever fetches it sees to that.
+
     Who needs more waits until others are done; a single file larger than that gets the room when it is alone. Belongs
     to one event loop.
     """
 
-    def __init__(self, folder: Path, max_total_bytes: int) -> None:
+    def __init__(self, folder: Path, max_total_bytes: int, max_fetch_s: float = 0.0) -> None:
+        self.max_fetch_s = max_fetch_s
         self._folder = folder
         self._max_total_bytes = max_total_bytes
         self._total_bytes = 0

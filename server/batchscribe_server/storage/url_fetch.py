@@ -21,6 +21,7 @@ from batchscribe_server.storage.content_encoding import (
     decoded,
 )
 from batchscribe_server.storage.download import ATTEMPTS, on_disk, pause_s
+from batchscribe_server.storage.fetch_time import FetchTime, fetch_time
 from batchscribe_server.storage.http_headers import Version, length_of, part_of, retry_after_s, version_of
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class UrlFetch:
         self._fetched = fetched
         self._max_size_bytes = max_size_bytes
         self._sleep = sleep
+        self._time: FetchTime | None = None
         self._room: GrowingRoom | None = None
         self._file: BinaryIO | None = None
         self._version = Version()
@@ -100,7 +102,8 @@ class UrlFetch:
         """
         async with AsyncExitStack() as rooms:
             try:
-                await self._until_whole(rooms)
+                async with fetch_time(self._name, self._fetched.max_fetch_s) as self._time:
+                    await self._until_whole(rooms)
             finally:
                 if self._file is not None:
                     with suppress(OSError):  # what could not be written was told before
@@ -150,7 +153,9 @@ class UrlFetch:
         self._check_size(size_bytes or 0)
         version = version_of(answer.headers)
         if self._room is None:
-            self._room = await rooms.enter_async_context(self._fetched.growing_room(size_bytes or 0))
+            assert self._time is not None
+            with self._time.stopped():
+                self._room = await rooms.enter_async_context(self._fetched.growing_room(size_bytes or 0))
             self._file = await on_disk(self._name, partial(_new_file, self._room.path))
         elif version.differs_from(self._version) or _differ(size_bytes, self._size_bytes):
             raise self._changed()

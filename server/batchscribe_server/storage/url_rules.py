@@ -56,6 +56,12 @@ def private_words(host: str) -> str:
     )
 
 
+def is_inside(host: str) -> bool:
+    """Whether a host is an address that is not public, in any spelling. Where a name leads is not looked up here."""
+    literal = _literal(host.lower().rstrip("."))
+    return literal is not None and not is_public(literal)
+
+
 def is_public(address: str) -> bool:
     """Whether an address, as text, is one of the public internet, also by the IPv4 address that it may hold."""
     parsed = ipaddress.ip_address(address)

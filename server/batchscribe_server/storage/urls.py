@@ -11,6 +11,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from copy import copy
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -18,6 +19,7 @@ import certifi
 import httpx
 from httpx_secure import SSRFProtectionError, httpx_ssrf_protection
 
+from batchscribe_server.domain.access import Fetch
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.domain.url import is_url, shown_url
@@ -55,17 +57,13 @@ class UrlStorage:
         fetched: FetchedFiles,
         *,
         max_size_bytes: int = 0,
-        headers: Mapping[str, str] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`max_size_bytes` is what an input may have at most, 0 for no limit: nothing larger is fetched.
-
-        `headers` go to the origin of an input's URL (scheme, host and port), and to no other that it redirects to.
-        """
+        """`max_size_bytes` is what an input may have at most, 0 for no limit: nothing larger is fetched."""
         self._options = options
         self._fetched = fetched
         self._max_size_bytes = max_size_bytes
-        self._headers = dict(headers or {})
+        self._fetch = Fetch("")
         self._sleep = sleep
 
     async def __aenter__(self) -> Self:
@@ -96,6 +94,16 @@ class UrlStorage:
     async def __aexit__(self, *exc: object) -> None:
         await self._client.aclose()
 
+    def for_fetch(self, fetch: Fetch) -> UrlStorage:
+        """The same storage, in which `shown_url` of the URL stands for it, query and headers included.
+
+        It shares this one's connections, and lasts as long. The headers go to the URL's origin (scheme, host and port)
+        and to no other that it redirects to, nor to its own again once it was left.
+        """
+        storage = copy(self)
+        storage._fetch = fetch
+        return storage
+
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a URL that is malformed, or not allowed by what it says itself.
 
@@ -115,9 +123,10 @@ class UrlStorage:
         except PathNotAllowedError as error:
             raise JobFailure(Reason.FETCH_FAILED, error.message) from None
         name = shown_url(uri)
+        headers = dict(self._fetch.headers) if self._is_fetch(uri) else {}
 
         def get(conditions: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
-            return self._answer(name, url, conditions)
+            return self._answer(name, url, headers, conditions)
 
         fetch = UrlFetch(name, get, self._fetched, self._max_size_bytes, self._sleep)
         async with fetch.opened() as opened:
@@ -161,9 +170,12 @@ class UrlStorage:
         """Nothing is removed from web servers. Raises JobFailure OUTPUT_FAILED."""
         _raise_read_only(uri)
 
+    def _is_fetch(self, uri: str) -> bool:
+        return bool(self._fetch.url) and uri == shown_url(self._fetch.url)
+
     def _allowed(self, uri: str) -> httpx.URL:
         try:
-            url = httpx.URL(uri).copy_with(fragment=None)
+            url = httpx.URL(self._fetch.url if self._is_fetch(uri) else uri).copy_with(fragment=None)
         except httpx.InvalidURL:
             url = httpx.URL()
         if not is_url(url.scheme + ":") or not url.host:
@@ -184,13 +196,17 @@ class UrlStorage:
         return refusal(self._options, url.scheme, _host(url))
 
     @asynccontextmanager
-    async def _answer(self, name: str, url: httpx.URL, conditions: Mapping[str, str]) -> AsyncIterator[Answer]:
+    async def _answer(
+        self, name: str, url: httpx.URL, own_headers: Mapping[str, str], conditions: Mapping[str, str]
+    ) -> AsyncIterator[Answer]:
         """The answer to one GET, redirects followed; its body is read while the context lasts."""
         own = _origin(url)
         with _told(name):
             for _ in range(MAX_REDIRECTS + 1):
                 await self._check_address(name, url)
-                headers = httpx.Headers(self._headers if _origin(url) == own else {})
+                if _origin(url) != own:
+                    own_headers = {}
+                headers = httpx.Headers(own_headers)
                 headers.update({"Accept-Encoding": "identity", **conditions})
                 request = self._client.build_request("GET", url, headers=headers)
                 response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)

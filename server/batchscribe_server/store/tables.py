@@ -135,6 +135,7 @@ jobs = Table(
     Column("update_time", Moment, nullable=False),
     Column("start_time", Moment),
     Column("finish_time", Moment),
+    Column("is_fetch", Boolean, nullable=False, server_default=text("false")),
     Index(
         "ix_jobs_queue",
         "tenant",

@@ -77,6 +77,40 @@ def test_transcribe_hands_its_options_on(run: Run, script: Script, audio: Path) 
     assert script.heard["GetTranscript"][0].format == TRANSCRIPT_FORMAT_SRT
 
 
+@pytest.mark.parametrize("command", [("transcribe",), ("job", "submit"), ("batch", "submit")])
+def test_headers_go_with_urls(run: Run, script: Script, tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "headers").write_text("Authorization: Bearer s3cr3t\n")
+    url = "https://example.org/a.wav?x=1"
+    result = run(*command, url, "--header", "X-Own: 1", "--header", f"@{tmp_path / 'headers'}")
+    assert result.exit_code == 0, result.stderr
+    batches = [request.batch.input for request in script.heard.get("CreateBatch", [])]
+    [fetched] = [*batches, *(request.job.input for request in script.heard.get("CreateJob", []))]
+    assert fetched.fetch.url == url
+    assert dict(fetched.fetch.headers) == {"X-Own": "1", "Authorization": "Bearer s3cr3t"}
+    assert "s3cr3t" not in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("transcribe", "https://example.org/a.wav", "AUDIO"),
+        ("transcribe", "s3://calls/a.wav"),
+        ("job", "submit", "AUDIO"),
+        ("job", "submit", "file:///a.wav"),
+        ("batch", "submit", "s3://calls/"),
+        ("batch", "submit", "--manifest", "AUDIO"),
+    ],
+)
+def test_headers_without_a_url_are_refused_before_anything_is_sent(
+    run: Run, script: Script, audio: Path, arguments: tuple[str, ...]
+) -> None:
+    result = run(*(str(audio) if part == "AUDIO" else part for part in arguments), "--header", "Authorization: s3cr3t")
+    assert result.exit_code == 2
+    assert "https:// URL" in result.stderr
+    assert "s3cr3t" not in result.stderr
+    assert not script.heard
+
+
 def test_transcribe_hands_on_how_speech_is_found(run: Run, script: Script, audio: Path) -> None:
     run(
         *("transcribe", str(audio), "--vad-threshold", "0.3", "--vad-min-silence-ms", "1500"),

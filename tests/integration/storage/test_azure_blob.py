@@ -15,7 +15,8 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.recognition import OnConflict
-from batchscribe_server.storage.azure_blob import BLOCK_BYTES, PIECE_BYTES, AzureOptions, AzureStorage
+from batchscribe_server.storage.azure_blob import BLOCK_BYTES, PIECE_BYTES, AzureStorage
+from batchscribe_server.storage.azure_options import AzureOptions
 from batchscribe_server.storage.fetched import FetchedFiles
 from tests.azure_store import (
     KEY,

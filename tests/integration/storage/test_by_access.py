@@ -15,10 +15,10 @@ from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Re
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.pool import KEPT_UNUSED, StoragePool
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.s3 import S3Storage
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
-from batchscribe_server.storage.s3_pool import KEPT_UNUSED, S3Pool
 from tests.object_store import OWNER, READER, object_store
 
 pytestmark = pytest.mark.timeout(120)
@@ -45,7 +45,7 @@ async def storages(endpoint: str, tmp_path: Path) -> AsyncIterator[StoragesByAcc
     await fetched.start()
     reader = S3Options(frozenset({"calls"}), endpoint, "us-east-1", *READER)
     owner = S3Options(frozenset({ANY_BUCKET}), endpoint, "us-east-1", *OWNER)
-    async with S3Pool(lambda options: S3Storage(options, fetched)) as pool:
+    async with StoragePool(lambda options: S3Storage(options, fetched)) as pool:
         yield StoragesByAccess(
             {"file": FileStorage(FileRoots([tmp_path]))}, pool, reader, {"archive": owner}, frozenset({endpoint})
         )
@@ -79,7 +79,7 @@ async def test_a_clients_credentials_are_its_own(storages: StoragesByAccess, end
 
 async def test_a_profile_that_is_gone_is_the_end_of_what_needs_it(storages: StoragesByAccess) -> None:
     with pytest.raises(PathNotAllowedError):
-        storages.check_access(Profile("gone"))
+        storages.check_access(Profile("gone"), [URI])
     with pytest.raises(JobFailure) as failure:
         async with storages.opened(Profile("gone")):
             pass
@@ -104,13 +104,13 @@ def test_only_allowed_endpoints_are_reached_with_credentials_of_clients(
     def none(_: S3Options) -> S3Storage:
         raise AssertionError("nothing is to be opened")
 
-    storages = StoragesByAccess({}, S3Pool(none), None, {}, frozenset(allowed))
+    storages = StoragesByAccess({}, StoragePool(none), None, {}, frozenset(allowed))
     access = S3Credentials("AKIA", "secret", endpoint=endpoint)
     if passes:
-        storages.check_access(access)
+        storages.check_access(access, [URI])
         return
     with pytest.raises(PathNotAllowedError) as refused:
-        storages.check_access(access)
+        storages.check_access(access, [URI])
     assert "secret" not in refused.value.message
 
 
@@ -122,7 +122,7 @@ async def test_those_who_reach_a_store_in_the_same_way_share_its_connections(end
         return S3Storage(options, FetchedFiles(tmp_path, 1))
 
     ways = [S3Options(frozenset({f"b{number:03}"}), endpoint, "us-east-1", *OWNER) for number in range(KEPT_UNUSED + 2)]
-    async with S3Pool(build) as pool:
+    async with StoragePool(build) as pool:
         async with pool.opened(ways[0]) as first, pool.opened(ways[0]) as second:
             assert first is second
             for way in ways[1:]:

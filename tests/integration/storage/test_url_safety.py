@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from batchscribe_server.domain.access import Fetch
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.storage.url_rules import UrlOptions
 from tests.scripted_web import Asked, Reply, certified, ranged, scripted_web
@@ -17,6 +18,8 @@ from tests.storage_steps import read
 from tests.url_storage import BODY, PUBLIC, SECRET, V1, Pauses, failure_of, ranges, storage_of
 
 pytestmark = pytest.mark.timeout(60)
+
+AUTHORIZATION = ("Authorization", "Bearer s3cr3t")
 
 # redirects
 
@@ -28,11 +31,9 @@ async def test_redirects_of_one_origin_keep_the_clients_headers(tmp_path: Path) 
             return Reply(301 + len(web.asked) % 2, headers={"Location": hops[asked.target]})
         return Reply(body=b"sound")
 
-    async with (
-        scripted_web(script) as web,
-        storage_of(tmp_path, headers={"Authorization": "Bearer s3cr3t", "X-Own": "1"}) as storage,
-    ):
-        assert await read(storage, web.url("/a")) == b"sound"
+    async with scripted_web(script) as web, storage_of(tmp_path) as storage:
+        fetch = Fetch(web.url("/a"), (AUTHORIZATION, ("X-Own", "1")))
+        assert await read(storage.for_fetch(fetch), web.url("/a")) == b"sound"
     assert [each.target for each in web.asked] == ["/a", "/b?x=1", "/c", "/d"]
     assert {each.headers["authorization"] for each in web.asked} == {"Bearer s3cr3t"}
     assert {each.headers["x-own"] for each in web.asked} == {"1"}
@@ -44,18 +45,62 @@ async def test_another_origin_is_sent_neither_headers_nor_cookies(tmp_path: Path
         def script(_: Asked) -> Reply:
             return Reply(307, headers={"Location": other.url("/a?token=x"), "Set-Cookie": "who=me; Path=/"})
 
-        async with (
-            scripted_web(script) as web,
-            storage_of(tmp_path, headers={"Authorization": "Bearer s3cr3t"}) as storage,
-        ):
+        async with scripted_web(script) as web, storage_of(tmp_path) as storage:
             for _ in range(2):
-                assert await read(storage, web.url("/a")) == b"sound"
+                fetch = Fetch(web.url("/a"), (AUTHORIZATION,))
+                assert await read(storage.for_fetch(fetch), web.url("/a")) == b"sound"
     assert all(each.headers["authorization"] == "Bearer s3cr3t" for each in web.asked)
     assert len(other.asked) == 2
     for asked in other.asked:
         assert asked.target == "/a?token=x"
         assert "authorization" not in asked.headers
     assert not any("cookie" in each.headers for each in [*web.asked, *other.asked])
+
+
+async def test_headers_do_not_come_back_with_a_redirect_from_another_origin(tmp_path: Path) -> None:
+    async with scripted_web(lambda _: Reply(302, headers={"Location": web.url("/b")})) as other:
+
+        def script(asked: Asked) -> Reply:
+            return Reply(body=b"sound") if asked.target == "/b" else Reply(302, headers={"Location": other.url()})
+
+        async with scripted_web(script) as web, storage_of(tmp_path) as storage:
+            fetch = Fetch(web.url("/a"), (AUTHORIZATION,))
+            assert await read(storage.for_fetch(fetch), web.url("/a")) == b"sound"
+    assert [(each.target, "authorization" in each.headers) for each in web.asked] == [("/a", True), ("/b", False)]
+    assert "authorization" not in other.asked[0].headers
+
+
+async def test_a_fetch_is_called_by_what_may_be_shown_of_its_url(tmp_path: Path) -> None:
+    def script(asked: Asked) -> Reply:
+        return Reply(body=b"sound") if asked.target == f"/a?{SECRET}" else Reply(403)
+
+    async with scripted_web(script) as web, storage_of(tmp_path) as storage:
+        fetching = storage.for_fetch(Fetch(web.url(f"/a?{SECRET}#part"), (AUTHORIZATION,)))
+        assert await read(fetching, web.url("/a")) == b"sound"
+        # Neither for other URLs nor for those who come without.
+        for one, target in ((fetching, "/b"), (storage, "/a")):
+            failure = await failure_of(read(one, web.url(target)))
+            assert failure.reason is Reason.FETCH_FAILED
+            assert "authorization" not in web.asked[-1].headers
+
+
+async def test_headers_come_with_each_part_of_a_resumed_fetch(tmp_path: Path) -> None:
+    cuts = iter([300_000, None])
+    async with (
+        scripted_web(lambda asked: ranged(asked, BODY, V1, next(cuts))) as web,
+        storage_of(tmp_path) as storage,
+    ):
+        assert await read(storage.for_fetch(Fetch(web.url(), (AUTHORIZATION,))), web.url()) == BODY
+    assert [each.headers["authorization"] for each in web.asked] == ["Bearer s3cr3t"] * 2
+    assert web.asked[1].headers["range"] == "bytes=300000-"
+
+
+async def test_a_fetch_whose_whole_url_is_not_allowed_is_refused(tmp_path: Path) -> None:
+    async with storage_of(tmp_path) as storage:
+        fetching = storage.for_fetch(Fetch("https://user:s3cr3t@example.org/a.wav"))
+        with pytest.raises(PathNotAllowedError) as refused:
+            await fetching.check_allowed("https://example.org/a.wav")
+    assert "s3cr3t" not in str(refused.value)
 
 
 async def test_a_resumed_fetch_follows_the_redirect_again(tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ BAD_BATCHES = [
         'batch { input { manifest { files { uri: "media/abcd" } } } output { layout: OUTPUT_LAYOUT_ADJACENT } }',
         {"batch.output.layout": "INVALID_FIELD"},
     ),
-    ('batch { input { fetch { url: "https://x" } } }', {"batch.input.fetch": "FIELD_NOT_SUPPORTED"}),
+    ('batch { input { location: "eu" } }', {"batch.input.location": "FIELD_NOT_SUPPORTED"}),
     ("batch { output { write_report: true } }", {"batch.output.write_report": "FIELD_NOT_SUPPORTED"}),
 ]
 

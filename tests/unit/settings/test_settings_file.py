@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from batchscribe_server.app import serve
 from batchscribe_server.settings import SettingsFileError, load_settings
@@ -106,6 +107,33 @@ def test_what_cannot_reach_azure_is_refused_without_showing_a_secret(
     assert "storage.azure" in error
     assert words in error
     assert "c2VjcmV0" not in error
+
+
+def test_profiles_of_azure_lie_beside_those_of_s3_and_are_checked_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "batchscribe.toml"
+    file.write_text(
+        "[storage.profiles.calls]\nbuckets = ['calls']\n"
+        "[storage.azure_profiles.calls]\ncontainers = ['calls']\naccount_url = 'https://spoken.blob.core.windows.net'\n"
+        "account_key = 'c2VjcmV0'\n"
+    )
+    settings = load_settings({"config": file})
+    assert settings.storage.profiles["calls"].buckets == ("calls",)
+    assert settings.storage.azure_profiles["calls"].account_key.get_secret_value() == "c2VjcmV0"
+    assert "c2VjcmV0" not in f"{settings.redacted()} {settings!r}"
+    file.write_text("[storage.azure_profiles.calls]\naccount_key = 'no base64, c2VjcmV0'\n")
+    assert serve({"config": file}) == 2
+    error = capsys.readouterr().err
+    assert "storage.azure_profiles.calls.account_key" in error
+    assert "c2VjcmV0" not in error
+
+
+@pytest.mark.parametrize("limit_s", [-1, float("nan"), float("inf"), "soon"])
+def test_a_fetch_may_take_so_long_or_any_time(limit_s: object) -> None:
+    assert load_settings({"storage": {"max_fetch_s": 0}}).storage.max_fetch_s == 0
+    with pytest.raises(ValidationError, match="max_fetch_s"):
+        load_settings({"storage": {"max_fetch_s": limit_s}})
 
 
 def test_urls_are_read_over_https_from_public_addresses_unless_more_is_allowed(

@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from batchscribe_server.domain.access import Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import AzureCredentials, Fetch, Profile, S3Credentials, StorageAccess
 from batchscribe_server.operations.access import SealBrokenError
 from batchscribe_server.storage.seal import FernetSeal, key_of
 
 OWN = S3Credentials("AKIA-access", "secret-0123456789", "token-0123456789", "https://s3.example.org", "eu-west-1")
+FETCH = Fetch("https://example.org/a.wav?X-Signature=0123456789", (("Authorization", "Bearer 0123456789"),))
 ACCESSES = [
     StorageAccess(OWN, OWN),
     StorageAccess(OWN, Profile("archive")),
     StorageAccess(None, OWN),
     StorageAccess(Profile("calls"), None),
+    StorageAccess(FETCH, None),
+    StorageAccess(AzureCredentials("https://spoken.blob.core.windows.net", sas_token="sv=1&sig=2"), OWN),
 ]
 
 
@@ -36,6 +39,13 @@ def test_nothing_of_it_can_be_read(part: str) -> None:
     assert part.encode() not in FernetSeal([new_key()]).sealed(StorageAccess(OWN, OWN))
     if part in (OWN.secret_access_key, OWN.session_token):
         assert part not in repr(StorageAccess(OWN, OWN))
+
+
+def test_nothing_of_a_fetch_can_be_read_where_it_lies_or_is_logged() -> None:
+    access = StorageAccess(FETCH)
+    assert access.holds_secrets
+    assert b"0123456789" not in FernetSeal([new_key()]).sealed(access)
+    assert "0123456789" not in repr(access)
 
 
 def test_a_new_key_seals_and_an_old_one_still_opens() -> None:

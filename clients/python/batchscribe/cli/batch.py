@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -13,6 +15,7 @@ from batchscribe.cli.arguments import OutputArguments, RecordArguments, Subtitle
 from batchscribe.cli.command import Invocation, command
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of_ended
 from batchscribe.cli.following import Follower
+from batchscribe.cli.headers import HeaderArguments
 from batchscribe.cli.job import TimeoutS, batch_name
 from batchscribe.cli.listing import BATCH_COLUMNS, JOB_COLUMNS, batch_details, batch_row, first, job_row, state_of
 from batchscribe.cli.manifest import read_manifest
@@ -20,7 +23,7 @@ from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import BatchView, JsonView, files_note
 from batchscribe.cli.wording import aligned
-from batchscribe.inputs import is_uri, is_web_url, uri_of
+from batchscribe.inputs import input_of, is_uri, is_web_url, uri_of
 from batchscribe.v1.storage_pb2 import InputConfig, ManifestInput, PrefixInput
 
 app = typer.Typer(help="Many files at once: submit, list, watch, cancel, retry, delete.", no_args_is_help=True)
@@ -37,6 +40,7 @@ async def submit(
     subtitles: SubtitleArguments,
     record: RecordArguments,
     access: AccessArguments,
+    header: HeaderArguments,
     source: Annotated[
         str | None,
         typer.Argument(metavar="URI|PATH", help="A folder or prefix that the server reads, or one file of it."),
@@ -55,7 +59,7 @@ async def submit(
     """Submit many files and print their batch's name. Paths are paths of the server's machine."""
     async with invocation.client() as client:
         batch = await client.submit_batch(
-            input_config(source, include or [], exclude or [], manifest),
+            input_config(source, include or [], exclude or [], manifest, header.headers()),
             auth=access.input_auth,
             output=access.output(output.config(subtitles.config())),
             display_name=record.display_name,
@@ -156,10 +160,18 @@ async def delete(
             invocation.say(f"{batch_name(name)} deleted")
 
 
-def input_config(source: str | None, include: list[str], exclude: list[str], manifest: str | None) -> InputConfig:
+def input_config(
+    source: str | None,
+    include: list[str],
+    exclude: list[str],
+    manifest: str | None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> InputConfig:
     """The input that the arguments mean: one file, a folder or prefix, or a list. Raises ValueError, OSError."""
     if (source is None) == (manifest is None):
         raise ValueError("give either a URI or path, or --manifest")
+    if headers and not (source and is_web_url(source)):
+        raise ValueError("--header is for one https:// URL, not for a folder, a prefix or a manifest")
     if manifest is not None:
         if include or exclude:
             raise ValueError("--include and --exclude choose among the files of a folder, not of a manifest")
@@ -170,7 +182,7 @@ def input_config(source: str | None, include: list[str], exclude: list[str], man
     if is_web_url(source) or (not is_uri(source) and Path(source).is_file()):
         if include or exclude:
             raise ValueError("--include and --exclude choose among the files of a folder, not of one file")
-        return InputConfig(uri=uri_of(source))
+        return input_of(uri_of(source), headers)
     return InputConfig(prefix=PrefixInput(uri=uri_of(source), include_globs=include, exclude_globs=exclude))
 
 

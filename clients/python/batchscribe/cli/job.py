@@ -17,6 +17,7 @@ from batchscribe.cli.arguments import (
 from batchscribe.cli.command import Invocation, command
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of_ended
 from batchscribe.cli.following import Follower
+from batchscribe.cli.headers import HeaderArguments
 from batchscribe.cli.listing import JOB_COLUMNS, first, job_details, job_row, state_of
 from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import open_screen
@@ -39,6 +40,7 @@ async def submit(
     subtitles: SubtitleArguments,
     record: RecordArguments,
     access: AccessArguments,
+    header: HeaderArguments,
     id: Annotated[str, typer.Option("--id", help="An id for it: 4 to 63 of a-z, 0-9 and hyphen.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
     timeout: TimeoutS = None,
@@ -48,6 +50,7 @@ async def submit(
         job = await client.submit(
             source,
             auth=access.input_auth,
+            headers=header.headers(),
             output=access.output(output.config(subtitles.config())),
             display_name=record.display_name,
             reference_id=record.reference_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from batchscribe.cli.arguments import FormatWord, SubtitleArguments
 from batchscribe.cli.command import Invocation, command, report
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_ended
 from batchscribe.cli.following import Follower
+from batchscribe.cli.headers import HeaderArguments
 from batchscribe.cli.interrupts import LeftRunning
 from batchscribe.cli.job import TimeoutS
 from batchscribe.cli.recognition_arguments import RecognitionArguments
@@ -21,7 +23,7 @@ from batchscribe.cli.screen import Screen, open_screen
 from batchscribe.cli.views import JobView, JsonView
 from batchscribe.cli.wording import file_name, size
 from batchscribe.errors import BatchscribeError, UnavailableError
-from batchscribe.inputs import is_uri
+from batchscribe.inputs import is_uri, is_web_url
 from batchscribe.outputs import output_config
 from batchscribe.uploads import UploadProgress
 from batchscribe.v1.job_pb2 import Job
@@ -43,6 +45,7 @@ async def transcribe(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Audio or video; - is standard input.")],
     recognition: RecognitionArguments,
     subtitles: SubtitleArguments,
+    header: HeaderArguments,
     format: Annotated[FormatWord, typer.Option(help="The format of the transcript.")] = FormatWord.TXT,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE|DIR", help="Write there instead of to standard output.")
@@ -56,9 +59,12 @@ async def transcribe(
     events of the jobs go to standard output as JSON lines, and the transcripts only to --output.
     """
     check_sources(files, output)
+    headers = header.headers()
+    if headers and not all(map(is_web_url, files)):
+        raise ValueError("--header is for https:// URLs alone: transcribe other files by themselves")
     async with invocation.client() as client:
         run = _Run(invocation, client, format, output)
-        submitted = await run.submit_all(files, recognition, subtitles)
+        submitted = await run.submit_all(files, headers, recognition, subtitles)
         if detach:
             for one in submitted:
                 invocation.print(one.job, one.job.name)
@@ -78,7 +84,11 @@ class _Run:
         self.exit_code = ExitCode.DONE
 
     async def submit_all(
-        self, files: list[str], recognition: RecognitionArguments, subtitles: SubtitleArguments
+        self,
+        files: list[str],
+        headers: Mapping[str, str],
+        recognition: RecognitionArguments,
+        subtitles: SubtitleArguments,
     ) -> list[_Submitted]:
         """Upload and submit the files, so that the server can work on the first while the next are sent."""
         submitted = []
@@ -88,6 +98,7 @@ class _Run:
                 with open_screen(quiet=self._invocation.json) as screen:
                     job = await self._client.submit(
                         sys.stdin.buffer if source == "-" else source,
+                        headers=headers,
                         output=None if cut is None else output_config(subtitles=cut),
                         on_upload=_upload_progress(screen, source),
                         **recognition.options(),

@@ -153,7 +153,7 @@ class InputConfig(_message.Message):
 
     @_builtins.property
     def fetch(self) -> Global___FetchInput:
-        """A URL with request headers."""
+        """A URL with request headers. Also for URLs whose query is a secret."""
 
     @_builtins.property
     def auth(self) -> Global___StorageAuth:
@@ -282,7 +282,7 @@ Global___ManifestEntry: _TypeAlias = ManifestEntry  # noqa: Y015
 
 @_typing.final
 class FetchInput(_message.Message):
-    """A URL with request headers."""
+    """A URL with request headers. The service keeps its headers and its query encrypted, until the resource ends."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -309,10 +309,10 @@ class FetchInput(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """An `https://` URL."""
+    """An `https://` URL. Shown without its query and fragment."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers of the request."""
+        """Headers of the request, at most 50, 16 KiB together. They are sent to the URL's own scheme, host and port alone."""
 
     def __init__(
         self,
@@ -339,7 +339,7 @@ class StorageAuth(_message.Message):
     AZURE_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     profile: _builtins.str
-    """A profile of the server's configuration."""
+    """A profile of the server's configuration, for `s3://` or `az://` URIs or both."""
     @_builtins.property
     def s3(self) -> Global___S3Credentials:
         """An S3-compatible service."""
@@ -452,11 +452,11 @@ class AzureCredentials(_message.Message):
     ACCOUNT_KEY_FIELD_NUMBER: _builtins.int
     SAS_TOKEN_FIELD_NUMBER: _builtins.int
     account_url: _builtins.str
-    """The storage account's URL."""
+    """The URL of the storage account's blob service: `https://NAME.blob.core.windows.net`."""
     account_key: _builtins.str
     """The account's key."""
     sas_token: _builtins.str
-    """A shared access signature."""
+    """A shared access signature: `sv=…&sig=…`."""
     def __init__(
         self,
         *,
