@@ -85,7 +85,8 @@ class JobCalls:
 
         `source` is a local path or an open file, which is uploaded; a URI, which the server reads, with the credentials
         or the profile that `auth` gives; or an upload. The `options` go on top of `config`. `output` is an OutputConfig
-        or a URI; without it the service keeps the transcript for `transcript` to read.
+        or a URI; without it the service keeps the transcript for `transcript` to read. `retention_s` is how long the
+        job is kept after its end.
         """
         job = Job(
             config=recognition_config(options, config),
@@ -140,7 +141,10 @@ class JobCalls:
         return await self._connection.call(self._connection.jobs.RetryJob, request, repeatable=False)
 
     async def delete_job(self, name: str, *, etag: str = "", delete_outputs: bool = False) -> None:
-        """Cancel a job where it is active and remove its record; its outputs stay unless `delete_outputs`."""
+        """Cancel a job where it is active and remove its record; its outputs stay unless `delete_outputs`.
+
+        Raises CredentialsDeletedError where they were written with credentials that are gone.
+        """
         request = DeleteJobRequest(name=name, etag=etag, delete_outputs=delete_outputs)
         await self._connection.call(self._connection.jobs.DeleteJob, request, repeatable=False)
 

@@ -14,6 +14,7 @@ from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.layout import relative_paths
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, RecognitionConfig, Task
+from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.store import IdempotencyKey, Store
@@ -33,6 +34,7 @@ class NewJob:
     config: RecognitionConfig = field(default_factory=RecognitionConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     access: StorageAccess = field(default_factory=StorageAccess)
+    retention_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class NewBatch:
     config: RecognitionConfig = field(default_factory=RecognitionConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     access: StorageAccess = field(default_factory=StorageAccess)
+    retention_ms: int | None = None
 
 
 class Submit:
@@ -59,12 +62,14 @@ class Submit:
         models: Models,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
+        retention: RetentionPolicy,
     ) -> None:
         self._store = store
         self._reach = reach
         self._models = models
         self._new_id = new_id
         self._now = now
+        self._retention = retention
 
     async def job(
         self,
@@ -81,6 +86,7 @@ class Submit:
         """
         violations = Violations()
         self._check_config(new.config, "job.config", violations)
+        retention_ms = self._retention.granted(new.retention_ms, "job.retention", violations)
         violations.raise_if_any()
         self._reach.check(new.access)
         async with self._reach.opened(new.access) as reached:
@@ -100,6 +106,7 @@ class Submit:
             output=new.output,
             create_time=time,
             update_time=time,
+            retention_ms=retention_ms,
         )
         return job if validate_only else await self._store.create_job(job, key, self._reach.sealed(new.access))
 
@@ -115,6 +122,7 @@ class Submit:
         """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
         violations = Violations()
         self._check_config(new.config, "batch.config", violations)
+        retention_ms = self._retention.granted(new.retention_ms, "batch.retention", violations)
         self._reach.check(new.access)
         async with self._reach.opened(new.access) as reached:
             match new.input:
@@ -139,6 +147,7 @@ class Submit:
             output=new.output,
             create_time=time,
             update_time=time,
+            retention_ms=retention_ms,
         )
         return batch if validate_only else await self._store.create_batch(batch, key, self._reach.sealed(new.access))
 

@@ -33,7 +33,7 @@ SUPPORTED_FIELDS = _fields(
     UpdateBatchRequest="batch update_mask",
     CancelBatchRequest="name",
     RetryBatchRequest="name",
-    DeleteBatchRequest="name etag",
+    DeleteBatchRequest="name etag delete_outputs",
     WatchBatchRequest="name after_sequence",
     # JobService
     CreateJobRequest="job job_id request_id validate_only",
@@ -43,22 +43,22 @@ SUPPORTED_FIELDS = _fields(
     ListJobsRequest="parent page_size page_token filter order_by",
     CancelJobRequest="name",
     RetryJobRequest="name",
-    DeleteJobRequest="name etag",
+    DeleteJobRequest="name etag delete_outputs",
     WatchJobRequest="name after_sequence include_segments",
     GetTranscriptRequest="name format",
     # ModelService
     ListModelsRequest="page_size page_token",
     GetModelRequest="name",
     # resources and what they are made of
-    Batch="name display_name reference_id labels priority input output config",
-    Job="display_name reference_id labels priority input output config",
+    Batch="name display_name reference_id labels priority input output config retention",
+    Job="display_name reference_id labels priority input output config retention",
     InputConfig="uri prefix manifest media auth",
     StorageAuth="s3 profile",
     S3Credentials="endpoint region access_key_id secret_access_key session_token",
     PrefixInput="uri include_globs exclude_globs",
     ManifestInput="files",
     ManifestEntry="uri reference_id config config_mask",
-    OutputConfig="layout uri auth formats on_conflict remove_stale write_notice subtitles",
+    OutputConfig="layout uri auth formats on_conflict remove_stale write_notice write_report subtitles",
     SubtitleConfig="max_line_width max_lines max_chars_per_second start_index",
     RecognitionConfig=(
         "language model operating_point task word_time_offsets word_confidence vad hotwords initial_prompt decoding"
