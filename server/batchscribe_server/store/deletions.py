@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, exists, select, update
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import EtagMismatchError
+from batchscribe_server.domain.event import JobProgressed
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.operations.wakeups import DELETIONS
 from batchscribe_server.store import tables
@@ -117,7 +118,12 @@ def _withdraw_job(ledger: Ledger, resource_id: str, warning: str) -> None:
     found = ledger.find_job(resource_id)
     if found is None or found[0].deletion is None:
         return
-    job = ledger.change_job(found[0], deletion=None, warning=warning)
+    job = found[0]
+    if warning not in job.warning:
+        warning = f"{job.warning} {warning}".lstrip()
+    # A change needs a new etag, and so an event.
+    told = JobProgressed(job.processed_ms, job.audio_duration_ms)
+    job = ledger.change_job(job, told, deletion=None, warning=warning)
     if job.batch_id:
         ledger.batch(job.batch_id)  # it may have waited for this to end
     elif job.state.terminal:

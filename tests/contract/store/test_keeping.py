@@ -307,6 +307,8 @@ async def test_a_job_whose_outputs_could_not_be_deleted_stays(store: Store, of_b
     assert await store.get_access(owner) == SECRET.data
     await store.withdraw_deletion(marked, "denied")
     job = await store.get_job(TENANT, marked.id)
+    assert job.sequence > marked.sequence
+    await check_history(store, job.name, job.sequence, 1)
     assert (job.state, job.warning, job.deletion, job.outputs) == (
         State.SUCCEEDED,
         "denied",
