@@ -17,8 +17,11 @@ from batchscribe_server import rendering
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.model import Model, ModelSource
+from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
@@ -32,6 +35,7 @@ from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.seal import FernetSeal
+from batchscribe_server.storage.stream_spool import DiskStreamSpool
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.store.store import SqlStore
 from tests.scripted_engine import ScriptedTranscriber
@@ -80,6 +84,8 @@ class InProcessService:
     read_transcript: ReadTranscript
     dispatch: Dispatch
     reach: ReachStorages
+    finish: FinishBatches
+    delete: Delete
 
     async def ended(self, job: Job) -> Job:
         """The job once it has ended."""
@@ -112,6 +118,7 @@ async def in_process_service(
     lease_s: float = 30.0,
     model: str = "scripted",
     observer: JobObserver | None = None,
+    retention: RetentionPolicy | None = None,
 ) -> AsyncIterator[InProcessService]:
     """The service over `folder`: its database, and the root of its files."""
     wakeups = Wakeups()
@@ -148,18 +155,22 @@ async def in_process_service(
             store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s), observer
         )
         scan = ScanBatches(store, reach, wakeups, new_id, now)
+        finish = FinishBatches(store, reach, renderer, DiskStreamSpool(folder), wakeups)
         service = InProcessService(
             folder,
             store,
             wakeups,
             transcriber,
-            Submit(store, reach, models, new_id, now),
+            Submit(store, reach, models, new_id, now, retention or RetentionPolicy()),
             Watch(store, wakeups, now, WatchLimits(heartbeat_s=0.2)),
             ReadTranscript(store, renderer),
             dispatch,
             reach,
+            finish,
+            Delete(store, reach, wakeups),
         )
-        tasks = [asyncio.create_task(dispatch.run()), asyncio.create_task(scan.run())]
+        background = (dispatch.run(), scan.run(), finish.run(), service.delete.run())
+        tasks = [asyncio.create_task(work) for work in background]
         try:
             yield service
         finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 
 from batchscribe.v1 import batch_service_pb2_grpc, job_service_pb2_grpc, model_service_pb2_grpc
+from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.upload import Upload
 from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.rpc.server import RpcServer
@@ -53,6 +54,8 @@ async def served(
         services = Services(
             store=service.store,
             submit=service.submit,
+            delete=service.delete,
+            retention=RetentionPolicy(),
             watch=service.watch,
             wait=WaitForJob(service.store, service.wakeups),
             read_transcript=service.read_transcript,

@@ -21,6 +21,7 @@ from uuid_utils.compat import uuid7
 
 from batchscribe_server import rendering
 from batchscribe_server.domain.errors import JobFailure
+from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.logs import configure_logging
 from batchscribe_server.metrics.engine import EngineMetrics
 from batchscribe_server.metrics.exposition import exposed, new_registry
@@ -28,7 +29,9 @@ from batchscribe_server.metrics.jobs import JobMetrics
 from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.rendering import Renderer
@@ -62,6 +65,7 @@ from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.s3_options import S3Options
 from batchscribe_server.storage.seal import FernetSeal, key_of
+from batchscribe_server.storage.stream_spool import DiskStreamSpool
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.storage.url_rules import UrlOptions
 from batchscribe_server.store.errors import StoreError
@@ -117,6 +121,8 @@ class _Parts:
 
     dispatch: Dispatch
     scan: ScanBatches
+    finish: FinishBatches
+    delete: Delete
     housekeeping: Housekeeping
     transcriber: Transcriber
     rpc: RpcServer
@@ -140,6 +146,8 @@ async def _serve(settings: Settings) -> None:
             for name, work in {
                 "dispatch": parts.dispatch.run(),
                 "scan": parts.scan.run(),
+                "finish": parts.finish.run(),
+                "delete": parts.delete.run(),
                 "housekeeping": parts.housekeeping.run(),
                 "status": _show_status(parts),
             }.items()
@@ -211,9 +219,13 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             limits=DispatchLimits(settings.jobs.max_running or default_running_files(devices), settings.jobs.lease_s),
             observer=job_metrics,
         )
+        delete = Delete(store, reach, wakeups)
+        retention = RetentionPolicy(round(settings.keep.results_s * 1000), round(settings.keep.max_results_s * 1000))
         services = Services(
             store=store,
-            submit=Submit(store, reach, models, _new_id, _now),
+            submit=Submit(store, reach, models, _new_id, _now, retention),
+            delete=delete,
+            retention=retention,
             watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),
             wait=WaitForJob(store, wakeups),
             read_transcript=ReadTranscript(store, renderer),
@@ -224,6 +236,8 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         yield _Parts(
             dispatch=dispatch,
             scan=ScanBatches(store, reach, wakeups, _new_id, _now),
+            finish=FinishBatches(store, reach, renderer, DiskStreamSpool(settings.data_dir), wakeups),
+            delete=delete,
             housekeeping=Housekeeping(
                 store,
                 uploads,

@@ -27,6 +27,7 @@ GIB = 1024**3
 FEWEST_SLOTS = 8
 KEY_BYTES = 32
 MAX_PORT = 65_535
+MAX_RETENTION_S = 100 * 365.25 * 86_400
 
 # A name in ASCII, as it is looked up, or an address; the port is the client's choice.
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_-][A-Za-z0-9._-]*|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+")
@@ -234,10 +235,21 @@ class JobSettings(_Group):
 
 
 class KeepSettings(_Group):
-    """How long things are kept: events of ended jobs, uploads that no active job names."""
+    """How long things are kept: events of ended jobs, uploads that no active job names, and the jobs and batches.
+
+    0 keeps results for ever where a client asks for nothing, and lets clients ask for as long as they like.
+    """
 
     history_s: Annotated[float, Field(gt=0)] = 30 * 86_400.0
     uploads_s: Annotated[float, Field(gt=0)] = 86_400.0
+    results_s: Annotated[float, Field(ge=0, le=MAX_RETENTION_S)] = 0.0
+    max_results_s: Annotated[float, Field(ge=0, le=MAX_RETENTION_S)] = 0.0
+
+    @model_validator(mode="after")
+    def _within_the_maximum(self) -> Self:
+        if self.max_results_s and not 0 < self.results_s <= self.max_results_s:
+            raise ValueError("results_s must be more than 0 and at most max_results_s, where that is set")
+        return self
 
 
 class WatchSettings(_Group):

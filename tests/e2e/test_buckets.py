@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -262,3 +263,50 @@ def test_a_profile_of_the_server_is_named_by_its_clients(endpoint: str, tmp_path
         assert OWNER[1] not in server.log.read_text()
     written = asyncio.run(objects(endpoint, "transcripts", "profiled/"))
     assert [words(text) for text in written.values()] == [words(TEXT)]
+
+
+def test_a_report_is_there_at_the_end_and_outputs_go_where_they_can(
+    endpoint: str, own_server: RunningServer, clients_server: RunningServer, auth_folder: Path
+) -> None:
+    """With the server's own credentials outputs can be deleted at any time, with a client's until its end."""
+    sound = spoken(TEXT).read_bytes()
+    asyncio.run(filled(endpoint, {"reported/a.wav": sound, "reported/bad.wav": b"no sound at all, " * 50}))
+    for server, name, auth in (
+        (own_server, "own", ()),
+        (clients_server, "theirs", ("--auth", credentials(auth_folder, endpoint, OWNER))),
+    ):
+        submitted = batchscribe(
+            *(server, "batch", "submit", "s3://calls/reported", "--output", f"s3://transcripts/{name}/", "--report"),
+            *("--format", "txt", "--id", f"reported-{name}", "--watch", *auth),
+        )
+        assert submitted.returncode == 1, submitted.stderr  # for the one bad file
+        written = asyncio.run(objects(endpoint, "transcripts", f"{name}/"))
+        good, bad = map(json.loads, written[f"{name}/reported-{name}.report.jsonl"].splitlines())
+        assert good["outputs"][0]["uri"] == f"s3://transcripts/{name}/a.wav.txt"
+        assert bad["error"]["reason"] == "UNSUPPORTED_FORMAT"
+        deleted = batchscribe(server, "batch", "delete", f"reported-{name}", "--outputs")
+        left = asyncio.run(objects(endpoint, "transcripts", f"{name}/"))
+        if server is own_server:
+            assert deleted.returncode == 0, deleted.stderr
+            assert set(left) == {f"{name}/bad.wav.notice"}
+        else:
+            assert deleted.returncode == 1
+            assert "CREDENTIALS_DELETED" in deleted.stderr
+            assert left == written
+
+
+def test_a_batch_that_runs_is_deleted_with_its_outputs_and_the_clients_credentials(
+    endpoint: str, clients_server: RunningServer, auth_folder: Path
+) -> None:
+    sound = spoken(TEXT).read_bytes()
+    asyncio.run(filled(endpoint, {f"stopped/{number:02}.wav": sound for number in range(40)}))
+    submitted = batchscribe(
+        *(clients_server, "batch", "submit", "s3://calls/stopped", "--output", "s3://transcripts/stopped/"),
+        *("--auth", credentials(auth_folder, endpoint, OWNER), "--id", "stopped"),
+    )
+    assert submitted.returncode == 0, submitted.stderr
+    while not asyncio.run(objects(endpoint, "transcripts", "stopped/")):
+        time.sleep(0.05)
+    deleted = batchscribe(clients_server, "batch", "delete", "stopped", "--outputs")
+    assert deleted.returncode == 0, deleted.stderr
+    assert asyncio.run(objects(endpoint, "transcripts", "stopped/")) == {}

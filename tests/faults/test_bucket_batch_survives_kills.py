@@ -1,4 +1,4 @@
-"""Batches from and to buckets: the server is killed in the middle of the scan, and in the middle of the writing."""
+"""Batches from and to buckets: the server is killed in the middle of the scan, of the writing, and of the deleting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import aioboto3
 import pytest
 
-from batchscribe import AsyncClient, output_config
+from batchscribe import AsyncClient, BatchNotFoundError, BatchscribeError, output_config
 from batchscribe.v1 import state_pb2
 from tests.many_files import UTTERANCES, words
 from tests.object_store import OWNER, cut_line, object_store
@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 OBJECTS = 1_500
 LISTED_BYTES = 400_000  # somewhere in the second page, each of which names a thousand objects
+DELETED_BYTES = 3_000  # of some 10,000 that the answers to the deletion have
 FILES = 24
 REGION = "us-east-1"
 
@@ -128,3 +129,44 @@ async def test_each_input_has_one_whole_set_of_outputs_after_kills_while_they_ar
     assert batch.counts.succeeded == FILES
     assert set(written) == {f"{name}.{suffix}" for name in said for suffix in ("json", "txt")}
     assert {name: words(written[f"{name}.txt"]) for name in said} == {name: words(text) for name, text in said.items()}
+
+
+async def test_a_deletion_that_a_kill_cut_off_leaves_nothing(endpoint: str, tmp_path: Path) -> None:
+    killed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def kill() -> None:
+        server.kill()
+        loop.call_soon_threadsafe(killed.set)
+
+    sound = spoken(UTTERANCES[0]).read_bytes()
+    server, environment = server_of(tmp_path, endpoint)
+    async with bucket(endpoint, "deleted", {f"in/{number:02}.wav": sound for number in range(12)}) as store:
+
+        async def outputs() -> int:
+            return int((await store.list_objects_v2(Bucket="deleted", Prefix="out/"))["KeyCount"])
+
+        try:
+            await asyncio.to_thread(server.start, **environment)
+            output = output_config("s3://deleted/out/", formats=["json", "txt"], write_report=True)
+            async with AsyncClient(server.address, retry_s=60) as client:
+                await client.submit_batch("s3://deleted/in/", output=output, batch_id="half-deleted")
+                await client.wait_for_batch("batches/half-deleted", timeout_s=90)
+                assert await outputs() == 25
+                await asyncio.to_thread(server.stop)
+                async with cut_line(endpoint, DELETED_BYTES, kill) as line:
+                    behind_line = environment | {"BATCHSCRIBE_STORAGE__S3__ENDPOINT": line.endpoint}
+                    await asyncio.to_thread(server.start, **behind_line)
+                    with pytest.raises(BatchscribeError):
+                        await client.delete_batch("batches/half-deleted", delete_outputs=True)
+                    await killed.wait()
+                assert 0 < await outputs() < 25
+                await asyncio.to_thread(server.start, **environment)
+                with pytest.raises(BatchNotFoundError):
+                    while True:
+                        await client.get_batch("batches/half-deleted")
+                        await asyncio.sleep(0.05)
+                assert await outputs() == 0
+                assert [job async for job in client.list_jobs()] == []
+        finally:
+            server.close()

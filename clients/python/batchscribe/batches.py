@@ -74,6 +74,7 @@ class BatchCalls:
         `source` is the URI of a folder or prefix, whose files the globs choose; a list of files, by URI or as manifest
         entries; or an InputConfig. The server reads them all: paths are paths of the server's machine and are given as
         `file://` URIs; `auth` gives the credentials for them, or a profile. `output` is an OutputConfig or a URI.
+        `retention_s` is how long the service keeps the batch after its end.
         """
         batch = Batch(
             input=_input_config(source, include_globs, exclude_globs),
@@ -105,7 +106,9 @@ class BatchCalls:
             request.page_token = page.next_page_token
 
     async def update_batch(self, batch: Batch, *, fields: Sequence[str] = ()) -> Batch:
-        """Change `display_name`, `labels` or `priority` of the batch of that name; all that are set without `fields`.
+        """Change what may be changed of the batch of that name: `display_name`, `labels`, `priority`, `retention`.
+
+        All of them that are set, without `fields`.
 
         Raises EtagMismatchError where the message has an etag that is no longer the batch's.
         """
@@ -123,7 +126,11 @@ class BatchCalls:
         return await self._connection.call(self._connection.batches.RetryBatch, request, repeatable=False)
 
     async def delete_batch(self, name: str, *, etag: str = "", delete_outputs: bool = False) -> None:
-        """Cancel what is active and remove the batch and its jobs; outputs stay unless `delete_outputs`."""
+        """Cancel what is active and remove the batch and its jobs; outputs stay unless `delete_outputs`.
+
+        A deletion that takes longer than the client waits goes on. Raises CredentialsDeletedError where outputs were
+        written with credentials that are gone; an output that can't be deleted leaves its job, and the batch, there.
+        """
         request = DeleteBatchRequest(name=name, etag=etag, delete_outputs=delete_outputs)
         await self._connection.call(self._connection.batches.DeleteBatch, request, repeatable=False)
 

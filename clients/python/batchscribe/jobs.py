@@ -87,6 +87,7 @@ class JobCalls:
         `source` is a local path or an open file, which is uploaded; a URI, which the server reads, with the credentials
         or the profile that `auth` gives, or a URL with `headers`; or an upload. The `options` go on top of `config`.
         `output` is an OutputConfig or a URI; without it the service keeps the transcript for `transcript` to read.
+        `retention_s` is how long the job is kept after its end.
 
         Raises ValueError for headers where there is no URL to send them to.
         """
@@ -146,7 +147,10 @@ class JobCalls:
         return await self._connection.call(self._connection.jobs.RetryJob, request, repeatable=False)
 
     async def delete_job(self, name: str, *, etag: str = "", delete_outputs: bool = False) -> None:
-        """Cancel a job where it is active and remove its record; its outputs stay unless `delete_outputs`."""
+        """Cancel a job where it is active and remove its record; its outputs stay unless `delete_outputs`.
+
+        Raises CredentialsDeletedError where they were written with credentials that are gone.
+        """
         request = DeleteJobRequest(name=name, etag=etag, delete_outputs=delete_outputs)
         await self._connection.call(self._connection.jobs.DeleteJob, request, repeatable=False)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.job import DEFAULT_TENANT, Failure, State
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 
@@ -16,6 +17,15 @@ class Stage(StrEnum):
 
     SCANNING = "SCANNING"
     TRANSCRIBING = "TRANSCRIBING"
+    WRITING = "WRITING"
+    DONE = "DONE"
+
+
+class Report(StrEnum):
+    """Of a batch that is to have a report: WANTED until its files are done, DUE until it was written or given up."""
+
+    WANTED = "WANTED"
+    DUE = "DUE"
     DONE = "DONE"
 
 
@@ -90,7 +100,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch and the sum of its files' states. `scan_cursor` is the last path whose job exists, while scanning."""
+    """A batch and the sum of its files' states. `scan_cursor` is the last path whose job exists, while scanning.
+
+    `retention_ms` counts from its end, 0 for ever; `expire_time` is set while it has ended. `warning` tells what went
+    wrong though its files are done. `deletion` marks one that is being deleted.
+    """
 
     id: str
     input: BatchInput
@@ -113,6 +127,12 @@ class Batch:
     cancel_requested: bool = False
     start_time: datetime | None = None
     finish_time: datetime | None = None
+    retention_ms: int = 0
+    expire_time: datetime | None = None
+    report: Report | None = None
+    report_uri: str = ""
+    warning: str = ""
+    deletion: Deletion | None = None
 
     @property
     def name(self) -> str:
@@ -124,4 +144,6 @@ class Batch:
         """What it is busy with."""
         if self.state.terminal:
             return Stage.DONE
+        if self.report is Report.DUE:
+            return Stage.WRITING
         return Stage.TRANSCRIBING if self.scanned else Stage.SCANNING

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig, TranscriptFormat
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription
@@ -40,12 +41,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class OutputFile:
-    """A transcript that was written: its format, where it lies, its size, and its channel where it holds only one."""
+    """A transcript that was written: its format, where it lies, its size, and its channel where it holds only one.
+
+    One that was `skipped` had been there before and was left as it is: it is not the job's own.
+    """
 
     format: TranscriptFormat
     uri: str
     size_bytes: int
     channel: int | None = None
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class Job:
     `relative_path` is the input's path below its batch's prefix, for layouts that mirror it.
     `input_fingerprint` tells whether an interrupted run sees the same bytes again. With `is_fetch` the input is a URL
     that came as `fetch`: `input_uri` is then what may be shown of it.
+    `retention_ms` counts from its end, 0 for ever; a job of a batch goes with its batch, and has none of its own.
+    `deletion` marks one that is being deleted.
     """
 
     id: str
@@ -94,6 +101,9 @@ class Job:
     cancel_requested: bool = False
     start_time: datetime | None = None
     finish_time: datetime | None = None
+    retention_ms: int = 0
+    expire_time: datetime | None = None
+    deletion: Deletion | None = None
 
     @property
     def name(self) -> str:

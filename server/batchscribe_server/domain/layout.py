@@ -1,4 +1,4 @@
-"""Where the outputs of a job go: the output URI of each format, and of the notice that a failure leaves.
+"""Where outputs go: those of a job, one of each format, the notice that a failure leaves, and a batch's report.
 
 An output's name keeps the input's whole name (`a.wav` gives `a.wav.json`), so that `a.wav` and `a.mp3` in one folder
 never write to the same file.
@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import assert_never
 from urllib.parse import quote, unquote
 
+from batchscribe_server.domain.batch import BatchInput, PrefixInput, SingleInput
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
 from batchscribe_server.domain.url import is_url, shown_url
 
 NOTICE_SUFFIX = "notice"
+REPORT_SUFFIX = ".report.jsonl"
 
 _TRANSCRIPT_SUFFIXES = frozenset({*TranscriptFormat, NOTICE_SUFFIX})
 
@@ -39,6 +41,27 @@ def output_uri(
 def notice_uri(output: OutputConfig, input_uri: str, relative_path: str = "") -> str:
     """Where the notice goes when the file fails."""
     return f"{_stem_uri(output, input_uri, relative_path)}.{NOTICE_SUFFIX}"
+
+
+def report_uri(output: OutputConfig, input: BatchInput, batch_id: str) -> str:
+    """Where a batch's report goes; empty where there is no one place for it."""
+    name = f"{batch_id}{REPORT_SUFFIX}"
+    match output.layout, input:
+        case OutputLayout.PREFIX, _:
+            return f"{output.uri.rstrip('/')}/{name}" if output.uri else ""
+        case OutputLayout.SINGLE, _:
+            return f"{_folder_of(output.uri)}/{name}"
+        case OutputLayout.ADJACENT, PrefixInput(uri):
+            return f"{uri.rstrip('/')}/{name}"
+        case OutputLayout.ADJACENT, SingleInput(uri):
+            return f"{_folder_of(uri)}/{name}"
+        case _:
+            return ""
+
+
+def is_report(path: str) -> bool:
+    """Whether a file is the report of a batch by its name: never an input, whatever the globs say."""
+    return path.endswith(REPORT_SUFFIX)
 
 
 def relative_paths(uris: Sequence[str]) -> list[str]:
@@ -71,6 +94,11 @@ def folder_of_outputs(output: OutputConfig, prefix_uri: str) -> str:
 def file_name(uri: str) -> str:
     """What the file of a URI is called, decoded; empty where the URI names nothing."""
     return next(iter(_names_of(uri)[-1:]), "")
+
+
+def _folder_of(uri: str) -> str:
+    """What comes before the last slash; a URI that ends with one is a folder."""
+    return uri.rpartition("/")[0]
 
 
 def _stem_uri(output: OutputConfig, input_uri: str, relative_path: str) -> str:

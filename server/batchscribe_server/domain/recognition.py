@@ -194,7 +194,10 @@ class SubtitleConfig:
 
 @dataclass(frozen=True, slots=True)
 class OutputConfig:
-    """Where and as what transcripts are written. Without a `uri` (unless ADJACENT) the service keeps them."""
+    """Where and as what transcripts are written. Without a `uri` (unless ADJACENT) the service keeps them.
+
+    `write_report` is of batches alone.
+    """
 
     layout: OutputLayout = OutputLayout.PREFIX
     uri: str = ""
@@ -203,6 +206,7 @@ class OutputConfig:
     on_conflict: OnConflict = OnConflict.OVERWRITE
     remove_stale: bool = False
     write_notice: bool = True
+    write_report: bool = False
     subtitles: SubtitleConfig = field(default_factory=SubtitleConfig)
 
     @property

@@ -1,4 +1,4 @@
-"""Housekeeping: queue again what dead owners left running, drop uploads nobody needs, purge old history."""
+"""Housekeeping: queue again what dead owners left running, and let results, uploads and history go in their time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from batchscribe_server.operations.store import Store
 log = structlog.get_logger()
 
 PURGE_CHUNK = 2_000
+EXPIRED_JOBS_CHUNK = 2_000
+EXPIRED_BATCHES_CHUNK = 100
 MEDIA_CHUNK = 200
 
 
@@ -59,6 +61,10 @@ class Housekeeping:
         """One round. A failed one is logged: the next may do better."""
         try:
             await self._store.recover(self._policy.max_stalled_attempts, exclusive_owner=False)
+            expired = await self._store.expire_jobs(EXPIRED_JOBS_CHUNK)
+            marked = await self._store.expire_batches(EXPIRED_BATCHES_CHUNK)
+            if expired or marked:
+                log.info("results_expired", jobs=expired, batches=marked)
             for media in await self._store.unused_media(MEDIA_CHUNK):
                 await self._uploads.remove(media.id)
                 await self._store.delete_media(media.id)

@@ -1,4 +1,4 @@
-"""The port to the formats in which transcripts and notices are written."""
+"""The port to the formats in which transcripts, notices and reports are written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
-from batchscribe_server.domain.job import Failure
+from batchscribe_server.domain.job import Failure, Job
 from batchscribe_server.domain.recognition import RecognitionConfig, SubtitleConfig, TranscriptFormat
 from batchscribe_server.domain.transcript import Transcript
 
@@ -22,6 +22,10 @@ class Renderer(Protocol):
         subtitles: SubtitleConfig,
     ) -> Iterator[bytes]:
         """The transcript in one format, UTF-8, in pieces of some kilobytes."""
+        ...
+
+    def render_report_line(self, job: Job) -> bytes:
+        """What a batch's report says of one of its jobs: a line of JSON."""
         ...
 
     def render_notice(self, failure: Failure, input_uri: str, job_name: str, time: datetime) -> bytes:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -12,9 +10,10 @@ import structlog
 from batchscribe_server.domain.batch import Batch, ManifestEntry, ManifestInput, PrefixInput, SingleInput
 from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, MediaNotFoundError, Reason
 from batchscribe_server.domain.job import Failure, Job
-from batchscribe_server.domain.layout import folder_of_outputs, relative_paths
+from batchscribe_server.domain.layout import folder_of_outputs, is_report, relative_paths
 from batchscribe_server.domain.recognition import OutputLayout, RecognitionConfig
 from batchscribe_server.operations.access import Reached, ReachStorages
+from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.storage import FoundObject
 from batchscribe_server.operations.store import ScanChunk, Store
 from batchscribe_server.operations.submit import MEDIA_PREFIX
@@ -47,18 +46,7 @@ class ScanBatches:
 
     async def run(self) -> None:
         """Scan until cancelled."""
-        scanning: dict[str, asyncio.Task[None]] = {}
-        async with asyncio.TaskGroup() as tasks:
-            with self._wakeups.listening(SCANS) as woken:
-                while True:
-                    woken.clear()
-                    scanning = {batch_id: task for batch_id, task in scanning.items() if not task.done()}
-                    for batch in await self._store.unscanned_batches():
-                        if batch.id not in scanning:
-                            scanning[batch.id] = tasks.create_task(self.scan(batch))
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(self._poll_s):
-                            await woken.wait()
+        await work_off(self._wakeups, SCANS, self._poll_s, self._store.unscanned_batches, self.scan)
 
     async def scan(self, batch: Batch) -> None:
         """Scan one batch to its end. Whatever goes wrong ends as that batch's error."""
@@ -68,7 +56,7 @@ class ScanBatches:
                     await reached.output.check_writable(target)
                 async for chunk in self._chunks(batch, reached):
                     batch = await self._store.add_scanned(batch.id, chunk)
-                    if batch.state.terminal or batch.cancel_requested:
+                    if batch.state.terminal or batch.cancel_requested or batch.error is not None:
                         return  # nothing more of it is stored
             batch = await self._store.finish_scan(batch.id)
             log.info("batch_scanned", batch=batch.name, files=batch.counts.total)
@@ -105,7 +93,7 @@ class ScanBatches:
                 pages = reached.input.list_prefix(uri, include, exclude, after_cursor=batch.scan_cursor)
                 outputs = folder_of_outputs(batch.output, uri)
                 async for page in pages:
-                    inputs = [found for found in page if not (outputs and found.relative_path.startswith(outputs))]
+                    inputs = [found for found in page if not _is_output(found.relative_path, outputs)]
                     jobs = self._found_jobs(batch, ordinal, inputs)
                     ordinal += len(jobs)
                     yield ScanChunk(tuple(jobs), cursor=page[-1].relative_path)
@@ -156,6 +144,11 @@ class ScanBatches:
             create_time=time,
             update_time=time,
         )
+
+
+def _is_output(relative_path: str, folder_of_outputs: str) -> bool:
+    """Whether a file that was found is known to have been written by the service."""
+    return is_report(relative_path) or bool(folder_of_outputs and relative_path.startswith(folder_of_outputs))
 
 
 def _written_to(batch: Batch) -> str:

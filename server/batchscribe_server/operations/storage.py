@@ -6,7 +6,7 @@ where a request is checked (`check_allowed`) and a JobFailure where a file or a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -96,6 +96,17 @@ class Storage(Protocol):
 
     async def remove(self, uri: str) -> bool:
         """Remove an output of an earlier run; returns whether there was one. Raises JobFailure OUTPUT_FAILED."""
+        ...
+
+
+class StreamSpool(Protocol):
+    """Where what comes piece by piece is put down before it is written: a storage may want it again, or at once."""
+
+    def spooled(self, pieces: AsyncIterable[bytes]) -> AbstractAsyncContextManager[Iterator[bytes]]:
+        """The same bytes to be read at once, on the disk where they are many. Nothing stays, whoever is killed.
+
+        Raises JobFailure OUTPUT_FAILED where the disk is full, and whatever `pieces` raises.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from batchscribe_server.domain.batch import Batch
+from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.event import Event
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.media import Media
@@ -116,11 +117,14 @@ class SealedAccess:
 
 @dataclass(frozen=True, slots=True)
 class BatchChanges:
-    """What UpdateBatch may change; None leaves a value as it is. A new priority reaches the queued jobs too."""
+    """What UpdateBatch may change; None leaves a value as it is. A new priority reaches the queued jobs too, and a new
+    retention (0: for ever) counts from the end, also of a batch that has ended.
+    """
 
     display_name: str | None = None
     labels: Mapping[str, str] | None = None
     priority: int | None = None
+    retention_ms: int | None = None
 
 
 class BatchStore(Protocol):
@@ -164,10 +168,6 @@ class BatchStore(Protocol):
         """Queued jobs become CANCELLED now, running ones are asked to stop; a terminal batch comes back unchanged."""
         ...
 
-    async def delete_batch(self, tenant: str, batch_id: str, etag: str = "") -> None:
-        """Cancel what is active and remove the record with its jobs and events; running jobs lose their leases."""
-        ...
-
     async def retry_batch(self, tenant: str, batch_id: str) -> Batch:
         """Queue the failed jobs again. Raises NotTerminalError, NothingToRetryError, CredentialsDeletedError."""
         ...
@@ -200,10 +200,6 @@ class JobStore(Protocol):
 
     async def cancel_job(self, tenant: str, job_id: str) -> Job:
         """A queued job becomes CANCELLED now, a running one is asked to stop; a terminal one comes back unchanged."""
-        ...
-
-    async def delete_job(self, tenant: str, job_id: str, etag: str = "") -> None:
-        """Remove the record; a running job loses its lease. Its batch's counts leave it out from then on."""
         ...
 
     async def retry_job(self, tenant: str, job_id: str) -> Job:
@@ -300,5 +296,89 @@ class HistoryStore(Protocol):
         ...
 
 
-class Store(BatchStore, JobStore, RunStore, MediaStore, AccessStore, HistoryStore, Protocol):
+class ReportStore(Protocol):
+    """Batches whose files are done and whose report is not."""
+
+    async def unreported_batches(self, limit: int) -> Sequence[Batch]:
+        """Batches that run on until their report is written, but for those that are being deleted."""
+        ...
+
+    def read_jobs(self, batch: Batch) -> AsyncIterator[Sequence[Job]]:
+        """All jobs of a batch in the order in which they were found, in pages."""
+        ...
+
+    async def finish_report(self, batch_id: str, sequence: int, uri: str, warning: str) -> Batch:
+        """The report of the batch as it was at this sequence is written to `uri`, or can't be, as `warning` tells: the
+        batch ends. It comes back unchanged where it has another sequence by now. Raises BatchNotFoundError.
+        """
+        ...
+
+
+class DeletionStore(Protocol):
+    """Deletion: what is to go is marked, then removed piece by piece. A mark outlives whoever made it."""
+
+    async def begin_delete_batch(
+        self, tenant: str, batch_id: str, etag: str = "", deletion: Deletion = Deletion.RECORD
+    ) -> Batch:
+        """Mark a batch, and ask what is active to stop. It starts no job any more, and does not end as long as the mark
+        stays: with its end its credentials would go. A mark for its OUTPUTS is not replaced by another one.
+
+        Raises BatchNotFoundError, EtagMismatchError and, for OUTPUTS, CredentialsDeletedError.
+        """
+        ...
+
+    async def begin_delete_job(self, tenant: str, job_id: str, etag: str = "") -> Job:
+        """Mark a job whose OUTPUTS are to go with it: a queued one is cancelled, a running one asked to stop. Its batch
+        does not end before it is gone. Raises JobNotFoundError, EtagMismatchError, CredentialsDeletedError.
+        """
+        ...
+
+    async def delete_job(self, tenant: str, job_id: str, etag: str = "") -> None:
+        """Remove a job's record at once; a running one loses its lease. Its batch's counts leave it out from then on.
+
+        Raises JobNotFoundError, EtagMismatchError.
+        """
+        ...
+
+    async def withdraw_deletion(self, resource: Batch | Job, warning: str) -> None:
+        """What is marked can't be deleted, as `warning` tells: what is left of it stays, and ends where it waits to."""
+        ...
+
+    async def remove_jobs(self, jobs: Sequence[Job]) -> None:
+        """Remove the records of a few jobs; running ones lose their leases. Their batch's counts leave them out."""
+        ...
+
+    async def remove_batch(self, batch_id: str) -> None:
+        """Remove the record of a marked batch with its jobs and events; running jobs lose their leases."""
+        ...
+
+    async def deletions(self, limit: int) -> Sequence[Batch | Job]:
+        """What is marked: at most `limit` batches, and as many jobs."""
+        ...
+
+
+class ExpiryStore(Protocol):
+    """The end of retention."""
+
+    async def expire_jobs(self, limit: int) -> int:
+        """Remove jobs of no batch whose time is over, and let uploads go that they alone named. Returns how many."""
+        ...
+
+    async def expire_batches(self, limit: int) -> int:
+        """Mark batches whose time is over as EXPIRED. Returns how many were found."""
+        ...
+
+
+class Store(
+    BatchStore,
+    JobStore,
+    RunStore,
+    MediaStore,
+    AccessStore,
+    HistoryStore,
+    ReportStore,
+    DeletionStore,
+    ExpiryStore,
+    Protocol,
+):
     """All of it."""

@@ -15,6 +15,7 @@ from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.layout import relative_paths
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, RecognitionConfig, Task
+from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.store import IdempotencyKey, Store
@@ -35,6 +36,7 @@ class NewJob:
     config: RecognitionConfig = field(default_factory=RecognitionConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     access: StorageAccess = field(default_factory=StorageAccess)
+    retention_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class NewBatch:
     config: RecognitionConfig = field(default_factory=RecognitionConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     access: StorageAccess = field(default_factory=StorageAccess)
+    retention_ms: int | None = None
 
 
 class Submit:
@@ -61,12 +64,14 @@ class Submit:
         models: Models,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
+        retention: RetentionPolicy,
     ) -> None:
         self._store = store
         self._reach = reach
         self._models = models
         self._new_id = new_id
         self._now = now
+        self._retention = retention
 
     async def job(
         self,
@@ -83,6 +88,7 @@ class Submit:
         """
         violations = Violations()
         self._check_config(new.config, "job.config", violations)
+        retention_ms = self._retention.granted(new.retention_ms, "job.retention", violations)
         violations.raise_if_any()
         self._reach.check(new.access, [new.input_uri], new.output.uri)
         async with self._reach.opened(new.access) as reached:
@@ -103,6 +109,7 @@ class Submit:
             output=new.output,
             create_time=time,
             update_time=time,
+            retention_ms=retention_ms,
         )
         return job if validate_only else await self._store.create_job(job, key, self._reach.sealed(new.access))
 
@@ -118,6 +125,7 @@ class Submit:
         """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
         violations = Violations()
         self._check_config(new.config, "batch.config", violations)
+        retention_ms = self._retention.granted(new.retention_ms, "batch.retention", violations)
         self._reach.check(new.access, _uris_of(new.input), new.output.uri)
         async with self._reach.opened(new.access) as reached:
             match new.input:
@@ -142,6 +150,7 @@ class Submit:
             output=new.output,
             create_time=time,
             update_time=time,
+            retention_ms=retention_ms,
         )
         return batch if validate_only else await self._store.create_batch(batch, key, self._reach.sealed(new.access))
 

@@ -1,7 +1,7 @@
 """Wake-ups: who waits for a topic learns that something about it was committed; what it was is read from the store.
 
-Topics are resource names (`jobs/…`, `batches/…`), `QUEUE` and `SCANS`. A wake-up may be spurious, and several may fall
-together.
+Topics are resource names (`jobs/…`, `batches/…`), `QUEUE`, `SCANS`, `REPORTS` and `DELETIONS`. A wake-up may be
+spurious, and several may fall together.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ QUEUE = "queue"
 
 SCANS = "scans"
 """The topic of batches that wait to be scanned."""
+
+REPORTS = "reports"
+"""The topic of batches whose report is to be written."""
+
+DELETIONS = "deletions"
+"""The topic of batches and jobs that are being deleted."""
 
 
 class Wakeups:

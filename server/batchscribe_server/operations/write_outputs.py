@@ -39,7 +39,7 @@ class WriteOutputs:
             if there and job.output.on_conflict is OnConflict.FAIL:
                 raise JobFailure(Reason.OUTPUT_EXISTS, f"There is an output already: {next(iter(there.values()))}")
             if len(there) == len(uris):
-                return tuple(OutputFile(format, uri, size_bytes=0) for format, uri in there.items())
+                return tuple(OutputFile(format, uri, size_bytes=0, skipped=True) for format, uri in there.items())
         if not job.batch_id:
             await storage.check_writable(next(iter(uris.values())))
         return ()
@@ -65,7 +65,7 @@ class WriteOutputs:
                     pieces,
                     OnConflict.SKIP if skip else OnConflict.OVERWRITE,
                 )
-                outputs.append(OutputFile(format, written.uri, written.size_bytes, channel))
+                outputs.append(OutputFile(format, written.uri, written.size_bytes, channel, written.skipped))
         if job.output.remove_stale:
             await storage.remove(notice_uri(job.output, job.input_uri, job.relative_path))
         return tuple(outputs)

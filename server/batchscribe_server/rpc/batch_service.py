@@ -11,10 +11,12 @@ from google.protobuf.empty_pb2 import Empty
 
 from batchscribe.v1 import batch_pb2, batch_service_pb2_grpc, event_pb2
 from batchscribe.v1 import batch_service_pb2 as pb
+from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import DEFAULT_TENANT
 from batchscribe_server.operations.store import BatchChanges
 from batchscribe_server.rpc.convert_batch import batch_message, new_batch
 from batchscribe_server.rpc.convert_event import batch_event_message
+from batchscribe_server.rpc.convert_time import asked_retention_ms
 from batchscribe_server.rpc.etags import store_etag
 from batchscribe_server.rpc.idempotency import idempotency_key
 from batchscribe_server.rpc.names import id_of
@@ -71,9 +73,16 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
             display_name=batch.display_name if "display_name" in changed else None,
             labels=dict(batch.labels) if "labels" in changed else None,
             priority=batch.priority if "priority" in changed else None,
+            retention_ms=self._granted(batch) if "retention" in changed else None,
         )
         etag = store_etag(batch.name, batch.etag)
         return batch_message(await self._services.store.update_batch(DEFAULT_TENANT, id_of(batch.name), changes, etag))
+
+    def _granted(self, batch: batch_pb2.Batch) -> int:
+        violations = Violations()
+        retention_ms = self._services.retention.granted(asked_retention_ms(batch), "batch.retention", violations)
+        violations.raise_if_any()
+        return retention_ms
 
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
         """Stop a batch."""
@@ -86,9 +95,10 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         return batch_message(await self._services.store.retry_batch(DEFAULT_TENANT, batch_id))
 
     async def DeleteBatch(self, request: pb.DeleteBatchRequest, context: Context) -> Empty:  # noqa: N802
-        """Remove a batch's record and its jobs'."""
+        """Remove a batch's record and its jobs', and what they wrote where that is asked for."""
         batch_id = check_named(request, "batches")
-        await self._services.store.delete_batch(DEFAULT_TENANT, batch_id, store_etag(request.name, request.etag))
+        etag = store_etag(request.name, request.etag)
+        await self._services.delete.batch(DEFAULT_TENANT, batch_id, etag, outputs=request.delete_outputs)
         return Empty()
 
     async def WatchBatch(  # noqa: N802

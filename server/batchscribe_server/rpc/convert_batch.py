@@ -16,7 +16,7 @@ from batchscribe_server.rpc.convert_storage import (
     output_config,
     output_config_message,
 )
-from batchscribe_server.rpc.convert_time import timestamp
+from batchscribe_server.rpc.convert_time import asked_retention_ms, duration, timestamp
 from batchscribe_server.rpc.etags import etag
 
 
@@ -31,6 +31,7 @@ def new_batch(message: pb.Batch) -> NewBatch:
         config=recognition_config(message.config),
         output=output_config(message.output),
         access=storage_access(message.input, message.output),
+        retention_ms=asked_retention_ms(message),
     )
 
 
@@ -50,6 +51,8 @@ def batch_message(batch: Batch) -> pb.Batch:
         progress=batch.counts.progress,
         counts=counts_message(batch.counts),
         error=failure_message(batch.error),
+        report_uri=batch.report_uri,
+        warning=batch.warning,
         create_time=timestamp(batch.create_time),
         update_time=timestamp(batch.update_time),
         etag=etag(batch.name, batch.sequence),
@@ -58,6 +61,10 @@ def batch_message(batch: Batch) -> pb.Batch:
         message.start_time.CopyFrom(timestamp(batch.start_time))
     if batch.finish_time is not None:
         message.finish_time.CopyFrom(timestamp(batch.finish_time))
+    if batch.retention_ms:
+        message.retention.CopyFrom(duration(batch.retention_ms))
+    if batch.expire_time is not None:
+        message.expire_time.CopyFrom(timestamp(batch.expire_time))
     return message
 
 
@@ -68,5 +75,7 @@ def _stage_message(batch: Batch) -> state_pb2.Stage.ValueType:
         case Stage.TRANSCRIBING:
             # Scanned and queued, it only waits.
             return state_pb2.STAGE_UNSPECIFIED if batch.state is State.QUEUED else state_pb2.STAGE_TRANSCRIBING
+        case Stage.WRITING:
+            return state_pb2.STAGE_WRITING
         case Stage.DONE:
             return state_pb2.STAGE_UNSPECIFIED

@@ -17,7 +17,7 @@ from batchscribe_server.rpc.convert_storage import (
     output_config_message,
     transcript_format_message,
 )
-from batchscribe_server.rpc.convert_time import duration, timestamp
+from batchscribe_server.rpc.convert_time import asked_retention_ms, duration, timestamp
 from batchscribe_server.rpc.etags import etag
 
 
@@ -33,6 +33,7 @@ def new_job(message: pb.Job) -> NewJob:
         config=recognition_config(message.config),
         output=output_config(message.output),
         access=storage_access(message.input, message.output),
+        retention_ms=asked_retention_ms(message),
     )
 
 
@@ -83,6 +84,10 @@ def job_message(job: Job) -> pb.Job:
         message.start_time.CopyFrom(timestamp(job.start_time))
     if job.finish_time is not None:
         message.finish_time.CopyFrom(timestamp(job.finish_time))
+    if job.retention_ms:
+        message.retention.CopyFrom(duration(job.retention_ms))
+    if job.expire_time is not None:
+        message.expire_time.CopyFrom(timestamp(job.expire_time))
     return message
 
 

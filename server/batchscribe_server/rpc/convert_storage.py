@@ -94,6 +94,7 @@ def output_config(message: pb.OutputConfig) -> OutputConfig:
         on_conflict=_CONFLICTS.get(message.on_conflict, OnConflict.OVERWRITE),
         remove_stale=message.remove_stale,
         write_notice=message.write_notice if message.HasField("write_notice") else True,
+        write_report=message.write_report,
         subtitles=_subtitles(message.subtitles),
     )
 
@@ -109,6 +110,7 @@ def output_config_message(output: OutputConfig) -> pb.OutputConfig:
         on_conflict=_CONFLICT_MESSAGES[output.on_conflict],
         remove_stale=output.remove_stale,
         write_notice=output.write_notice,
+        write_report=output.write_report,
         subtitles=pb.SubtitleConfig(
             max_line_width=subtitles.max_line_width,
             max_lines=subtitles.max_lines,

@@ -7,6 +7,8 @@ from datetime import datetime
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from batchscribe.v1 import batch_pb2, job_pb2
+
 
 def timestamp(time: datetime) -> Timestamp:
     """A time as a message; a time without a zone is UTC."""
@@ -20,6 +22,11 @@ def duration(duration_ms: int) -> Duration:
     message = Duration()
     message.FromMilliseconds(duration_ms)
     return message
+
+
+def asked_retention_ms(resource: job_pb2.Job | batch_pb2.Batch) -> int | None:
+    """How long a client wants a job or a batch to be kept; None where it leaves that to the server."""
+    return duration_ms(resource.retention) if resource.HasField("retention") else None
 
 
 def duration_ms(message: Duration) -> int:

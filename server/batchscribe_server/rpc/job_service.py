@@ -99,9 +99,10 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         return job_message(await self._services.store.retry_job(DEFAULT_TENANT, job_id))
 
     async def DeleteJob(self, request: pb.DeleteJobRequest, context: Context) -> Empty:  # noqa: N802
-        """Remove a job's record."""
+        """Remove a job's record, and what it wrote where that is asked for."""
         job_id = check_named(request, "jobs")
-        await self._services.store.delete_job(DEFAULT_TENANT, job_id, store_etag(request.name, request.etag))
+        etag = store_etag(request.name, request.etag)
+        await self._services.delete.job(DEFAULT_TENANT, job_id, etag, outputs=request.delete_outputs)
         return Empty()
 
     async def WatchJob(  # noqa: N802

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from batchscribe_server.domain.retention import RetentionPolicy
+from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.store import Store
@@ -20,6 +22,8 @@ class Services:
 
     store: Store
     submit: Submit
+    delete: Delete
+    retention: RetentionPolicy
     watch: Watch
     wait: WaitForJob
     read_transcript: ReadTranscript

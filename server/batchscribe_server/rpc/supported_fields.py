@@ -33,7 +33,7 @@ SUPPORTED_FIELDS = _fields(
     UpdateBatchRequest="batch update_mask",
     CancelBatchRequest="name",
     RetryBatchRequest="name",
-    DeleteBatchRequest="name etag",
+    DeleteBatchRequest="name etag delete_outputs",
     WatchBatchRequest="name after_sequence",
     # JobService
     CreateJobRequest="job job_id request_id validate_only",
@@ -43,15 +43,15 @@ SUPPORTED_FIELDS = _fields(
     ListJobsRequest="parent page_size page_token filter order_by",
     CancelJobRequest="name",
     RetryJobRequest="name",
-    DeleteJobRequest="name etag",
+    DeleteJobRequest="name etag delete_outputs",
     WatchJobRequest="name after_sequence include_segments",
     GetTranscriptRequest="name format channel",
     # ModelService
     ListModelsRequest="page_size page_token",
     GetModelRequest="name",
     # resources and what they are made of
-    Batch="name display_name reference_id labels priority input output config",
-    Job="display_name reference_id labels priority input output config",
+    Batch="name display_name reference_id labels priority input output config retention",
+    Job="display_name reference_id labels priority input output config retention",
     InputConfig="uri prefix manifest fetch media auth",
     FetchInput="url headers",
     StorageAuth="s3 azure profile",
@@ -60,7 +60,9 @@ SUPPORTED_FIELDS = _fields(
     PrefixInput="uri include_globs exclude_globs",
     ManifestInput="files",
     ManifestEntry="uri reference_id config config_mask",
-    OutputConfig="layout uri auth formats file_per_channel on_conflict remove_stale write_notice subtitles",
+    OutputConfig=(
+        "layout uri auth formats file_per_channel on_conflict remove_stale write_notice write_report subtitles"
+    ),
     SubtitleConfig="max_line_width max_lines max_chars_per_second start_index",
     RecognitionConfig=(
         "language candidate_languages low_confidence_action language_confidence_threshold default_language model "

@@ -62,6 +62,19 @@ def _check_file_per_channel(
         violations.add(path, "needs channels that are heard apart: config.channel_separation")
 
 
+def check_report(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:
+    """Note a report of a batch that there is no place for."""
+    if not output.write_report:
+        return
+    if output.layout == pb.OUTPUT_LAYOUT_ADJACENT:
+        if input.WhichOneof("source") == "manifest":
+            violations.add(
+                f"{path}.write_report", "has no one place next to the files of a manifest; use PREFIX or leave it unset"
+            )
+    elif not output.uri:
+        violations.add(f"{path}.write_report", "needs a place: name an output URI, for the service keeps no reports")
+
+
 def _check_single(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:
     if not output.uri:
         violations.add(f"{path}.uri", "is required for the layout SINGLE: the file to write")

@@ -20,8 +20,9 @@ from batchscribe_server.rpc.names import (
 )
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS, is_output_only, refuse_unsupported
 from batchscribe_server.rpc.validate_input import check_batch_input, check_job_input
-from batchscribe_server.rpc.validate_output import check_output
+from batchscribe_server.rpc.validate_output import check_output, check_report
 from batchscribe_server.rpc.validate_recognition import check_duration, check_recognition
+from batchscribe_server.rpc.validate_retention import check_retention
 from batchscribe_server.rpc.validate_text import check_labels, check_priority, check_text
 
 DEFAULT_PAGE_SIZE = 50
@@ -29,7 +30,7 @@ MAX_PAGE_SIZE = 1_000
 MAX_PAGE_TOKEN_CHARS = 4_096
 MAX_WAIT_MS = 300_000
 
-UPDATABLE_BATCH_FIELDS = ("display_name", "labels", "priority")
+UPDATABLE_BATCH_FIELDS = ("display_name", "labels", "priority", "retention")
 
 _JOB_FILTER_FIELDS = frozenset({"state", "labels", "reference_id", "input_uri"})
 _BATCH_FILTER_FIELDS = frozenset({"state", "labels", "reference_id"})
@@ -59,6 +60,8 @@ def check_create_job(request: jobs.CreateJobRequest) -> None:
     else:
         _check_resource(request.job, "job", violations)
         check_job_input(request.job.input, "job.input", violations)
+        if request.job.output.write_report:
+            violations.add("job.output.write_report", "is for batches: a job tells of its one file itself")
     violations.raise_if_any()
 
 
@@ -71,6 +74,7 @@ def check_create_batch(request: batches.CreateBatchRequest) -> None:
     else:
         _check_resource(request.batch, "batch", violations)
         check_batch_input(request.batch.input, "batch.input", violations)
+        check_report(request.batch.output, request.batch.input, "batch.output", violations)
     violations.raise_if_any()
 
 
@@ -95,6 +99,7 @@ def check_update_batch(request: batches.UpdateBatchRequest) -> list[str]:
     check_text(batch.display_name, "batch.display_name", violations)
     check_labels(batch.labels, "batch.labels", violations)
     check_priority(batch.priority, "batch.priority", violations)
+    check_retention(batch, "batch.retention", violations)
     violations.raise_if_any()
     return changed
 
@@ -163,6 +168,7 @@ def _check_resource(resource: job_pb2.Job | batch_pb2.Batch, path: str, violatio
     check_text(resource.reference_id, f"{path}.reference_id", violations)
     check_labels(resource.labels, f"{path}.labels", violations)
     check_priority(resource.priority, f"{path}.priority", violations)
+    check_retention(resource, f"{path}.retention", violations)
     check_recognition(resource.config, f"{path}.config", violations)
     check_output(resource.output, resource.input, resource.config, f"{path}.output", violations)
 

@@ -14,6 +14,8 @@ from batchscribe_server.store import tables
 if TYPE_CHECKING:
     from batchscribe_server.store.database import Database  # which the ledger, that uses this module, is part of
 
+_SUBMIT_AGAIN = "Submit it again with them; with on_conflict SKIP what was done is left alone."
+
 _access = tables.access.c
 _SEALED = select(_access.sealed).where(_access.resource == bindparam("of_resource"))
 _FORGET_SECRETS = (
@@ -52,12 +54,10 @@ def remove_access(connection: Connection, resources: Iterable[str]) -> None:
     connection.execute(delete(tables.access).where(_access.resource.in_(list(resources))))
 
 
-def check_access_is_there(connection: Connection, resource: str) -> None:
-    """Raises CredentialsDeletedError for a resource that had secrets."""
+def check_access_is_there(connection: Connection, resource: str, advice: str = _SUBMIT_AGAIN) -> None:
+    """Raises CredentialsDeletedError, with advice what to do, for a resource that had secrets."""
     gone = select(_access.resource).where(_access.resource == resource, _access.sealed.is_(None))
     if connection.execute(gone).scalar_one_or_none() is not None:
         raise CredentialsDeletedError(
-            "The credentials that came with it were deleted when it ended. Submit it again with them; with on_conflict "
-            "SKIP what was done is left alone.",
-            resource=resource,
+            f"The credentials that came with it were deleted when it ended. {advice}", resource=resource
         )

@@ -7,14 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
-from batchscribe_server.domain.batch import Batch, Counts
+from batchscribe_server.domain.batch import Batch, Counts, Report
 from batchscribe_server.domain.errors import (
     AlreadyExistsError,
     BatchNotFoundError,
-    EtagMismatchError,
     NothingToRetryError,
     NotTerminalError,
 )
@@ -26,7 +25,7 @@ from batchscribe_server.store.access import check_access_is_there, keep_access
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.history import forget_events
-from batchscribe_server.store.ledger import BatchRecord, Ledger
+from batchscribe_server.store.ledger import Ledger, check_is_kept, expiry
 from batchscribe_server.store.paging import list_page
 from batchscribe_server.store.requests import first_answer
 from batchscribe_server.store.rows import batch_from_row, batch_values
@@ -88,13 +87,6 @@ class SqlBatchStore:
         """Take the queued jobs off the queue and ask the running ones to stop."""
         return await repeat(self._database, partial(_cancel, tenant=tenant, batch_id=batch_id))
 
-    async def delete_batch(self, tenant: str, batch_id: str, etag: str = "") -> None:
-        """Remove a batch, its jobs first."""
-        await self._database.write(partial(_begin_delete, tenant=tenant, batch_id=batch_id, etag=etag))
-        await repeat(self._database, partial(_delete_jobs, batch_id=batch_id))
-        await forget_events(self._database, f"batches/{batch_id}")
-        await self._database.write(partial(_delete, batch_id=batch_id))
-
     async def retry_batch(self, tenant: str, batch_id: str) -> Batch:
         """Queue the failed jobs again."""
         batch = await self._database.write(partial(_reopen, tenant=tenant, batch_id=batch_id))
@@ -115,18 +107,11 @@ def _get(connection: Connection, tenant: str, batch_id: str) -> Batch:
     return batch_from_row(row)
 
 
-def _as_written(ledger: Ledger, batch_id: str) -> Batch:
+def batch_as_written(ledger: Ledger, batch_id: str) -> Batch:
     """The batch as this operation leaves it."""
     ledger.flush()
     row = ledger.connection.execute(select(tables.batches).where(_batches.id == batch_id)).mappings().one()
     return batch_from_row(row)
-
-
-def _of_tenant(ledger: Ledger, tenant: str, batch_id: str) -> BatchRecord:
-    owner = ledger.connection.execute(select(_batches.tenant).where(_batches.id == batch_id)).scalar_one_or_none()
-    if owner != tenant:
-        raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
-    return ledger.batch(batch_id)
 
 
 def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None, access: SealedAccess | None) -> Batch:
@@ -137,6 +122,7 @@ def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None, access: Se
     new = replace(
         batch,
         state=State.INITIALIZING,
+        report=Report.WANTED if batch.output.write_report else None,
         scanned=False,
         counts=Counts(),
         sequence=0,
@@ -148,11 +134,15 @@ def _create(ledger: Ledger, batch: Batch, key: IdempotencyKey | None, access: Se
     keep_access(ledger.connection, batch.name, access)
     ledger.enter(ledger.batch(batch.id), State.INITIALIZING)
     ledger.topics.add(SCANS)
-    return _as_written(ledger, batch.id)
+    return batch_as_written(ledger, batch.id)
 
 
 def _update(ledger: Ledger, tenant: str, batch_id: str, changes: BatchChanges, etag: str) -> Batch:
-    batch = _check_etag(ledger, tenant, batch_id, etag)
+    batch = ledger.batch_of(tenant, batch_id, etag)
+    check_is_kept(batch)
+    if changes.retention_ms is not None:
+        batch.retention_ms = changes.retention_ms
+        batch.expire_time = expiry(batch.finish_time, changes.retention_ms) if batch.finish_time else None
     columns = {
         "display_name": changes.display_name,
         "labels": None if changes.labels is None else dict(changes.labels),
@@ -161,14 +151,7 @@ def _update(ledger: Ledger, tenant: str, batch_id: str, changes: BatchChanges, e
     ledger.change_batch(batch, **{name: value for name, value in columns.items() if value is not None})
     # A change needs a new etag, and so an event.
     batch.progress_due = True
-    return _as_written(ledger, batch_id)
-
-
-def _check_etag(ledger: Ledger, tenant: str, batch_id: str, etag: str) -> BatchRecord:
-    batch = _of_tenant(ledger, tenant, batch_id)
-    if etag and etag != str(batch.sequence):
-        raise EtagMismatchError(f"The batch {batch_id!r} changed since.", batch=batch_id)
-    return batch
+    return batch_as_written(ledger, batch_id)
 
 
 def _move_queued(ledger: Ledger, batch_id: str, priority: int) -> bool | None:
@@ -187,7 +170,7 @@ def _move_queued(ledger: Ledger, batch_id: str, priority: int) -> bool | None:
 def _add_scanned(ledger: Ledger, batch_id: str, chunk: ScanChunk) -> Batch:
     batch = ledger.batch(batch_id)
     if batch.stopping or batch.scanned or batch.state.terminal:
-        return _as_written(ledger, batch_id)
+        return batch_as_written(ledger, batch_id)
     owner = select(_batches.tenant).where(_batches.id == batch_id)
     tenant = ledger.connection.execute(owner).scalar_one()
     jobs = [replace(job, tenant=tenant, batch_id=batch_id, priority=batch.priority) for job in chunk.jobs]
@@ -196,14 +179,14 @@ def _add_scanned(ledger: Ledger, batch_id: str, chunk: ScanChunk) -> Batch:
     except IntegrityError as error:
         raise AlreadyExistsError("A job's id is taken already.", batch=batch_id) from error
     ledger.change_batch(batch, scan_cursor=chunk.cursor)
-    return _as_written(ledger, batch_id)
+    return batch_as_written(ledger, batch_id)
 
 
 def _finish_scan(ledger: Ledger, batch_id: str) -> Batch:
     batch = ledger.batch(batch_id)
     if not batch.stopping and not batch.state.terminal:
         batch.scanned = True
-    return _as_written(ledger, batch_id)
+    return batch_as_written(ledger, batch_id)
 
 
 def _fail(ledger: Ledger, batch_id: str, error: Failure) -> Batch | None:
@@ -211,46 +194,32 @@ def _fail(ledger: Ledger, batch_id: str, error: Failure) -> Batch | None:
     jobs = ledger.jobs(_jobs.batch_id == batch_id, waiting, limit=CHUNK_JOBS)
     batch = ledger.batch(batch_id)
     if batch.state.terminal:
-        return _as_written(ledger, batch_id)
+        return batch_as_written(ledger, batch_id)
     if batch.error is None:
         batch.error = error
     for job in jobs:
         ledger.change_job(job, state=State.CANCELLED)
     ledger.topics.add(QUEUE)
-    return None if len(jobs) == CHUNK_JOBS else _as_written(ledger, batch_id)
+    return None if len(jobs) == CHUNK_JOBS else batch_as_written(ledger, batch_id)
 
 
 def _cancel(ledger: Ledger, tenant: str, batch_id: str) -> Batch | None:
     jobs = ledger.jobs(_jobs.batch_id == batch_id, _jobs.state == State.QUEUED, limit=CHUNK_JOBS)
-    batch = _of_tenant(ledger, tenant, batch_id)
+    batch = ledger.batch_of(tenant, batch_id)
     if batch.state.terminal:
-        return _as_written(ledger, batch_id)
+        return batch_as_written(ledger, batch_id)
     if not batch.cancel_requested:
         batch.cancel_requested = True
         ledger.ask_to_stop(_jobs.batch_id == batch_id)
     for job in jobs:
         ledger.change_job(job, state=State.CANCELLED, cancel_requested=True)
-    return None if len(jobs) == CHUNK_JOBS else _as_written(ledger, batch_id)
-
-
-def _begin_delete(ledger: Ledger, tenant: str, batch_id: str, etag: str) -> None:
-    """From here on no other job starts, and no scan adds any."""
-    _check_etag(ledger, tenant, batch_id, etag).cancel_requested = True
-
-
-def _delete_jobs(ledger: Ledger, batch_id: str) -> bool | None:
-    jobs = ledger.jobs(_jobs.batch_id == batch_id, limit=CHUNK_TRANSCRIPTS)
-    ledger.remove_jobs(jobs)
-    return None if len(jobs) == CHUNK_TRANSCRIPTS else True
-
-
-def _delete(ledger: Ledger, batch_id: str) -> None:
-    ledger.remove_batch(ledger.batch(batch_id))
+    return None if len(jobs) == CHUNK_JOBS else batch_as_written(ledger, batch_id)
 
 
 def _reopen(ledger: Ledger, tenant: str, batch_id: str) -> Batch:
-    failed = ledger.jobs(_jobs.batch_id == batch_id, _jobs.state == State.FAILED, limit=CHUNK_TRANSCRIPTS)
-    batch = _of_tenant(ledger, tenant, batch_id)
+    failed = ledger.jobs(*_to_retry(batch_id), limit=CHUNK_TRANSCRIPTS)
+    batch = ledger.batch_of(tenant, batch_id)
+    check_is_kept(batch)
     if not batch.state.terminal:
         raise NotTerminalError(f"The batch {batch_id!r} has not ended yet.", batch=batch_id)
     if batch.error is not None:
@@ -260,15 +229,18 @@ def _reopen(ledger: Ledger, tenant: str, batch_id: str) -> Batch:
     check_access_is_there(ledger.connection, batch.name)
     ledger.reopen(batch)
     ledger.restart_jobs(failed)
-    return _as_written(ledger, batch_id)
+    return batch_as_written(ledger, batch_id)
 
 
 def _restart_failed(ledger: Ledger, batch_id: str, reopen_time: datetime) -> bool | None:
     """The rest of the failed jobs, but none that failed since the batch runs again."""
-    failed = (_jobs.batch_id == batch_id, _jobs.state == State.FAILED, _jobs.finish_time <= reopen_time)
-    jobs = ledger.jobs(*failed, limit=CHUNK_TRANSCRIPTS)
+    jobs = ledger.jobs(*_to_retry(batch_id), _jobs.finish_time <= reopen_time, limit=CHUNK_TRANSCRIPTS)
     ledger.restart_jobs(jobs)
     return None if len(jobs) == CHUNK_TRANSCRIPTS else True
+
+
+def _to_retry(batch_id: str) -> tuple[ColumnElement[bool], ...]:
+    return _jobs.batch_id == batch_id, _jobs.state == State.FAILED, _jobs.deletion.is_(None)
 
 
 def _unscanned(connection: Connection) -> Sequence[Batch]:

@@ -9,7 +9,6 @@ from sqlalchemy import Connection, bindparam, select
 
 from batchscribe_server.domain.errors import (
     AlreadyExistsError,
-    EtagMismatchError,
     JobNotFoundError,
     NothingToRetryError,
     NotTerminalError,
@@ -24,7 +23,7 @@ from batchscribe_server.store.database import Database
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.events import read_events, read_segments
 from batchscribe_server.store.history import forget_events
-from batchscribe_server.store.ledger import Ledger
+from batchscribe_server.store.ledger import Ledger, check_is_kept
 from batchscribe_server.store.paging import list_page
 from batchscribe_server.store.queue import queue_position
 from batchscribe_server.store.requests import first_answer
@@ -59,10 +58,6 @@ class SqlJobStore:
     async def cancel_job(self, tenant: str, job_id: str) -> Job:
         """Take a job off the queue, or ask its run to stop."""
         return await self._database.write(partial(_cancel, tenant=tenant, job_id=job_id))
-
-    async def delete_job(self, tenant: str, job_id: str, etag: str = "") -> None:
-        """Remove a job and all that belongs to it."""
-        await self._database.write(partial(_delete, tenant=tenant, job_id=job_id, etag=etag))
 
     async def retry_job(self, tenant: str, job_id: str) -> Job:
         """Queue an ended job again."""
@@ -110,16 +105,11 @@ def _cancel(ledger: Ledger, tenant: str, job_id: str) -> Job:
     return _get(ledger.connection, tenant, job_id)
 
 
-def _delete(ledger: Ledger, tenant: str, job_id: str, etag: str) -> None:
-    job = ledger.job(tenant, job_id)
-    if etag and etag != str(job.sequence):
-        raise EtagMismatchError(f"The job {job_id!r} changed since.", job=job_id)
-    ledger.remove_jobs([job])
-
-
 def _retry(ledger: Ledger, tenant: str, job_id: str) -> tuple[Job, int]:
     """Returns the job and, where that makes its batch run again, where the batch's history begins now."""
     job = ledger.job(tenant, job_id)
+    if job.deletion is not None:
+        raise JobNotFoundError(f"The job {job_id!r} is being deleted.", job=job_id)
     if not job.state.terminal:
         raise NotTerminalError(f"The job {job_id!r} has not ended yet.", job=job_id)
     if job.state is State.SUCCEEDED:
@@ -127,6 +117,7 @@ def _retry(ledger: Ledger, tenant: str, job_id: str) -> tuple[Job, int]:
     reopened = 0
     if job.batch_id:
         batch = ledger.batch(job.batch_id)
+        check_is_kept(batch)
         if batch.state.terminal and batch.error is None:
             check_access_is_there(ledger.connection, batch.name)
             ledger.reopen(batch)

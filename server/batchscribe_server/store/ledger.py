@@ -15,14 +15,15 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, delete, exists, insert, select, update
 
-from batchscribe_server.domain.batch import Counts
-from batchscribe_server.domain.errors import BatchNotFoundError, JobNotFoundError
+from batchscribe_server.domain.batch import Counts, Report
+from batchscribe_server.domain.deletion import Deletion
+from batchscribe_server.domain.errors import BatchNotFoundError, EtagMismatchError, JobNotFoundError
 from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, Event, EventDetail, StateChanged
 from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.transcript import Segment
-from batchscribe_server.operations.wakeups import QUEUE
+from batchscribe_server.operations.wakeups import DELETIONS, QUEUE, REPORTS
 from batchscribe_server.store import tables
 from batchscribe_server.store.access import forget_secrets, remove_access
 from batchscribe_server.store.rows import (
@@ -58,6 +59,10 @@ class BatchRecord:
     progress_time: datetime | None
     start_time: datetime | None
     finish_time: datetime | None
+    retention_ms: int
+    expire_time: datetime | None
+    report: Report | None
+    deletion: Deletion | None
     progress_due: bool = False
 
     @property
@@ -86,6 +91,10 @@ _RECORD_COLUMNS = (
     "progress_time",
     "start_time",
     "finish_time",
+    "retention_ms",
+    "expire_time",
+    "report",
+    "deletion",
 )
 
 # Statements that every step of a run executes are built once: building them costs more than executing them.
@@ -95,6 +104,7 @@ _BATCH_BY_ID = (
     .where(tables.batches.c.id == bindparam("batch_id"))
     .with_for_update()
 )
+_DELETED_JOB_OF_BATCH = select(exists().where(tables.jobs.c.batch_id == bindparam("of_batch"), tables.IS_BEING_DELETED))
 _INSERT_SEGMENT = insert(tables.segments)
 _INSERT_EVENT = insert(tables.events)
 
@@ -160,6 +170,16 @@ class Ledger:
             self._batches_as_read[batch_id] = replace(record)
         return record
 
+    def batch_of(self, tenant: str, batch_id: str, etag: str = "") -> BatchRecord:
+        """A batch of a tenant, as `batch` gives it. Raises EtagMismatchError where an etag is given and it changed."""
+        owned = select(tables.batches.c.id).where(tables.batches.c.id == batch_id, tables.batches.c.tenant == tenant)
+        if self.connection.execute(owned).scalar_one_or_none() is None:
+            raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
+        record = self.batch(batch_id)
+        if etag and etag != str(record.sequence):
+            raise EtagMismatchError(f"The batch {batch_id!r} changed since.", batch=batch_id)
+        return record
+
     # changing jobs
 
     def add_jobs(self, jobs: Iterable[Job]) -> None:
@@ -194,7 +214,9 @@ class Ledger:
             details = (*details, StateChanged(state, attempt, error))
             if state.terminal:
                 changes["finish_time"] = self.now
-                if not job.batch_id:
+                changes["expire_time"] = expiry(self.now, job.retention_ms)
+                # Its outputs can't be deleted without the credentials: then they go with the record.
+                if not job.batch_id and changes.get("deletion", job.deletion) is None:
                     self._ended.add(job.name)
             if state is State.QUEUED:
                 self.topics.add(QUEUE)
@@ -245,6 +267,7 @@ class Ledger:
                 cancel_requested=False,
                 start_time=None,
                 finish_time=None,
+                expire_time=None,
             )
 
     def remove_jobs(self, jobs: Sequence[Job]) -> None:
@@ -262,6 +285,11 @@ class Ledger:
 
     # changing batches
 
+    def mark_batch(self, batch: BatchRecord, deletion: Deletion | None) -> None:
+        """Say that a batch is being deleted, so that whoever comes after a kill goes on; or that it is not any more."""
+        batch.deletion = deletion
+        self.topics |= {DELETIONS, batch.name}
+
     def change_batch(self, batch: BatchRecord, **columns: Any) -> None:
         """Set columns that the record does not hold."""
         self._batch_columns[batch.id] |= columns
@@ -270,6 +298,7 @@ class Ledger:
         """Change the state of a batch, and tell of it."""
         batch.state = state
         batch.finish_time = self.now if state.terminal else None
+        batch.expire_time = expiry(self.now, batch.retention_ms) if state.terminal else None
         if state.terminal:
             self._ended.add(batch.name)
         self._tell_of(batch, StateChanged(state, error=batch.error))
@@ -280,6 +309,9 @@ class Ledger:
         batch.scanned = True
         batch.start_time = None
         batch.history_start = batch.sequence + 1
+        if batch.report is not None:
+            batch.report = Report.WANTED
+        self.change_batch(batch, report_uri="", warning="")
         self.enter(batch, State.QUEUED)
 
     def remove_batch(self, batch: BatchRecord) -> None:
@@ -289,19 +321,19 @@ class Ledger:
         self._events = [event for event in self._events if event["resource"] != batch.name]
         remove_access(self.connection, [batch.name])
         self.connection.execute(delete(tables.batches).where(tables.batches.c.id == batch.id))
-        self.topics.add(batch.name)
+        self.topics |= {DELETIONS, batch.name}
 
     # writing
 
     def flush(self) -> None:
         """Write what is left to write. Called once by the database at the end; earlier by who reads what it changed."""
+        for columns, rows in self._job_changes.items():
+            self.connection.execute(_update(tables.jobs, columns), rows)
+        self._job_changes.clear()
         for batch in self._batches.values():
             self._write_batch(batch)
         self._batches.clear()
         self._batch_columns.clear()
-        for columns, rows in self._job_changes.items():
-            self.connection.execute(_update(tables.jobs, columns), rows)
-        self._job_changes.clear()
         if self._segments:
             self.connection.execute(_INSERT_SEGMENT, self._segments)
             self._segments = []
@@ -323,15 +355,38 @@ class Ledger:
         self.connection.execute(_update(tables.batches, tuple(columns)), columns | {"changed_id": batch.id})
 
     def _settle(self, batch: BatchRecord) -> None:
-        """Let a batch begin or end as its jobs have."""
+        """Let a batch begin or end as its jobs have. One that is to have a report runs on until that is written."""
         if batch.state.terminal:
             return
         if (batch.scanned or batch.stopping) and not batch.waiting:
+            self._end(batch)
+            return
+        if batch.report is not None:  # also where it was written, and a file was retried since
+            batch.report = Report.WANTED
+        if batch.scanned:
+            self._be(batch, State.RUNNING if batch.start_time is not None else State.QUEUED)
+
+    def _end(self, batch: BatchRecord) -> None:
+        """End a batch whose jobs have all ended, or leave that to whoever writes its report."""
+        if self._is_being_deleted(batch):
+            return  # with its end its credentials would go, which outputs are deleted with
+        if batch.report is Report.WANTED:
+            batch.report = Report.DUE
+            self.topics.add(REPORTS)
+        if batch.report is Report.DUE:
+            self._be(batch, State.RUNNING)
+        else:
             self.enter(batch, _end_of(batch))
-        elif batch.scanned:
-            state = State.RUNNING if batch.start_time is not None else State.QUEUED
-            if batch.state is not state:
-                self.enter(batch, state)
+
+    def _be(self, batch: BatchRecord, state: State) -> None:
+        if batch.state is not state:
+            self.enter(batch, state)
+
+    def _is_being_deleted(self, batch: BatchRecord) -> bool:
+        """Whether a batch, or a job of it, is on its way out."""
+        if batch.deletion is not None:
+            return True
+        return bool(self.connection.execute(_DELETED_JOB_OF_BATCH, {"of_batch": batch.id}).scalar_one())
 
     def _account(self, before: Job | None, after: Job | None) -> None:
         """Keep the batch's counts in step with a job, and tell of it."""
@@ -361,6 +416,17 @@ class Ledger:
 
     def _delete_events(self, resources: Sequence[str]) -> None:
         self.connection.execute(delete(tables.events).where(tables.events.c.resource.in_(resources)))
+
+
+def expiry(end: datetime, retention_ms: int) -> datetime | None:
+    """When what ended then is to be removed; None where it is kept for ever."""
+    return end + timedelta(milliseconds=retention_ms) if retention_ms else None
+
+
+def check_is_kept(batch: BatchRecord) -> None:
+    """Raises BatchNotFoundError for a batch that is being deleted: nothing new begins with it."""
+    if batch.deletion is not None:
+        raise BatchNotFoundError(f"The batch {batch.id!r} is being deleted.", batch=batch.id)
 
 
 Operation = Callable[[Ledger], Result]

@@ -12,15 +12,28 @@ from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store.access import SqlAccessStore
 from batchscribe_server.store.batches import SqlBatchStore
 from batchscribe_server.store.database import Database
+from batchscribe_server.store.deletions import SqlDeletionStore
 from batchscribe_server.store.errors import StoreError
+from batchscribe_server.store.expiry import SqlExpiryStore
 from batchscribe_server.store.history import SqlHistoryStore
 from batchscribe_server.store.jobs import SqlJobStore
 from batchscribe_server.store.media import SqlMediaStore
+from batchscribe_server.store.reports import SqlReportStore
 from batchscribe_server.store.runs import SqlRunStore
 from batchscribe_server.store.sqlite import SqliteDatabase
 
 
-class SqlStore(SqlBatchStore, SqlJobStore, SqlRunStore, SqlMediaStore, SqlAccessStore, SqlHistoryStore):
+class SqlStore(
+    SqlBatchStore,
+    SqlJobStore,
+    SqlRunStore,
+    SqlMediaStore,
+    SqlAccessStore,
+    SqlHistoryStore,
+    SqlReportStore,
+    SqlDeletionStore,
+    SqlExpiryStore,
+):
     """The Store. Owns its database; belongs to one event loop."""
 
     @classmethod

@@ -18,7 +18,8 @@ from sqlalchemy import (
     text,
 )
 
-from batchscribe_server.domain.batch import ManifestInput, PrefixInput, SingleInput
+from batchscribe_server.domain.batch import ManifestInput, PrefixInput, Report, SingleInput
+from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.job import Failure, OutputFile, State
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
@@ -33,6 +34,11 @@ IS_QUEUED = text("state = 'QUEUED'")
 IS_RUNNING = text("state = 'RUNNING'")
 HAS_QUEUED = text("queued > 0")
 """The conditions of the indexes that claims go by, in these very words: with a bound value they would not be used."""
+
+EXPIRES = text("expire_time IS NOT NULL")
+IS_BEING_DELETED = text("deletion IS NOT NULL")
+REPORT_IS_DUE = text("report = 'DUE'")
+"""The conditions of the indexes that the keeping of results goes by: few rows meet the last two at any time."""
 
 tenants = Table(
     "tenants",
@@ -81,6 +87,12 @@ batches = Table(
     Column("start_time", Moment),
     Column("finish_time", Moment),
     Column("served_time", Moment),  # when a job of it was last claimed; before, when it was created
+    Column("retention_ms", BigInteger, nullable=False),
+    Column("expire_time", Moment),
+    Column("report", Named(Report)),
+    Column("report_uri", Optional),
+    Column("warning", Optional),
+    Column("deletion", Named(Deletion)),
     Index(
         "ix_batches_queue",
         "tenant",
@@ -93,6 +105,9 @@ batches = Table(
     ),
     Index("ix_batches_tenant", "tenant", "create_time", "id"),
     Index("ix_batches_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
+    Index("ix_batches_expire", "expire_time", sqlite_where=EXPIRES, postgresql_where=EXPIRES),
+    Index("ix_batches_deletion", "id", sqlite_where=IS_BEING_DELETED, postgresql_where=IS_BEING_DELETED),
+    Index("ix_batches_report", "id", sqlite_where=REPORT_IS_DUE, postgresql_where=REPORT_IS_DUE),
 )
 
 jobs = Table(
@@ -136,6 +151,9 @@ jobs = Table(
     Column("start_time", Moment),
     Column("finish_time", Moment),
     Column("is_fetch", Boolean, nullable=False, server_default=text("false")),
+    Column("retention_ms", BigInteger, nullable=False),
+    Column("expire_time", Moment),
+    Column("deletion", Named(Deletion)),
     Index(
         "ix_jobs_queue",
         "tenant",
@@ -154,6 +172,8 @@ jobs = Table(
     Index("ix_jobs_batch_state", "batch_id", "state", "id"),
     Index("ix_jobs_media", "media_id"),
     Index("ix_jobs_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
+    Index("ix_jobs_expire", "expire_time", sqlite_where=EXPIRES, postgresql_where=EXPIRES),
+    Index("ix_jobs_deletion", "batch_id", "id", sqlite_where=IS_BEING_DELETED, postgresql_where=IS_BEING_DELETED),
 )
 
 segments = Table(

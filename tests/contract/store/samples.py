@@ -90,6 +90,12 @@ async def running_job(store: Store, **fields: Any) -> Claim:
     return claim
 
 
+async def delete_batch(store: Store, tenant: str, batch_id: str, etag: str = "") -> None:
+    """Delete a batch, its outputs excepted."""
+    await store.begin_delete_batch(tenant, batch_id, etag)
+    await store.remove_batch(batch_id)
+
+
 async def succeed(store: Store, claim: Claim, duration_ms: int = 10_000) -> Job:
     """End a run well."""
     return await store.finish(claim, Outcome(State.SUCCEEDED, audio_duration_ms=duration_ms))

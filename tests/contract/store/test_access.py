@@ -7,7 +7,7 @@ import pytest
 from batchscribe_server.domain.errors import CredentialsDeletedError, Reason
 from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.operations.store import IdempotencyKey, Outcome, ScanChunk, SealedAccess, Store
-from tests.contract.store.samples import TENANT, claim_all, claim_one, new_batch, new_job
+from tests.contract.store.samples import TENANT, claim_all, claim_one, delete_batch, new_batch, new_job
 
 SECRET = SealedAccess(b"\x00sealed secret\xff", holds_secrets=True)
 PROFILE = SealedAccess(b"sealed profile", holds_secrets=False)
@@ -96,7 +96,7 @@ async def test_a_file_of_a_batch_that_still_runs_can_be_run_again(store: Store) 
 
 async def test_deleting_leaves_nothing_and_the_id_can_be_used_again(store: Store) -> None:
     batch_id, _ = await batch_of_two(store, PROFILE)
-    await store.delete_batch(TENANT, batch_id)
+    await delete_batch(store, TENANT, batch_id)
     job = await store.create_job(new_job(), access=SECRET)
     await store.delete_job(TENANT, job.id)
     assert await store.get_access(f"batches/{batch_id}") is None

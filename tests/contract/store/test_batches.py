@@ -32,6 +32,7 @@ from tests.contract.store.samples import (
     check_history,
     claim_all,
     claim_one,
+    delete_batch,
     details,
     new_batch,
     new_job,
@@ -248,7 +249,7 @@ async def test_a_deleted_batch_is_gone_with_its_files(store: Store) -> None:
     claim = await claim_one(store)
     await store.advance(claim, step(0))
     other = await store.create_job(new_job())
-    await store.delete_batch(TENANT, batch.id)
+    await delete_batch(store, TENANT, batch.id)
     with pytest.raises(BatchNotFoundError):
         await store.get_batch(TENANT, batch.id)
     assert [job.id for job in await all_jobs(store)] == [other.id]
@@ -264,11 +265,11 @@ async def test_a_stale_etag_keeps_a_batch(store: Store) -> None:
     batch, _ = await scanned_batch(store, 1)
     await claim_one(store)
     with pytest.raises(EtagMismatchError):
-        await store.delete_batch(TENANT, batch.id, etag=str(batch.sequence))
+        await delete_batch(store, TENANT, batch.id, etag=str(batch.sequence))
     with pytest.raises(EtagMismatchError):
         await store.update_batch(TENANT, batch.id, BatchChanges(display_name="x"), etag=str(batch.sequence))
     now = await store.get_batch(TENANT, batch.id)
-    await store.delete_batch(TENANT, batch.id, etag=str(now.sequence))
+    await delete_batch(store, TENANT, batch.id, etag=str(now.sequence))
 
 
 async def test_an_update_changes_what_it_names_and_the_etag(store: Store) -> None:
@@ -293,7 +294,7 @@ async def test_a_new_priority_reaches_the_queued_files(store: Store) -> None:
 
 async def test_another_tenant_sees_no_batch(store: Store) -> None:
     batch, _ = await scanned_batch(store, 1)
-    for call in (store.get_batch, store.cancel_batch, store.delete_batch, store.retry_batch):
+    for call in (store.get_batch, store.cancel_batch, store.begin_delete_batch, store.retry_batch):
         with pytest.raises(BatchNotFoundError):
             await call("another", batch.id)
     with pytest.raises(BatchNotFoundError):

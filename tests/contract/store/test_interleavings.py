@@ -27,6 +27,7 @@ from tests.contract.store.samples import (
     all_events,
     all_jobs,
     check_history,
+    delete_batch,
     new_batch,
     new_job,
     recount,
@@ -125,7 +126,7 @@ class Chaos:
                 await store.update_batch(TENANT, batch_id, BatchChanges(priority=self.random.randrange(3)))
             case _:
                 if self.random.random() < 0.3:
-                    await store.delete_batch(TENANT, batch_id)
+                    await delete_batch(store, TENANT, batch_id)
                 elif self.random.random() < 0.3:
                     await store.fail_batch(batch_id, BROKEN)
 

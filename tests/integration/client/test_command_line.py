@@ -124,6 +124,23 @@ def test_transcribe_hands_on_how_speech_is_found(run: Run, script: Script, audio
     assert vad.speech_pad.nanos == 0
 
 
+def test_how_long_results_are_kept_is_handed_on(run: Run, script: Script, audio: Path) -> None:
+    run("transcribe", str(audio), "--retention", "36h")
+    run("job", "submit", "file:///a.wav", "--retention", "7d")
+    assert [request.job.retention.seconds for request in script.heard["CreateJob"]] == [129_600, 604_800]
+    run("batch", "submit", "file:///in/", "--output", "file:///out/", "--retention", "90s", "--report")
+    (request,) = script.heard["CreateBatch"]
+    assert (request.batch.retention.seconds, request.batch.output.write_report) == (90, True)
+
+
+@pytest.mark.parametrize("command", [("transcribe", "{}"), ("job", "submit", "{}"), ("batch", "submit", "{}")])
+def test_a_retention_that_is_no_time_is_refused(run: Run, script: Script, audio: Path, command: tuple[str]) -> None:
+    result = run(*(word.format(audio) for word in command), "--retention", "a while")
+    assert result.exit_code == 2
+    assert "7d" in result.stderr
+    assert not {"CreateJob", "CreateBatch", "UploadMedia"} & set(script.heard)
+
+
 def test_options_for_speech_are_refused_where_all_is_transcribed(run: Run, script: Script, audio: Path) -> None:
     result = run("transcribe", str(audio), "--no-vad", "--vad-threshold", "0.3")
     assert result.exit_code == 2

@@ -6,7 +6,7 @@ import pytest
 
 from batchscribe.cli.pace import Pace
 from batchscribe.cli.views import files_note, pace_note
-from batchscribe.cli.wording import aligned, clock, file_name, moment, size, speed
+from batchscribe.cli.wording import aligned, clock, file_name, moment, size, span, span_seconds, speed
 from batchscribe.v1.state_pb2 import Counts
 
 
@@ -89,3 +89,15 @@ def test_what_can_not_be_told_is_not_told() -> None:
 def test_counts_name_what_is_not_zero() -> None:
     assert files_note(Counts(total=40, succeeded=12, failed=1, running=4)) == "12/40 files, 1 failed, 4 running"
     assert files_note(Counts()) == "0/0 files"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("7d", 604_800), ("36h", 129_600), ("90m", 5_400), ("45s", 45)])
+def test_spans_of_time_are_read_and_written_alike(text: str, seconds: float) -> None:
+    assert span_seconds(text) == seconds
+    assert span(seconds) == text
+
+
+@pytest.mark.parametrize("text", ["7", "d", "", "7 d", "-7d", "1.5h", "7w"])
+def test_what_is_no_span_of_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="7d"):
+        span_seconds(text)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from batchscribe_server.domain.layout import file_name, folder_of_outputs, notice_uri, output_uri, relative_paths
+from batchscribe_server.domain.batch import BatchInput, ManifestEntry, ManifestInput, PrefixInput, SingleInput
+from batchscribe_server.domain.layout import (
+    file_name,
+    folder_of_outputs,
+    is_report,
+    notice_uri,
+    output_uri,
+    relative_paths,
+    report_uri,
+)
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
 
 JSON, SRT = TranscriptFormat.JSON, TranscriptFormat.SRT
@@ -141,3 +150,27 @@ def test_outputs_of_a_url_are_named_without_its_query() -> None:
     assert notice_uri(OutputConfig(uri="s3://out"), url) == "s3://out/b?.wav.notice"
     climbing = "https://h/..%2F..%2Fetc%2F..?x"
     assert output_uri(OutputConfig(uri="file:///out"), JSON, climbing) == "file:///out/etc.json"
+
+
+MANIFEST = ManifestInput((ManifestEntry("file:///in/a.wav"),))
+
+
+@pytest.mark.parametrize(
+    ("layout", "uri", "input", "expected"),
+    [
+        (OutputLayout.PREFIX, "s3://bucket/out/", PrefixInput("s3://bucket/in/"), "s3://bucket/out/b-1.report.jsonl"),
+        (OutputLayout.PREFIX, "s3://bucket", MANIFEST, "s3://bucket/b-1.report.jsonl"),
+        (OutputLayout.PREFIX, "file:///out", SingleInput("media/1"), "file:///out/b-1.report.jsonl"),
+        (OutputLayout.ADJACENT, "", PrefixInput("az://calls/in"), "az://calls/in/b-1.report.jsonl"),
+        (OutputLayout.ADJACENT, "", SingleInput("file:///in/a%20b.wav"), "file:///in/b-1.report.jsonl"),
+        (OutputLayout.ADJACENT, "", SingleInput("s3://bucket/a.wav"), "s3://bucket/b-1.report.jsonl"),
+        (OutputLayout.ADJACENT, "", MANIFEST, ""),
+        (OutputLayout.SINGLE, "file:///out/a.txt", SingleInput("file:///in/a.wav"), "file:///out/b-1.report.jsonl"),
+        (OutputLayout.SINGLE, "file:///a.txt", SingleInput("file:///in/a.wav"), "file:///b-1.report.jsonl"),
+        (OutputLayout.SINGLE, "s3://bucket/out/", MANIFEST, "s3://bucket/out/b-1.report.jsonl"),
+        (OutputLayout.PREFIX, "", PrefixInput("file:///in/"), ""),
+    ],
+)
+def test_a_report_lies_with_the_outputs(layout: OutputLayout, uri: str, input: BatchInput, expected: str) -> None:
+    assert report_uri(OutputConfig(layout=layout, uri=uri), input, "b-1") == expected
+    assert is_report(expected) is bool(expected)

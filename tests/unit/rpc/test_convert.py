@@ -16,6 +16,7 @@ from batchscribe_server.domain.batch import (
     ManifestEntry,
     ManifestInput,
     PrefixInput,
+    Report,
     SingleInput,
 )
 from batchscribe_server.domain.errors import Reason
@@ -125,6 +126,7 @@ outputs = st.builds(
     on_conflict=st.sampled_from(OnConflict),
     remove_stale=st.booleans(),
     write_notice=st.booleans(),
+    write_report=st.booleans(),
     subtitles=st.builds(
         SubtitleConfig,
         max_line_width=st.integers(10, 200),
@@ -256,6 +258,32 @@ def test_every_model_source_has_its_namesake(source: ModelSource) -> None:
     message = model_message(model, TranscriberStatus(ready=True, loaded_models=("base",), device="cpu"))
     assert source.name in str(message)
     assert (message.name, message.installed, message.loaded, message.translates) == ("models/base", False, True, True)
+
+
+def test_a_batch_tells_how_long_it_is_kept_and_of_its_report() -> None:
+    batch = Batch(
+        "b",
+        SingleInput("file:///a"),
+        NOW,
+        NOW,
+        retention_ms=1_500,
+        expire_time=NOW,
+        report_uri="file:///out/b.report.jsonl",
+        warning="no room",
+    )
+    message = batch_message(batch)
+    assert (message.retention.ToMilliseconds(), message.expire_time.ToDatetime(UTC)) == (1_500, NOW)
+    assert (message.report_uri, message.warning) == ("file:///out/b.report.jsonl", "no room")
+    assert new_batch(message).retention_ms == 1_500
+    kept_for_ever = batch_message(Batch("b", SingleInput("file:///a"), NOW, NOW))
+    assert not kept_for_ever.HasField("retention")
+    assert not kept_for_ever.HasField("expire_time")
+    assert new_batch(kept_for_ever).retention_ms is None
+
+
+def test_a_batch_whose_report_is_due_is_being_written() -> None:
+    batch = Batch("b", SingleInput("file:///a"), NOW, NOW, state=State.RUNNING, scanned=True, report=Report.DUE)
+    assert batch_message(batch).stage == state_pb2.STAGE_WRITING
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def violations(check: Callable[[Any], object], request: Message) -> dict[str, st
 
 GOOD_JOBS = [
     "",
+    "job { retention { seconds: 1 } }",
+    "job { retention { seconds: 3155759999 } }",
     'job { config { language: "en-US" } }',
     'job { config { language: "deu" } }',
     'job { config { language: "" task: TASK_TRANSLATE operating_point: OPERATING_POINT_ENHANCED } }',
@@ -78,6 +80,8 @@ def test_good_jobs_pass(text: str) -> None:
 
 
 BAD_JOBS = [
+    ("job { retention { seconds: 3155760000 } }", "job.retention"),
+    ('job { output { uri: "file:///out/" write_report: true } }', "job.output.write_report"),
     ('job { config { language: "klingon" } }', "job.config.language"),
     ('job { config { language: "-" } }', "job.config.language"),
     ("job { config { vad { threshold: 0 } } }", "job.config.vad.threshold"),
@@ -281,7 +285,15 @@ BAD_BATCHES = [
         {"batch.output.layout": "INVALID_FIELD"},
     ),
     ('batch { input { location: "eu" } }', {"batch.input.location": "FIELD_NOT_SUPPORTED"}),
-    ("batch { output { write_report: true } }", {"batch.output.write_report": "FIELD_NOT_SUPPORTED"}),
+    ("batch { output { write_report: true } }", {"batch.output.write_report": "INVALID_FIELD"}),
+    (
+        'batch { input { manifest { files { uri: "file:///a" } } } '
+        "output { layout: OUTPUT_LAYOUT_ADJACENT write_report: true } }",
+        {"batch.output.write_report": "INVALID_FIELD"},
+    ),
+    ("batch { retention { } }", {"batch.retention": "INVALID_FIELD"}),
+    ("batch { retention { seconds: -1 } }", {"batch.retention": "INVALID_FIELD"}),
+    ("batch { retention { seconds: 315576000000 } }", {"batch.retention": "INVALID_FIELD"}),
 ]
 
 
@@ -320,7 +332,6 @@ def test_at_most_64_labels_and_200_hotwords_are_taken() -> None:
         (text_format.Parse('name: "jobs/a" wait { seconds: 301 }', jobs.GetJobRequest()), "wait"),
         (text_format.Parse('name: "jobs/a" wait { seconds: -1 }', jobs.GetJobRequest()), "wait"),
         (jobs.WatchJobRequest(name="jobs/a", after_sequence=-1), "after_sequence"),
-        (jobs.DeleteJobRequest(name="jobs/a", delete_outputs=True), "delete_outputs"),
         (jobs.GetTranscriptRequest(name="jobs/a", channel=-1), "channel"),
         (jobs.GetTranscriptRequest(name="jobs/a", format=storage_pb2.TRANSCRIPT_FORMAT_TSV), "format"),
     ],
@@ -350,9 +361,11 @@ def test_listings_have_bounds_and_defaults() -> None:
         ('batch { name: "batches/a" display_name: "x" state: STATE_FAILED etag: "e" }', {}),
         ('batch { name: "batches/a" input { uri: "s3://b" } } update_mask { paths: "labels" }', {}),
         ('batch { name: "batches/a" } update_mask { paths: "*" }', {}),
-        ('batch { name: "batches/a" retention { seconds: 1 } }', {"batch.retention": "FIELD_NOT_SUPPORTED"}),
+        ('batch { name: "batches/a" retention { seconds: 1 } }', {}),
+        ('batch { name: "batches/a" retention { nanos: 5 } }', {"batch.retention": "INVALID_FIELD"}),
         ('batch { name: "batches/a" input { uri: "file:///a" } }', {"batch.input": "INVALID_FIELD"}),
-        ('batch { name: "batches/a" } update_mask { paths: "retention" }', {"update_mask": "INVALID_FIELD"}),
+        ('batch { name: "batches/a" } update_mask { paths: "retention" }', {}),
+        ('batch { name: "batches/a" } update_mask { paths: "notifications" }', {"update_mask": "INVALID_FIELD"}),
         ('batch { name: "jobs/a" priority: 101 }', {"batch.name": "INVALID_FIELD", "batch.priority": "INVALID_FIELD"}),
     ],
 )

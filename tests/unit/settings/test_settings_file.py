@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from batchscribe_server.app import serve
-from batchscribe_server.settings import SettingsFileError, load_settings
+from batchscribe_server.settings import KeepSettings, SettingsFileError, load_settings
 
 
 def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
@@ -169,3 +169,14 @@ def test_what_is_no_host_and_no_network_is_refused(
     monkeypatch.setenv(f"BATCHSCRIBE_STORAGE__HTTPS__{setting}", value)
     assert serve({}) == 2
     assert f"storage.https.{setting.lower()}" in capsys.readouterr().err
+
+
+def test_results_are_kept_for_ever_unless_they_are_told_otherwise() -> None:
+    assert load_settings({}).keep.results_s == 0
+    assert KeepSettings(results_s=60, max_results_s=3_600).results_s == 60
+
+
+@pytest.mark.parametrize(("results_s", "max_results_s"), [(0, 60), (61, 60), (-1, 0), (1e12, 0)])
+def test_what_clients_get_by_default_is_no_more_than_they_may_ask_for(results_s: float, max_results_s: float) -> None:
+    with pytest.raises(ValidationError, match="results_s"):
+        KeepSettings(results_s=results_s, max_results_s=max_results_s)

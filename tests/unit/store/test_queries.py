@@ -16,6 +16,9 @@ from batchscribe_server.store import SqlStore
 from batchscribe_server.store.tables import metadata
 from tests.contract.store.samples import new_job, scanned_batch
 
+OF_FEW = ("ix_batches_deletion", "ix_jobs_deletion", "ix_batches_report")
+"""Indexes of what is on its way out alone, which may be read as a whole."""
+
 
 @pytest.fixture
 def statements() -> Iterator[list[tuple[str, Any]]]:
@@ -34,7 +37,7 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
 async def test_no_query_reads_a_whole_table(tmp_path: Path, statements: list[tuple[str, Any]]) -> None:
     path = tmp_path / "batchscribe.db"
     async with SqlStore.open(f"sqlite:///{path}", Wakeups()) as store:
-        await scanned_batch(store, 3)
+        batch, _ = await scanned_batch(store, 3)
         lone = await store.create_job(new_job())
         statements.clear()
         await store.claim("one", 2, 30)
@@ -48,6 +51,12 @@ async def test_no_query_reads_a_whole_table(tmp_path: Path, statements: list[tup
         await store.read_events("jobs/one", 5, 100)
         await store.unused_media(10)
         await store.purge_history(60, 10)
+        await store.expire_jobs(10)
+        await store.expire_batches(10)
+        await store.deletions(10)
+        await store.unreported_batches(10)
+        _ = [page async for page in store.read_jobs(batch)]
+        await store.cancel_batch(batch.tenant, batch.id)  # at its end it is looked for jobs that are being deleted
         asked = list(statements)
     engine = create_engine(f"sqlite:///{path}")
     plans = []
@@ -58,7 +67,11 @@ async def test_no_query_reads_a_whole_table(tmp_path: Path, statements: list[tup
     engine.dispose()
     assert len(asked) >= 10
     scanned = {f"SCAN {table}" for table in metadata.tables}
-    scans = [(detail, statement) for detail, statement in plans if " ".join(detail.split()[:2]) in scanned]
+    scans = [
+        (detail, statement)
+        for detail, statement in plans
+        if " ".join(detail.split()[:2]) in scanned and detail.split()[-1] not in OF_FEW
+    ]
     assert scans == []
     used = " ".join(detail for detail, _ in plans)
     for index in (
@@ -69,5 +82,10 @@ async def test_no_query_reads_a_whole_table(tmp_path: Path, statements: list[tup
         "ix_jobs_batch",
         "ix_jobs_reference",
         "ix_jobs_history",
+        "ix_jobs_expire",
+        "ix_jobs_deletion",
+        "ix_batches_expire",
+        "ix_batches_deletion",
+        "ix_batches_report",
     ):
         assert f"INDEX {index} " in used

@@ -8,12 +8,16 @@ from typing import Annotated, Literal
 
 import typer
 
+from batchscribe.cli.wording import span_seconds
 from batchscribe.inputs import uri_of
 from batchscribe.outputs import output_config
 from batchscribe.v1.storage_pb2 import OutputConfig, SubtitleConfig
 
 LayoutWord = Literal["single", "adjacent", "prefix"]
 ConflictWord = Literal["overwrite", "skip", "fail"]
+Retention = Annotated[
+    str, typer.Option(metavar="TIME", help="Keep it so long after its end, as 7d, 36h or 30m; else the server's time.")
+]
 
 _OUTPUT = "Output"
 _SUBTITLES = "Subtitles"
@@ -91,9 +95,9 @@ class OutputArguments:
         typer.Option("--remove-stale", help="Remove what an earlier run left behind.", rich_help_panel=_OUTPUT),
     ] = False
 
-    def config(self, subtitles: SubtitleConfig | None) -> OutputConfig | None:
+    def config(self, subtitles: SubtitleConfig | None, *, write_report: bool = False) -> OutputConfig | None:
         """The same as a message; None where nothing was given."""
-        if subtitles is None and self == OutputArguments():
+        if subtitles is None and not write_report and self == OutputArguments():
             return None
         return output_config(
             uri_of(self.output) if self.output else "",
@@ -102,6 +106,7 @@ class OutputArguments:
             file_per_channel=self.file_per_channel,
             on_conflict=self.on_conflict,
             remove_stale=self.remove_stale,
+            write_report=write_report,
             subtitles=subtitles,
         )
 
@@ -114,6 +119,11 @@ class RecordArguments:
     reference_id: Annotated[str, typer.Option(help="Your own id.")] = ""
     label: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label. Repeatable.")] = None
     priority: Annotated[int, typer.Option(min=-100, max=100, help="Higher starts first.")] = 0
+    retention: Retention = ""
+
+    def retention_s(self) -> float | None:
+        """How long it is to be kept; None leaves that to the server. Raises ValueError for what is no time."""
+        return span_seconds(self.retention) if self.retention else None
 
     def labels(self) -> dict[str, str]:
         """The labels by key. Raises ValueError for one that is not KEY=VALUE."""

@@ -52,6 +52,9 @@ async def submit(
     manifest: Annotated[
         str | None, typer.Option(metavar="FILE|URI", help="A list of files: lines, JSON lines or CSV.")
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a report of all files at the end: BATCH.report.jsonl.")
+    ] = False,
     id: Annotated[str, typer.Option("--id", help="An id for it: 4 to 63 of a-z, 0-9 and hyphen.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
     timeout: TimeoutS = None,
@@ -61,11 +64,12 @@ async def submit(
         batch = await client.submit_batch(
             input_config(source, include or [], exclude or [], manifest, header.headers()),
             auth=access.input_auth,
-            output=access.output(output.config(subtitles.config())),
+            output=access.output(output.config(subtitles.config(), write_report=report)),
             display_name=record.display_name,
             reference_id=record.reference_id,
             labels=record.labels(),
             priority=record.priority,
+            retention_s=record.retention_s(),
             batch_id=id,
             **recognition.options(),
         )
@@ -199,4 +203,6 @@ async def _watch(
         batch = await Follower(client, screen, timeout_s=timeout_s).batch(name, view, after_sequence=after_sequence)
         if not invocation.json:
             screen.line(f"{batch.name} {state_of(batch)}: {files_note(batch.counts)}")
+            if batch.warning:
+                screen.line(batch.warning)
     return exit_code_of_ended(batch)

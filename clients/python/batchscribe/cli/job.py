@@ -56,6 +56,7 @@ async def submit(
             reference_id=record.reference_id,
             labels=record.labels(),
             priority=record.priority,
+            retention_s=record.retention_s(),
             job_id=id,
             **recognition.options(),
         )

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 from batchscribe.cli.views import files_note
-from batchscribe.cli.wording import clock, local_time, size
+from batchscribe.cli.wording import clock, local_time, size, span
 from batchscribe.outputs import format_word
 from batchscribe.states import enum_word, state_word
 from batchscribe.times import seconds_of
@@ -105,6 +105,8 @@ def batch_details(batch: Batch) -> list[tuple[str, str]]:
         ("error", batch.error.message),
         ("input", input_note(batch.input)),
         ("output", batch.output.uri),
+        ("report", batch.report_uri),
+        ("warning", batch.warning),
         ("files", files_note(batch.counts)),
         ("audio", f"{clock(seconds_of(batch.counts.audio_done))} / {clock(seconds_of(batch.counts.audio_total))}"),
     ]
@@ -146,7 +148,8 @@ def _labels_and_times(resource: Job | Batch) -> list[tuple[str, str]]:
         )
         if resource.HasField(field)  # type: ignore[arg-type]
     ]
-    return [("reference id", resource.reference_id), *labels, *times]
+    kept = span(seconds_of(resource.retention)) if resource.HasField("retention") else ""
+    return [("reference id", resource.reference_id), *labels, *times, ("kept for", kept)]
 
 
 def _given(details: itertools.chain[tuple[str, str]]) -> list[tuple[str, str]]:

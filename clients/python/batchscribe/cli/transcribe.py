@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from batchscribe.async_client import AsyncClient
-from batchscribe.cli.arguments import FormatWord, SubtitleArguments
+from batchscribe.cli.arguments import FormatWord, Retention, SubtitleArguments
 from batchscribe.cli.command import Invocation, command, report
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_ended
 from batchscribe.cli.following import Follower
@@ -21,7 +21,7 @@ from batchscribe.cli.job import TimeoutS
 from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import Screen, open_screen
 from batchscribe.cli.views import JobView, JsonView
-from batchscribe.cli.wording import file_name, size
+from batchscribe.cli.wording import file_name, size, span_seconds
 from batchscribe.errors import BatchscribeError, UnavailableError
 from batchscribe.inputs import is_uri, is_web_url
 from batchscribe.outputs import output_config
@@ -50,6 +50,7 @@ async def transcribe(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE|DIR", help="Write there instead of to standard output.")
     ] = None,
+    retention: Retention = "",
     detach: Annotated[bool, typer.Option("--detach", help="Submit, print the jobs' names, and return.")] = False,
     timeout: TimeoutS = None,
 ) -> ExitCode:
@@ -63,7 +64,7 @@ async def transcribe(
     if headers and not all(map(is_web_url, files)):
         raise ValueError("--header is for https:// URLs alone: transcribe other files by themselves")
     async with invocation.client() as client:
-        run = _Run(invocation, client, format, output)
+        run = _Run(invocation, client, format, output, span_seconds(retention) if retention else None)
         submitted = await run.submit_all(files, headers, recognition, subtitles)
         if detach:
             for one in submitted:
@@ -76,11 +77,19 @@ async def transcribe(
 class _Run:
     """One run of the command. `exit_code` is that of the first file that went wrong."""
 
-    def __init__(self, invocation: Invocation, client: AsyncClient, format: FormatWord, output: Path | None) -> None:
+    def __init__(
+        self,
+        invocation: Invocation,
+        client: AsyncClient,
+        format: FormatWord,
+        output: Path | None,
+        retention_s: float | None,
+    ) -> None:
         self._invocation = invocation
         self._client = client
         self._format = format
         self._output = output
+        self._retention_s = retention_s
         self.exit_code = ExitCode.DONE
 
     async def submit_all(
@@ -101,6 +110,7 @@ class _Run:
                         headers=headers,
                         output=None if cut is None else output_config(subtitles=cut),
                         on_upload=_upload_progress(screen, source),
+                        retention_s=self._retention_s,
                         **recognition.options(),
                     )
             except UnavailableError:

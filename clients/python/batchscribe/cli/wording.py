@@ -10,6 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from batchscribe.inputs import is_web_url
 from batchscribe.times import datetime_of
 
+SPAN_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
 _SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -19,6 +21,21 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def span(seconds: float) -> str:
+    """How long something is kept, as `--retention` takes it: `7d`, `36h`, `90s`."""
+    whole = round(seconds)
+    unit, unit_s = next((unit, unit_s) for unit, unit_s in SPAN_UNITS.items() if whole % unit_s == 0)
+    return f"{whole // unit_s}{unit}"
+
+
+def span_seconds(text: str) -> float:
+    """The seconds of a span: `7d`, `36h`, `30m`, `90s`. Raises ValueError."""
+    number, unit_s = text[:-1], SPAN_UNITS.get(text[-1:])
+    if unit_s is None or not (number.isascii() and number.isdigit()):
+        raise ValueError(f"{text!r} is no length of time; write 7d, 36h, 30m or 90s")
+    return float(int(number) * unit_s)
 
 
 def moment(seconds: float) -> str:

@@ -70,6 +70,8 @@ class Batch(_message.Message):
     FINISH_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REPORT_URI_FIELD_NUMBER: _builtins.int
+    WARNING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name: `batches/{id}`."""
     display_name: _builtins.str
@@ -86,6 +88,10 @@ class Batch(_message.Message):
     """Audio done over audio total, 0 to 1; files not opened yet are taken to be as long as the others."""
     etag: _builtins.str
     """Changes with every change of the batch."""
+    report_uri: _builtins.str
+    """Where its report was written, if it was to have one."""
+    warning: _builtins.str
+    """What went wrong though its files are done (the report could not be written), in plain words."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The client's own labels, for listing. At most 64."""
@@ -108,7 +114,9 @@ class Batch(_message.Message):
 
     @_builtins.property
     def retention(self) -> _duration_pb2.Duration:
-        """How long the record is kept after the batch ended. Unset: the server's default."""
+        """How long the batch, its jobs and their transcripts are kept after it ended, from a second to 100 years. Unset: the
+        server's default, which may be for ever: then it stays unset.
+        """
 
     @_builtins.property
     def counts(self) -> _state_pb2.Counts:
@@ -136,7 +144,7 @@ class Batch(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When its record will be removed."""
+        """When it will be removed with all the service keeps of it, outputs excepted; unset before it has ended."""
 
     def __init__(
         self,
@@ -162,10 +170,12 @@ class Batch(_message.Message):
         finish_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        report_uri: _builtins.str = ...,
+        warning: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "counts", b"counts", "create_time", b"create_time", "error", b"error", "expire_time", b"expire_time", "finish_time", b"finish_time", "input", b"input", "output", b"output", "retention", b"retention", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "counts", b"counts", "create_time", b"create_time", "display_name", b"display_name", "error", b"error", "etag", b"etag", "expire_time", b"expire_time", "finish_time", b"finish_time", "input", b"input", "labels", b"labels", "name", b"name", "notifications", b"notifications", "output", b"output", "priority", b"priority", "progress", b"progress", "reference_id", b"reference_id", "retention", b"retention", "stage", b"stage", "start_time", b"start_time", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "counts", b"counts", "create_time", b"create_time", "display_name", b"display_name", "error", b"error", "etag", b"etag", "expire_time", b"expire_time", "finish_time", b"finish_time", "input", b"input", "labels", b"labels", "name", b"name", "notifications", b"notifications", "output", b"output", "priority", b"priority", "progress", b"progress", "reference_id", b"reference_id", "report_uri", b"report_uri", "retention", b"retention", "stage", b"stage", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

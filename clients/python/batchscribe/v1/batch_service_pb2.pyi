@@ -158,7 +158,7 @@ class UpdateBatchRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change: `display_name`, `labels`, `priority`. Empty: those of them that are set."""
+        """What to change: `display_name`, `labels`, `priority`, `retention`. Empty: those of them that are set."""
 
     def __init__(
         self,
@@ -232,7 +232,9 @@ class DeleteBatchRequest(_message.Message):
     etag: _builtins.str
     """Delete only while the batch has this etag."""
     delete_outputs: _builtins.bool
-    """Delete the transcripts that were written too."""
+    """Delete the transcripts that were written too, by the names that jobs list. FAILED_PRECONDITION (CREDENTIALS_DELETED)
+    where they were written with credentials that are gone.
+    """
     def __init__(
         self,
         *,

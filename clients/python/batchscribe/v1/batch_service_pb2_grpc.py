@@ -106,7 +106,7 @@ class BatchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateBatch(self, request, context):
-        """Change a batch's display name, labels or priority.
+        """Change a batch's display name, labels, priority or retention.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +121,7 @@ class BatchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryBatch(self, request, context):
-        """Run the failed files of a batch that has ended again.
+        """Run the failed files of a batch that has ended again. Its retention counts anew from its next end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

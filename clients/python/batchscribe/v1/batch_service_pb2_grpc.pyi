@@ -43,13 +43,13 @@ class BatchServiceStub:
     ListBatches: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.ListBatchesRequest, _batch_service_pb2.ListBatchesResponse]
     """List batches, newest first."""
     UpdateBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.UpdateBatchRequest, _batch_pb2.Batch]
-    """Change a batch's display name, labels or priority."""
+    """Change a batch's display name, labels, priority or retention."""
     CancelBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.CancelBatchRequest, _batch_pb2.Batch]
     """Stop a batch: no further file starts, running ones stop soon, finished results stay. A batch that has ended comes
     back unchanged.
     """
     RetryBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_pb2.Batch]
-    """Run the failed files of a batch that has ended again."""
+    """Run the failed files of a batch that has ended again. Its retention counts anew from its next end."""
     DeleteBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.DeleteBatchRequest, _empty_pb2.Empty]
     """Cancel what is active and remove the record of the batch and its jobs. Outputs stay unless `delete_outputs` is set."""
     WatchBatch: _grpc.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _event_pb2.BatchEvent]
@@ -67,13 +67,13 @@ class BatchServiceAsyncStub(BatchServiceStub):
     ListBatches: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.ListBatchesRequest, _batch_service_pb2.ListBatchesResponse]  # type: ignore[assignment]
     """List batches, newest first."""
     UpdateBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.UpdateBatchRequest, _batch_pb2.Batch]  # type: ignore[assignment]
-    """Change a batch's display name, labels or priority."""
+    """Change a batch's display name, labels, priority or retention."""
     CancelBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.CancelBatchRequest, _batch_pb2.Batch]  # type: ignore[assignment]
     """Stop a batch: no further file starts, running ones stop soon, finished results stay. A batch that has ended comes
     back unchanged.
     """
     RetryBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_pb2.Batch]  # type: ignore[assignment]
-    """Run the failed files of a batch that has ended again."""
+    """Run the failed files of a batch that has ended again. Its retention counts anew from its next end."""
     DeleteBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.DeleteBatchRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Cancel what is active and remove the record of the batch and its jobs. Outputs stay unless `delete_outputs` is set."""
     WatchBatch: _aio.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _event_pb2.BatchEvent]  # type: ignore[assignment]
@@ -112,7 +112,7 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _batch_service_pb2.UpdateBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.Batch, _abc.Awaitable[_batch_pb2.Batch]]:
-        """Change a batch's display name, labels or priority."""
+        """Change a batch's display name, labels, priority or retention."""
 
     @_abc_1.abstractmethod
     def CancelBatch(
@@ -130,7 +130,7 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _batch_service_pb2.RetryBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.Batch, _abc.Awaitable[_batch_pb2.Batch]]:
-        """Run the failed files of a batch that has ended again."""
+        """Run the failed files of a batch that has ended again. Its retention counts anew from its next end."""
 
     @_abc_1.abstractmethod
     def DeleteBatch(

@@ -131,7 +131,9 @@ class Job(_message.Message):
 
     @_builtins.property
     def retention(self) -> _duration_pb2.Duration:
-        """How long the record is kept after the job ended. Unset: the server's default."""
+        """How long the job and its transcript are kept after it ended, from a second to 100 years. Unset: the server's default,
+        which may be for ever: then it stays unset. A job of a batch goes with its batch.
+        """
 
     @_builtins.property
     def audio_duration(self) -> _duration_pb2.Duration:
@@ -175,7 +177,7 @@ class Job(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When its record will be removed."""
+        """When it will be removed with all the service keeps of it, outputs excepted; unset before it has ended."""
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_State.ValueType
     STATE_CANCELLED: _State.ValueType  # 6
     """Cancelled by a client."""
     STATE_EXPIRED: _State.ValueType  # 7
-    """Removed by its retention."""
+    """Removed by its retention: it is NOT_FOUND from then on, so that no answer of this service says so."""
 
 class State(_State, metaclass=_StateEnumTypeWrapper):
     """The state of a job or a batch. INITIALIZING → QUEUED → RUNNING → SUCCEEDED, FAILED or CANCELLED."""
@@ -61,7 +61,7 @@ STATE_FAILED: State.ValueType  # 5
 STATE_CANCELLED: State.ValueType  # 6
 """Cancelled by a client."""
 STATE_EXPIRED: State.ValueType  # 7
-"""Removed by its retention."""
+"""Removed by its retention: it is NOT_FOUND from then on, so that no answer of this service says so."""
 Global___State: _TypeAlias = State  # noqa: Y015
 
 class _Stage:

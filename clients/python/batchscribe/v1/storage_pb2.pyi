@@ -508,7 +508,9 @@ class OutputConfig(_message.Message):
     write_notice: _builtins.bool
     """Write `<name>.notice` for a file that failed. Default: true."""
     write_report: _builtins.bool
-    """Write a report of the whole batch when it ends."""
+    """Write a report of the whole batch before it ends: `<batch id>.report.jsonl`, a line of JSON for each file, below the
+    output URI (PREFIX), below the input's (ADJACENT) or beside the file (SINGLE). Batches only.
+    """
     @_builtins.property
     def auth(self) -> Global___StorageAuth:
         """Credentials for the output. Omitted: the input's."""

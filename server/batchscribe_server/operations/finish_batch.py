@@ -1,0 +1,90 @@
+"""Finish batches that are to have a report: write it once all files are done, then end the batch.
+
+So whoever sees a batch that has ended finds its report. A report is a function of the batch's jobs alone: one that a
+kill cut off is written again, and two replicas that write it at once write the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import structlog
+
+from batchscribe_server.domain.batch import Batch, Report
+from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason
+from batchscribe_server.domain.layout import file_name, report_uri
+from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.polling import work_off
+from batchscribe_server.operations.rendering import Renderer
+from batchscribe_server.operations.storage import Storage, StreamSpool
+from batchscribe_server.operations.store import Store
+from batchscribe_server.operations.wakeups import REPORTS, Wakeups
+
+log = structlog.get_logger()
+
+BATCHES_AT_ONCE = 16
+
+
+class FinishBatches:
+    """Writes reports, several at once. One that can't be written is the batch's warning, and fails nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        reach: ReachStorages,
+        renderer: Renderer,
+        spool: StreamSpool,
+        wakeups: Wakeups,
+        poll_s: float = 10.0,
+    ) -> None:
+        self._store = store
+        self._reach = reach
+        self._renderer = renderer
+        self._spool = spool
+        self._wakeups = wakeups
+        self._poll_s = poll_s
+
+    async def run(self) -> None:
+        """Finish batches until cancelled."""
+        await work_off(
+            self._wakeups,
+            REPORTS,
+            self._poll_s,
+            lambda: self._store.unreported_batches(BATCHES_AT_ONCE),
+            self.finish,
+        )
+
+    async def finish(self, batch: Batch) -> None:
+        """Write the report of a batch and end it. A file that is retried meanwhile has it written anew at its end."""
+        try:
+            while batch.report is Report.DUE and batch.deletion is None:
+                uri = report_uri(batch.output, batch.input, batch.id)
+                warning = await self._write(batch, uri)
+                batch = await self._store.finish_report(batch.id, batch.sequence, "" if warning else uri, warning)
+        except BatchNotFoundError:
+            log.info("batch_deleted_while_reported", batch=batch.name)
+
+    async def _write(self, batch: Batch, uri: str) -> str:
+        """Write the report; returns what went wrong, in plain words."""
+        try:
+            async with (
+                self._reach.of(batch.name) as reached,
+                self._spool.spooled(self._lines(batch, uri, reached.output)) as pieces,
+            ):
+                written = await reached.output.write_output(uri, pieces)
+        except JobFailure as failure:
+            log.warning("report_not_written", batch=batch.name, reason=failure.reason)
+            return f"The report could not be written: {failure.message} ({failure.reason})"
+        except Exception:  # the boundary: the batch has ended, with or without a report of it
+            log.exception("report_crashed", batch=batch.name)
+            return "The report could not be written, for a reason of the service's own."
+        log.info("report_written", batch=batch.name, size_bytes=written.size_bytes)
+        return ""
+
+    async def _lines(self, batch: Batch, uri: str, storage: Storage) -> AsyncIterator[bytes]:
+        async for page in self._store.read_jobs(batch):
+            # A client chooses a batch's id, and so the report's name.
+            for job in page:
+                if file_name(job.input_uri) == file_name(uri) and await storage.same(job.input_uri, uri):
+                    raise JobFailure(Reason.OUTPUT_FAILED, f"The report {uri} would take the place of an input.")
+            yield b"".join(map(self._renderer.render_report_line, page))
