@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"  # of a host's name (RFC 1123)
 _REGION = re.compile(rf"(?![0-9]+\Z){_LABEL}")
+_WORD = re.compile(r"[!-~]+")  # what may stand in a header, without spaces
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?|[0-9A-Fa-f:.]+")
+
+
+class Encryption(StrEnum):
+    """How a service that speaks S3 is told to encrypt outputs: with its own keys, or with one of AWS KMS."""
+
+    AES256 = "AES256"
+    KMS = "aws:kms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +36,22 @@ class S3Credentials:
     session_token: str = field(default="", repr=False)
     endpoint: str = ""
     region: str = ""
+    requester_pays: bool = False
+    encryption: Encryption | None = None
+    kms_key_id: str = ""
 
 
-Access = Profile | S3Credentials
+@dataclass(frozen=True, slots=True)
+class IbmCredentials:
+    """A client's own API key for IBM Cloud Object Storage."""
+
+    apikey: str = field(repr=False)
+    endpoint: str
+    resource_instance_id: str
+    region: str = ""
+
+
+Access = Profile | S3Credentials | IbmCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +64,7 @@ class StorageAccess:
     @property
     def holds_secrets(self) -> bool:
         """Whether it is to be forgotten once it is not needed any more."""
-        return any(isinstance(access, S3Credentials) for access in (self.input, self.output))
+        return any(isinstance(access, S3Credentials | IbmCredentials) for access in (self.input, self.output))
 
     def __bool__(self) -> bool:
         return self != StorageAccess()
@@ -51,6 +73,11 @@ class StorageAccess:
 def is_region(text: str) -> bool:
     """Whether this may be the name of a region."""
     return _REGION.fullmatch(text) is not None
+
+
+def is_word(text: str) -> bool:
+    """Whether this is printable ASCII without spaces, as identifiers and credentials are."""
+    return _WORD.fullmatch(text) is not None
 
 
 def is_endpoint(url: str) -> bool:

@@ -53,8 +53,11 @@ SUPPORTED_FIELDS = _fields(
     Batch="name display_name reference_id labels priority input output config",
     Job="display_name reference_id labels priority input output config",
     InputConfig="uri prefix manifest media auth",
-    StorageAuth="s3 profile",
-    S3Credentials="endpoint region access_key_id secret_access_key session_token",
+    StorageAuth="s3 ibm profile",
+    S3Credentials=(
+        "endpoint region access_key_id secret_access_key session_token requester_pays server_side_encryption kms_key_id"
+    ),
+    IbmCredentials="apikey endpoint resource_instance_id region",
     PrefixInput="uri include_globs exclude_globs",
     ManifestInput="files",
     ManifestEntry="uri reference_id config config_mask",
@@ -73,6 +76,7 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED OPERATING_POINT_SEQUENTIAL",
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
+        "ServerSideEncryption": "SERVER_SIDE_ENCRYPTION_AES256 SERVER_SIDE_ENCRYPTION_KMS",
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",
         "TranscriptFormat": "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON",
         "OnConflict": "ON_CONFLICT_OVERWRITE ON_CONFLICT_SKIP ON_CONFLICT_FAIL",

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
-from batchscribe_server.domain.access import Access, Profile, S3Credentials
+from batchscribe_server.domain.access import Access, IbmCredentials, Profile, S3Credentials
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.storage.by_scheme import StorageByScheme
-from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
+from batchscribe_server.storage.s3_options import ANY_BUCKET, IBM_IAM_URL, IbmKey, S3Options
 from batchscribe_server.storage.s3_pool import S3Pool
 
 AWS = "aws"
+IBM = "ibm"
 ANY_ENDPOINT = "*"
+
+_IBM_DOMAIN = ".cloud-object-storage.appdomain.cloud"
 
 
 class StoragesByAccess:
@@ -26,15 +30,17 @@ class StoragesByAccess:
         own_s3: S3Options | None,
         profiles: Mapping[str, S3Options],
         client_endpoints: frozenset[str],
+        ibm_iam_url: str = IBM_IAM_URL,
     ) -> None:
         """`shared` are storages by their schemes; `client_endpoints` those that clients' credentials may name: URLs,
-        `AWS`, or `ANY_ENDPOINT`.
+        `AWS`, `IBM` for all of IBM Cloud's, or `ANY_ENDPOINT`.
         """
         self._shared = shared
         self._s3 = s3
         self._own_s3 = own_s3
         self._profiles = profiles
         self._client_endpoints = client_endpoints
+        self._ibm_iam_url = ibm_iam_url
 
     @asynccontextmanager
     async def opened(self, access: Access | None) -> AsyncIterator[Storage]:
@@ -52,9 +58,10 @@ class StoragesByAccess:
             case Profile(name):
                 if name not in self._profiles:
                     raise PathNotAllowedError(f"This server has no storage profile {name!r}.", profile=name)
-            case S3Credentials():
+            case S3Credentials() | IbmCredentials():
                 endpoint = access.endpoint.rstrip("/") or AWS
-                if not self._client_endpoints & {endpoint, ANY_ENDPOINT}:
+                names = {endpoint, ANY_ENDPOINT} | ({IBM} if _is_ibm(endpoint) else set())
+                if not self._client_endpoints & names:
                     raise PathNotAllowedError(
                         f"Credentials in requests may not name the endpoint {endpoint}; the operator allows one with "
                         "storage.client_endpoints.",
@@ -74,6 +81,13 @@ class StoragesByAccess:
                     ) from None
             case S3Credentials():
                 return _options_of(access)
+            case IbmCredentials():
+                return S3Options(
+                    buckets=frozenset({ANY_BUCKET}),
+                    endpoint=access.endpoint,
+                    region=access.region,
+                    ibm=IbmKey(access.apikey, access.resource_instance_id, self._ibm_iam_url),
+                )
 
 
 def _options_of(credentials: S3Credentials) -> S3Options:
@@ -84,4 +98,13 @@ def _options_of(credentials: S3Credentials) -> S3Options:
         access_key_id=credentials.access_key_id,
         secret_access_key=credentials.secret_access_key,
         session_token=credentials.session_token,
+        requester_pays=credentials.requester_pays,
+        encryption=credentials.encryption,
+        kms_key_id=credentials.kms_key_id,
     )
+
+
+def _is_ibm(endpoint: str) -> bool:
+    """Whether this is an endpoint of IBM Cloud Object Storage, on its own port."""
+    parts = urlsplit(endpoint)
+    return parts.scheme == "https" and parts.port in (None, 443) and (parts.hostname or "").endswith(_IBM_DOMAIN)

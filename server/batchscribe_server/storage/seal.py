@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from batchscribe_server.domain.access import Access, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import Access, IbmCredentials, Profile, S3Credentials, StorageAccess
 from batchscribe_server.operations.access import SealBrokenError
 
-_KINDS: dict[str, type[Access]] = {"profile": Profile, "s3": S3Credentials}
+_KINDS: dict[str, type[Access]] = {"profile": Profile, "s3": S3Credentials, "ibm": IbmCredentials}
 _KIND_OF = {shape: kind for kind, shape in _KINDS.items()}
-_Tagged = tuple[str, dict[str, str]] | None
+_Tagged = tuple[str, dict[str, Any]] | None
 
 
 class FernetSeal:

@@ -25,7 +25,7 @@ class AccessArguments:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help='Your credentials, as {"s3": {"access_key_id": …, "secret_access_key": …}}.',
+            help='Your credentials, as {"s3": {"access_key_id": …, "secret_access_key": …}} or {"ibm": {"apikey": …}}.',
             rich_help_panel=_STORAGE,
         ),
     ] = None
