@@ -14,6 +14,8 @@ from yarl import URL
 
 MAX_BODY_BYTES = 64 * 1024**2
 
+_CREDENTIALS = ("authorization", "x-amz-security-token")
+
 
 @dataclass(frozen=True)
 class Passing:
@@ -82,7 +84,7 @@ class StoreProxy:
             text = f"<?xml version='1.0'?><Error><Code>{refusal.code}</Code><Message>refused</Message></Error>"
             body = b"" if request.method == "HEAD" else text.encode()
             return web.Response(status=refusal.status, body=body, content_type="application/xml")
-        dropped = {"expect", "connection", *(("authorization",) if self.anonymous else ())}
+        dropped = {"expect", "connection", *(_CREDENTIALS if self.anonymous else ())}
         onwards = {name: value for name, value in headers.items() if name not in dropped}
         body = self.garbled(passing)
         url = URL(self.store + request.raw_path, encoded=True)

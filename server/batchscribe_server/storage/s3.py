@@ -280,7 +280,9 @@ class S3Storage:
                 size_bytes += len(part)
             await self._client.complete_multipart_upload(**this, **condition, MultipartUpload={"Parts": sent})
         except BaseException:  # also where it is cancelled: parts of an upload that nobody ends are paid for
-            with suppress(ClientError, *_CUT_OFF):  # what went wrong first is what is told
+            with suppress(
+                ClientError, ApiKeyRefusedError, IamUnreachableError, *_CUT_OFF
+            ):  # what went wrong first is what is told
                 await self._client.abort_multipart_upload(**this)
             raise
         return size_bytes
