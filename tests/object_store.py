@@ -19,26 +19,27 @@ OWNER = ("owner-key", "owner-secret-0123456789")
 READER = ("reader-key", "reader-secret-0123456789")
 """Who may do everything, and who may only read."""
 
-_IDENTITIES = {
-    "identities": [
-        {
-            "name": name,
-            "credentials": [{"accessKey": keys[0], "secretKey": keys[1]}],
-            "actions": actions,
-        }
-        for name, keys, actions in (
-            ("owner", OWNER, ["Admin", "Read", "Write", "List"]),
-            ("reader", READER, ["Read", "List"]),
-        )
-    ]
-}
+_IDENTITIES: list[dict[str, object]] = [
+    {
+        "name": name,
+        "credentials": [{"accessKey": keys[0], "secretKey": keys[1]}],
+        "actions": actions,
+    }
+    for name, keys, actions in (
+        ("owner", OWNER, ["Admin", "Read", "Write", "List"]),
+        ("reader", READER, ["Read", "List"]),
+    )
+]
+
+
+_ANYONE = {"name": "anonymous", "actions": ["Admin", "Read", "Write", "List"]}
 
 
 @contextmanager
-def object_store(folder: Path) -> Iterator[str]:
-    """The endpoint of a server whose data lies in `folder`."""
+def object_store(folder: Path, *, public: bool = False) -> Iterator[str]:
+    """The endpoint of a server whose data lies in `folder`; a `public` one lets anyone do everything."""
     identities = folder / "identities.json"
-    identities.write_text(json.dumps(_IDENTITIES))
+    identities.write_text(json.dumps({"identities": _IDENTITIES + [_ANYONE] * public}))
     # Its gRPC ports lie 10,000 above.
     ports = {name: free_port(below=50_000) for name in ("master.port", "volume.port", "filer.port", "s3.port")}
     with (folder / "weed.log").open("wb") as log:

@@ -63,7 +63,7 @@ from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
-from batchscribe_server.storage.s3_options import S3Options
+from batchscribe_server.storage.s3_options import IbmKey, S3Options
 from batchscribe_server.storage.seal import FernetSeal, key_of
 from batchscribe_server.storage.stream_spool import DiskStreamSpool
 from batchscribe_server.storage.uploads import DiskUploadSpool
@@ -268,15 +268,17 @@ async def _storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
         yield StoragesByAccess(
             shared,
             await stack.enter_async_context(StoragePool(s3_storage)),
-            own_s3=_s3_options(storage.s3) if storage.s3.buckets else None,
-            profiles={name: _s3_options(profile) for name, profile in storage.profiles.items()},
+            own_s3=_s3_options(storage.s3, storage.ibm_iam_url) if storage.s3.buckets else None,
+            profiles={name: _s3_options(profile, storage.ibm_iam_url) for name, profile in storage.profiles.items()},
             client_endpoints=_client_endpoints(storage),
+            ibm_iam_url=storage.ibm_iam_url,
             urls=await stack.enter_async_context(_urls(settings, fetched)) if storage.https.enabled else None,
             azure=await _azure_accounts(settings, fetched, stack),
         )
 
 
-def _s3_options(settings: S3Settings) -> S3Options:
+def _s3_options(settings: S3Settings, ibm_iam_url: str) -> S3Options:
+    ibm = settings.ibm
     return S3Options(
         buckets=frozenset(settings.buckets),
         endpoint=settings.endpoint,
@@ -285,6 +287,12 @@ def _s3_options(settings: S3Settings) -> S3Options:
         secret_access_key=settings.secret_access_key.get_secret_value(),
         session_token=settings.session_token.get_secret_value(),
         addressing=settings.addressing,
+        ibm=IbmKey(ibm.apikey.get_secret_value(), ibm.resource_instance_id, ibm_iam_url) if ibm else None,
+        requester_pays=settings.requester_pays,
+        encryption=settings.server_side_encryption,
+        kms_key_id=settings.kms_key_id,
+        checksum=settings.checksum,
+        check_downloads=settings.check_downloads,
     )
 
 

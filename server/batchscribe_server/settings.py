@@ -19,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
-from batchscribe_server.domain.access import is_endpoint, is_region
+from batchscribe_server.domain.access import Encryption, is_endpoint, is_region, is_word
 from batchscribe_server.storage.azure_uri import account_name
+from batchscribe_server.storage.s3_checksums import Checksum
+from batchscribe_server.storage.s3_options import IBM_IAM_URL
 from batchscribe_server.transcriber.devices import parsed_devices
 
 GIB = 1024**3
@@ -84,10 +86,33 @@ class MediaSettings(_Group):
     nice: Annotated[int, Field(ge=0, le=19)] = 10
 
 
+class IbmSettings(_Group):
+    """An API key of IBM Cloud and the service instance of its Object Storage, instead of access keys."""
+
+    apikey: SecretStr
+    resource_instance_id: str
+
+    @field_validator("apikey")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        if not is_word(value.get_secret_value()):
+            raise ValueError("it is empty, or holds characters that no API key has")
+        return value
+
+    @field_validator("resource_instance_id")
+    @classmethod
+    def _is_an_id(cls, value: str) -> str:
+        if not is_word(value):
+            raise ValueError("it is empty, or holds characters that no id has")
+        return value
+
+
 class S3Settings(_Group):
     """The service behind `s3://` URIs, and the buckets that they may name: none unless listed, all for "*".
 
-    Without keys, credentials are found as by every AWS tool: environment, profile, the machine's role.
+    Without keys, credentials are found as by every AWS tool: environment, profile, the machine's role. Without
+    `server_side_encryption` outputs are encrypted as their bucket says. `checksum` is what outputs are checked by when
+    they arrive; `check_downloads` compares inputs with what the service declares of them.
     """
 
     buckets: tuple[str, ...] = ()
@@ -97,6 +122,12 @@ class S3Settings(_Group):
     secret_access_key: SecretStr = SecretStr("")
     session_token: SecretStr = SecretStr("")
     addressing: Literal["auto", "path", "virtual"] = "auto"
+    ibm: IbmSettings | None = None
+    requester_pays: bool = False
+    server_side_encryption: Encryption | None = None
+    kms_key_id: str = ""
+    checksum: Checksum = Checksum.MD5
+    check_downloads: bool = True
 
     @field_validator("endpoint")
     @classmethod
@@ -116,6 +147,26 @@ class S3Settings(_Group):
     def _whole_keys(self) -> Self:
         if bool(self.access_key_id) != bool(self.secret_access_key.get_secret_value()):
             raise ValueError("access_key_id and secret_access_key go together")
+        return self
+
+    @model_validator(mode="after")
+    def _one_kind_of_credentials(self) -> Self:
+        if self.ibm is None:
+            return self
+        if self.access_key_id or self.session_token.get_secret_value():
+            raise ValueError("ibm and access keys exclude each other")
+        if not self.endpoint:
+            raise ValueError("endpoint is required with ibm")
+        if self.requester_pays or self.server_side_encryption:
+            raise ValueError("requester_pays and server_side_encryption are AWS's, and not for ibm")
+        return self
+
+    @model_validator(mode="after")
+    def _key_for_kms(self) -> Self:
+        if self.kms_key_id and self.server_side_encryption is not Encryption.KMS:
+            raise ValueError("kms_key_id is for the server_side_encryption aws:kms alone")
+        if self.kms_key_id and not is_word(self.kms_key_id):
+            raise ValueError("kms_key_id holds characters that no id has")
         return self
 
 
@@ -192,18 +243,27 @@ class StorageSettings(_Group):
     arrive, 0 for no limit.
 
     `s3` and `azure` are reached by requests that say nothing else, a profile by those that name it; one of each kind
-    may have the same name. `client_endpoints` are those that credentials in requests may name: URLs, "aws", "azure", or
-    "*" for any.
+    may have the same name. `client_endpoints` are those that credentials in requests may name: URLs, "aws", "azure",
+    "ibm", or "*" for any. `ibm_iam_url` gives tokens for API keys of IBM Cloud.
     """
 
     s3: S3Settings = S3Settings()
     profiles: dict[str, S3Settings] = {}
-    client_endpoints: tuple[str, ...] = ("aws", "azure")
+    client_endpoints: tuple[str, ...] = ("aws", "azure", "ibm")
+    ibm_iam_url: str = IBM_IAM_URL
     azure: AzureSettings = AzureSettings()
     azure_profiles: dict[str, AzureSettings] = {}
     https: HttpsSettings = HttpsSettings()
     max_fetched_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
     max_fetch_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4 * 3600.0
+
+    @field_validator("ibm_iam_url")
+    @classmethod
+    def _is_a_bare_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("https", "http") or not parts.hostname or {"@", "?", "#"} & set(value):
+            raise ValueError("it is not a URL like https://iam.cloud.ibm.com/identity/token")
+        return value
 
 
 class SecretsSettings(_Group):

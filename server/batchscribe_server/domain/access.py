@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 _LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"  # of a host's name (RFC 1123)
 _REGION = re.compile(rf"(?![0-9]+\Z){_LABEL}")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_WORD = re.compile(r"[!-~]+")  # what may stand in a header, without spaces
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}\.?|[0-9A-Fa-f:.]+")
+
+
+class Encryption(StrEnum):
+    """How a service that speaks S3 is told to encrypt outputs: with its own keys, or with one of AWS KMS."""
+
+    AES256 = "AES256"
+    KMS = "aws:kms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,9 @@ class S3Credentials:
     session_token: str = field(default="", repr=False)
     endpoint: str = ""
     region: str = ""
+    requester_pays: bool = False
+    encryption: Encryption | None = None
+    kms_key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,16 @@ class AzureCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class IbmCredentials:
+    """A client's own API key for IBM Cloud Object Storage."""
+
+    apikey: str = field(repr=False)
+    endpoint: str
+    resource_instance_id: str
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """A URL whose query or request headers are secrets: everywhere else the file is called by `shown_url` of it."""
 
@@ -47,7 +69,7 @@ class Fetch:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
-Access = Profile | S3Credentials | AzureCredentials | Fetch
+Access = Profile | S3Credentials | AzureCredentials | IbmCredentials | Fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +91,11 @@ class StorageAccess:
 def is_region(text: str) -> bool:
     """Whether this may be the name of a region."""
     return _REGION.fullmatch(text) is not None
+
+
+def is_word(text: str) -> bool:
+    """Whether this is printable ASCII without spaces, as identifiers and credentials are."""
+    return _WORD.fullmatch(text) is not None
 
 
 def is_endpoint(url: str) -> bool:

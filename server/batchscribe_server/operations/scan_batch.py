@@ -52,9 +52,12 @@ class ScanBatches:
         """Scan one batch to its end. Whatever goes wrong ends as that batch's error."""
         try:
             async with self._reach.of(batch.name) as reached:
-                if not batch.scan_cursor and (target := _written_to(batch)):
-                    await reached.output.check_writable(target)
+                # What can't be read is said before what can't be written: with one expired token it is neither.
+                target = "" if batch.scan_cursor else _written_to(batch)
                 async for chunk in self._chunks(batch, reached):
+                    if target:
+                        await reached.output.check_writable(target)
+                        target = ""
                     batch = await self._store.add_scanned(batch.id, chunk)
                     if batch.state.terminal or batch.cancel_requested or batch.error is not None:
                         return  # nothing more of it is stored

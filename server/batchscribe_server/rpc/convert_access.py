@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from batchscribe.v1 import storage_pb2 as pb
-from batchscribe_server.domain.access import Access, AzureCredentials, Fetch, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import (
+    Access,
+    AzureCredentials,
+    Encryption,
+    Fetch,
+    IbmCredentials,
+    Profile,
+    S3Credentials,
+    StorageAccess,
+)
 from batchscribe_server.domain.url import shown_url
+
+_ENCRYPTIONS = {
+    pb.SERVER_SIDE_ENCRYPTION_AES256: Encryption.AES256,
+    pb.SERVER_SIDE_ENCRYPTION_KMS: Encryption.KMS,
+}
 
 
 def storage_access(input: pb.InputConfig, output: pb.OutputConfig) -> StorageAccess:
@@ -34,6 +48,16 @@ def _access(auth: pb.StorageAuth) -> Access | None:
                 session_token=given.session_token,
                 endpoint=given.endpoint,
                 region=given.region,
+                requester_pays=given.requester_pays,
+                encryption=_ENCRYPTIONS.get(given.server_side_encryption),
+                kms_key_id=given.kms_key_id,
+            )
+        case "ibm":
+            return IbmCredentials(
+                apikey=auth.ibm.apikey,
+                endpoint=auth.ibm.endpoint,
+                resource_instance_id=auth.ibm.resource_instance_id,
+                region=auth.ibm.region,
             )
         case "azure":
             return AzureCredentials(

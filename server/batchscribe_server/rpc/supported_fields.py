@@ -54,9 +54,12 @@ SUPPORTED_FIELDS = _fields(
     Job="display_name reference_id labels priority input output config retention",
     InputConfig="uri prefix manifest fetch media auth",
     FetchInput="url headers",
-    StorageAuth="s3 azure profile",
+    StorageAuth="s3 ibm azure profile",
+    S3Credentials=(
+        "endpoint region access_key_id secret_access_key session_token requester_pays server_side_encryption kms_key_id"
+    ),
+    IbmCredentials="apikey endpoint resource_instance_id region",
     AzureCredentials="account_url account_key sas_token",
-    S3Credentials="endpoint region access_key_id secret_access_key session_token",
     PrefixInput="uri include_globs exclude_globs",
     ManifestInput="files",
     ManifestEntry="uri reference_id config config_mask",
@@ -87,6 +90,7 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
         "DiarizationConfig.Mode": "MODE_CHANNEL",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
+        "ServerSideEncryption": "SERVER_SIDE_ENCRYPTION_AES256 SERVER_SIDE_ENCRYPTION_KMS",
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",
         "TranscriptFormat": "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON",
         "OnConflict": "ON_CONFLICT_OVERWRITE ON_CONFLICT_SKIP ON_CONFLICT_FAIL",

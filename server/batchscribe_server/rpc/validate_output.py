@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
@@ -25,10 +27,7 @@ def check_output(
     if output.uri:
         check_uri(output.uri, f"{path}.uri", violations)
     if output.HasField("auth"):
-        # Outputs next to their inputs lie where these do.
-        is_adjacent = output.layout == pb.OUTPUT_LAYOUT_ADJACENT
-        schemes = schemes_of(input) if is_adjacent else {scheme_of(output.uri)}
-        check_access(output.auth, schemes, f"{path}.auth", violations)
+        check_access(output.auth, _written_schemes(output, input), f"{path}.auth", violations)
     match output.layout:
         case pb.OUTPUT_LAYOUT_SINGLE:
             _check_single(output, input, path, violations)
@@ -73,6 +72,21 @@ def check_report(output: pb.OutputConfig, input: pb.InputConfig, path: str, viol
             )
     elif not output.uri:
         violations.add(f"{path}.write_report", "needs a place: name an output URI, for the service keeps no reports")
+
+
+def check_encryption(input: pb.InputConfig, output: pb.OutputConfig, path: str, violations: Violations) -> None:
+    """Note an encryption among the input's credentials, below `path`, with which no output is written."""
+    is_for_outputs = not output.HasField("auth") and "s3" in _written_schemes(output, input)
+    if input.auth.s3.server_side_encryption and not is_for_outputs:
+        violations.add(
+            f"{path}.auth.s3.server_side_encryption",
+            "is for outputs, and none are written to s3:// URIs with these credentials; leave it out",
+        )
+
+
+def _written_schemes(output: pb.OutputConfig, input: pb.InputConfig) -> Collection[str]:
+    """The schemes of the outputs' URIs. Outputs next to their inputs lie where these do."""
+    return schemes_of(input) if output.layout == pb.OUTPUT_LAYOUT_ADJACENT else {scheme_of(output.uri)}
 
 
 def _check_single(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:

@@ -20,7 +20,7 @@ from batchscribe_server.rpc.names import (
 )
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS, is_output_only, refuse_unsupported
 from batchscribe_server.rpc.validate_input import check_batch_input, check_job_input
-from batchscribe_server.rpc.validate_output import check_output, check_report
+from batchscribe_server.rpc.validate_output import check_encryption, check_output, check_report
 from batchscribe_server.rpc.validate_recognition import check_duration, check_recognition
 from batchscribe_server.rpc.validate_retention import check_retention
 from batchscribe_server.rpc.validate_text import check_labels, check_priority, check_text
@@ -171,6 +171,7 @@ def _check_resource(resource: job_pb2.Job | batch_pb2.Batch, path: str, violatio
     check_retention(resource, f"{path}.retention", violations)
     check_recognition(resource.config, f"{path}.config", violations)
     check_output(resource.output, resource.input, resource.config, f"{path}.output", violations)
+    check_encryption(resource.input, resource.output, f"{path}.input", violations)
 
 
 def _list_query(

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from batchscribe_server.domain.access import Access, AzureCredentials, Fetch, Profile, S3Credentials
+from batchscribe_server.domain.access import Access, AzureCredentials, Fetch, IbmCredentials, Profile, S3Credentials
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.storage.azure_accounts import ANY_ENDPOINT, AzureAccounts
 from batchscribe_server.storage.by_scheme import StorageByScheme, scheme_of
 from batchscribe_server.storage.pool import StoragePool
-from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
+from batchscribe_server.storage.s3_options import ANY_BUCKET, IBM_IAM_URL, IbmKey, S3Options
 
 if TYPE_CHECKING:
     from batchscribe_server.storage.urls import UrlStorage
 
 AWS = "aws"
+IBM = "ibm"
+
+_IBM_DOMAIN = ".cloud-object-storage.appdomain.cloud"
 
 
 class StoragesByAccess:
@@ -32,11 +36,12 @@ class StoragesByAccess:
         own_s3: S3Options | None,
         profiles: Mapping[str, S3Options],
         client_endpoints: frozenset[str],
+        ibm_iam_url: str = IBM_IAM_URL,
         urls: UrlStorage | None = None,
         azure: AzureAccounts | None = None,
     ) -> None:
         """`shared` are storages by their schemes; `client_endpoints` those that clients' credentials may name: URLs,
-        `AWS`, or `ANY_ENDPOINT`. Without `urls` there are none.
+        `AWS`, `IBM` for all of IBM Cloud's, or `ANY_ENDPOINT`. Without `urls` there are none.
         """
         self._shared: Mapping[str, Storage] = {**shared, "https": urls, "http": urls} if urls else shared
         self._urls = urls
@@ -45,6 +50,7 @@ class StoragesByAccess:
         self._own_s3 = own_s3
         self._profiles = profiles
         self._client_endpoints = client_endpoints
+        self._ibm_iam_url = ibm_iam_url
 
     @asynccontextmanager
     async def opened(self, access: Access | None) -> AsyncIterator[Storage]:
@@ -75,9 +81,10 @@ class StoragesByAccess:
                     )
             case AzureCredentials():
                 self._azure.check(access)
-            case S3Credentials():
+            case S3Credentials() | IbmCredentials():
                 endpoint = access.endpoint.rstrip("/") or AWS
-                if not self._client_endpoints & {endpoint, ANY_ENDPOINT}:
+                names = {endpoint, ANY_ENDPOINT} | ({IBM} if _is_ibm(endpoint) else set())
+                if not self._client_endpoints & names:
                     raise PathNotAllowedError(
                         f"Credentials in requests may not name the endpoint {endpoint}; the operator allows one with "
                         "storage.client_endpoints.",
@@ -96,6 +103,13 @@ class StoragesByAccess:
                 return self._profiles.get(name, self._own_s3)
             case S3Credentials():
                 return _options_of(access)
+            case IbmCredentials():
+                return S3Options(
+                    buckets=frozenset({ANY_BUCKET}),
+                    endpoint=access.endpoint,
+                    region=access.region,
+                    ibm=IbmKey(access.apikey, access.resource_instance_id, self._ibm_iam_url),
+                )
 
     def _schemes_of(self, profile: str) -> frozenset[str]:
         """The schemes that a profile is for; none where there is no such profile."""
@@ -111,4 +125,13 @@ def _options_of(credentials: S3Credentials) -> S3Options:
         access_key_id=credentials.access_key_id,
         secret_access_key=credentials.secret_access_key,
         session_token=credentials.session_token,
+        requester_pays=credentials.requester_pays,
+        encryption=credentials.encryption,
+        kms_key_id=credentials.kms_key_id,
     )
+
+
+def _is_ibm(endpoint: str) -> bool:
+    """Whether this is an endpoint of IBM Cloud Object Storage, on its own port."""
+    parts = urlsplit(endpoint)
+    return parts.scheme == "https" and parts.port in (None, 443) and (parts.hostname or "").endswith(_IBM_DOMAIN)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.operations.storage import LocalInput
@@ -24,10 +25,33 @@ Result = TypeVar("Result")
 ATTEMPTS = 6
 """How often in a row a request may bring nothing."""
 
+WHOLE_ATTEMPTS = 2
+"""How often an object is fetched whose bytes are not those that the store declares."""
+
 _FIRST_PAUSE_S = 0.2
 
 Pieces = Callable[[int], "AsyncGenerator[bytes]"]
 """The bytes of one object from a place on, in one request. May raise JobFailure, which ends the download."""
+
+
+class Digest(Protocol):
+    """A checksum in the making, such as hashlib's."""
+
+    def update(self, data: bytes, /) -> None:
+        """Go on with more bytes."""
+        ...
+
+    def digest(self) -> bytes:
+        """The checksum of all bytes so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a store declares of an object's bytes: their digest, of the kind that `begin` begins."""
+
+    begin: Callable[[], Digest]
+    digest: bytes
 
 
 @asynccontextmanager
@@ -40,23 +64,49 @@ async def downloaded(
     fetched: FetchedFiles,
     max_size_bytes: int,
     cut_off: tuple[type[BaseException], ...],
+    expected: Expected | None = None,
 ) -> AsyncIterator[LocalInput]:
     """The object as a file among those `fetched`, which waits for its room. Its fingerprint is its size and its ETag.
 
     What `cut_off` names is mended by another request. Raises JobFailure MEDIA_TOO_LARGE, and FETCH_FAILED when
-    `ATTEMPTS` in a row bring nothing, when more than `size_bytes` come, when it takes too long, or where the disk does
-    not take it.
+    `ATTEMPTS` in a row bring nothing, when more than `size_bytes` come, when it takes too long, where the disk does not
+    take it, or when what came is not what is `expected`, `WHOLE_ATTEMPTS` times.
     """
     if max_size_bytes and size_bytes > max_size_bytes:
         raise JobFailure(Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {max_size_bytes}.")
     async with fetched.room(size_bytes) as path:
         async with fetch_time(uri, fetched.max_fetch_s):
-            await _download(uri, path, size_bytes, pieces, cut_off)
+            await _download_whole(uri, path, size_bytes, pieces, cut_off, expected)
         yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
 
 
+async def _download_whole(
+    uri: str,
+    path: Path,
+    size_bytes: int,
+    pieces: Pieces,
+    cut_off: tuple[type[BaseException], ...],
+    expected: Expected | None,
+) -> None:
+    for _ in range(WHOLE_ATTEMPTS):
+        digest = expected.begin() if expected else None
+        await _download(uri, path, size_bytes, pieces, cut_off, digest)
+        if expected is None or digest is None or digest.digest() == expected.digest:
+            return
+        await on_disk(uri, path.unlink)
+    raise JobFailure(
+        Reason.FETCH_FAILED,
+        f"{uri}: the bytes that came, {WHOLE_ATTEMPTS} times, don't match the checksum that the store declares",
+    )
+
+
 async def _download(
-    uri: str, path: Path, size_bytes: int, pieces: Pieces, cut_off: tuple[type[BaseException], ...]
+    uri: str,
+    path: Path,
+    size_bytes: int,
+    pieces: Pieces,
+    cut_off: tuple[type[BaseException], ...],
+    digest: Digest | None,
 ) -> None:
     done = failures = 0
     # Without a buffer: nothing is left to fail when it is closed.
@@ -70,7 +120,7 @@ async def _download(
                             raise JobFailure(
                                 Reason.FETCH_FAILED, f"{uri} is longer than the {size_bytes} bytes it was said to be"
                             )
-                        await on_disk(uri, partial(_write, file, piece))
+                        await on_disk(uri, partial(_write, file, piece, digest))
                         done += len(piece)
             except cut_off as error:
                 problem = str(error) or type(error).__name__
@@ -84,7 +134,9 @@ async def _download(
                 await asyncio.sleep(pause_s(failures))
 
 
-def _write(file: FileIO, piece: bytes) -> None:
+def _write(file: FileIO, piece: bytes, digest: Digest | None) -> None:
+    if digest is not None:
+        digest.update(piece)
     left = memoryview(piece)
     while left:
         left = left[file.write(left) :]

@@ -1,4 +1,4 @@
-"""The storage behind `s3://` URIs, on any service that speaks S3. The only module that imports aioboto3.
+"""The storage behind `s3://` URIs, on any service that speaks S3.
 
 Objects are fetched to a file and written in parts, so that memory holds a part of one at most. Retries of single calls,
 throttling included, are botocore's; a download that is cut off goes on where it was.
@@ -6,14 +6,14 @@ throttling included, are botocore's; a download that is cut off goes on where it
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-import aioboto3
 from aiohttp import ClientError as TransportError
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
@@ -21,7 +21,11 @@ from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.globs import Selection
+from batchscribe_server.storage.ibm_iam import ApiKeyRefusedError, IamUnreachableError
 from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
+from batchscribe_server.storage.s3_answers import CHANGED, MISSING, NO_UPLOAD, TAKEN, denial, failure
+from batchscribe_server.storage.s3_checksums import announced, checksum_of, declared, repeated
+from batchscribe_server.storage.s3_client import opened_client
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
 from batchscribe_server.storage.s3_uri import MalformedS3UriError, S3Address, s3_address, s3_uri
 
@@ -31,22 +35,13 @@ if TYPE_CHECKING:
 PART_BYTES = 8 * 1024**2
 """How much of an output is held before it goes out; S3 takes no smaller parts than 5 MiB."""
 
-_READ_BYTES = 1024**2
-_CONNECTIONS = 128
+WRITE_MARK = "batchscribe-write"
+"""The metadata by which an output is known for the one that was just written."""
 
-_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-_CHANGED = frozenset({"412", "PreconditionFailed"})
-_TAKEN = frozenset({"409", "412", "ConditionalRequestConflict", "PreconditionFailed"})
-_DENIED = {
-    "401": "access is denied",
-    "403": "access is denied",
-    "AccessDenied": "access is denied",
-    "AllAccessDisabled": "access is denied",
-    "ExpiredToken": "the credentials have expired",
-    "InvalidAccessKeyId": "the access key is unknown",
-    "InvalidToken": "the session token is not valid",
-    "SignatureDoesNotMatch": "the secret key is wrong",
-}
+_READ_BYTES = 1024**2
+
+# To which HEAD gives no reason, having no body.
+_UNEXPLAINED = frozenset({400, 401, 403})
 
 # What ends a download in its middle, and another request may mend.
 _CUT_OFF = (BotoCoreError, TransportError, OSError, TimeoutError)
@@ -62,32 +57,12 @@ class S3Storage:
         self._max_size_bytes = max_size_bytes
 
     async def __aenter__(self) -> Self:
-        options = self._options
-        session = aioboto3.Session(
-            aws_access_key_id=options.access_key_id or None,
-            aws_secret_access_key=options.secret_access_key or None,
-            aws_session_token=options.session_token or None,
-            region_name=options.region or None,
-        )
-        self._opened = session.client(
-            "s3",
-            endpoint_url=options.endpoint or None,
-            config=Config(
-                connect_timeout=10,
-                read_timeout=60,
-                max_pool_connections=_CONNECTIONS,
-                retries={"mode": "standard", "max_attempts": options.max_attempts},
-                s3={"addressing_style": options.addressing},
-                # Services other than AWS's don't know the newer checksums.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
-        self._client: Any = await self._opened.__aenter__()
+        self._open = AsyncExitStack()
+        self._client = await self._open.enter_async_context(opened_client(self._options))
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._opened.__aexit__(*exc)
+        await self._open.aclose()
 
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a bucket that the operator did not allow."""
@@ -95,7 +70,8 @@ class S3Storage:
 
     @asynccontextmanager
     async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
-        """The object, fetched to a file. Its fingerprint is its size and its ETag.
+        """The object, fetched to a file and compared with what the store declares of it. Its fingerprint is its size
+        and its ETag.
 
         Raises JobFailure FETCH_FAILED, BUCKET_READ_DENIED, MEDIA_TOO_LARGE, and INPUT_CHANGED for an object that is
         written to while it is fetched.
@@ -106,7 +82,7 @@ class S3Storage:
                 Reason.FETCH_FAILED, f"{uri} is a bucket; submit a batch with it as a prefix to take all its objects"
             )
         with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED):
-            head = await self._client.head_object(Bucket=address.bucket, Key=address.key)
+            head = await self._head(address)
         etag = str(head["ETag"])
         async with downloaded(
             uri,
@@ -116,6 +92,7 @@ class S3Storage:
             fetched=self._fetched,
             max_size_bytes=self._max_size_bytes,
             cut_off=_CUT_OFF,
+            expected=declared(head) if self._options.check_downloads else None,
         ) as file:
             yield file
 
@@ -140,7 +117,6 @@ class S3Storage:
     ) -> WrittenFile:
         """Write an object, which readers see once it is whole."""
         address = self._address(uri, Reason.OUTPUT_FAILED)
-        target = {"Bucket": address.bucket, "Key": address.key}
         if on_conflict is not OnConflict.OVERWRITE:
             if (size_bytes := await self._size_of(uri, address)) is not None:
                 return conflict(uri, size_bytes, on_conflict)
@@ -148,11 +124,19 @@ class S3Storage:
         else:
             condition = {}
         parts = in_parts([data] if isinstance(data, bytes) else data, PART_BYTES)
+        mark = secrets.token_hex(16)
+        passed_on = NO_UPLOAD | TAKEN if condition else NO_UPLOAD
         try:
-            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on=_TAKEN if condition else ()):
-                return WrittenFile(uri, await self._put(target, parts, condition))
-        except ClientError:  # another writer was there first
-            return conflict(uri, await self._size_of(uri, address) or 0, on_conflict)
+            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on):
+                return WrittenFile(uri, await self._put(address, parts, condition, mark))
+        except ClientError as error:
+            there = await self._there(uri, address)
+            if there is not None and there.get("Metadata", {}).get(WRITE_MARK) == mark:
+                # The answer was lost, and the request sent again, which found what it had written itself.
+                return WrittenFile(uri, int(there["ContentLength"]))
+            if _code(error) in NO_UPLOAD:
+                _raise_told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, error)
+            return conflict(uri, int(there["ContentLength"]) if there else 0, on_conflict)
 
     async def check_writable(self, uri: str) -> None:
         """Begin an upload in parts and abort it: that takes the right to write, and leaves nothing."""
@@ -163,7 +147,7 @@ class S3Storage:
             try:
                 await self._client.head_bucket(Bucket=address.bucket)
             except ClientError as error:
-                if str(error.response["ResponseMetadata"]["HTTPStatusCode"]) in _MISSING:
+                if str(_status(error)) in MISSING:
                     raise JobFailure(Reason.OUTPUT_FAILED, f"{uri}: there is no such bucket") from error
                 # Who may not look at the bucket may still write to it.
             upload = await self._client.create_multipart_upload(**target)
@@ -234,19 +218,38 @@ class S3Storage:
 
     async def _size_of(self, uri: str, address: S3Address) -> int | None:
         """The size of an object, or None where there is none."""
+        there = await self._there(uri, address)
+        return None if there is None else int(there["ContentLength"])
+
+    async def _there(self, uri: str, address: S3Address) -> dict[str, Any] | None:
+        """What is said of an object where outputs go, or None where there is none."""
         try:
-            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_READ_DENIED, passed_on=_MISSING):
-                head = await self._client.head_object(Bucket=address.bucket, Key=address.key)
+            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_READ_DENIED, passed_on=MISSING):
+                return await self._head(address)
         except ClientError:
             return None
-        return int(head["ContentLength"])
+
+    async def _head(self, address: S3Address) -> dict[str, Any]:
+        """What the store says of an object. Raises ClientError with the reason, which an answer to HEAD does not hold:
+        where it is needed, it is that of a GET.
+        """
+        request = {"Bucket": address.bucket, "Key": address.key}
+        try:
+            head: dict[str, Any] = await self._client.head_object(**request, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if _status(error) not in _UNEXPLAINED:
+                raise
+            answer = await self._client.get_object(**request)
+            answer["Body"].close()
+            head = await self._client.head_object(**request, ChecksumMode="ENABLED")
+        return head
 
     async def _pieces(self, uri: str, address: S3Address, etag: str, start: int) -> AsyncGenerator[bytes]:
         request = {"Bucket": address.bucket, "Key": address.key, "IfMatch": etag}
         if start:
             request["Range"] = f"bytes={start}-"
         try:
-            with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED, passed_on=_CHANGED, transport=False):
+            with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED, passed_on=CHANGED, transport=False):
                 response = await self._client.get_object(**request)
         except ClientError:
             raise JobFailure(
@@ -259,25 +262,33 @@ class S3Storage:
         finally:
             body.close()
 
-    async def _put(self, target: dict[str, str], parts: Iterator[bytes], condition: dict[str, str]) -> int:
+    async def _put(self, address: S3Address, parts: Iterator[bytes], condition: dict[str, str], mark: str) -> int:
+        target = {"Bucket": address.bucket, "Key": address.key}
+        marked = {**target, "Metadata": {WRITE_MARK: mark}}
         first, second = next(parts, b""), next(parts, None)
         if second is None:
-            await self._client.put_object(**target, **condition, Body=first)
+            await self._client.put_object(**marked, **condition, **await self._checksum(first), Body=first)
             return len(first)
-        upload = await self._client.create_multipart_upload(**target)
+        upload = await self._client.create_multipart_upload(**marked, **announced(self._options.checksum))
         this = {**target, "UploadId": upload["UploadId"]}
         try:
             sent, size_bytes = [], 0
             for number, part in enumerate(chain([first, second], parts), start=1):
-                answer = await self._client.upload_part(**this, PartNumber=number, Body=part)
-                sent.append({"PartNumber": number, "ETag": answer["ETag"]})
+                checksum = await self._checksum(part)
+                answer = await self._client.upload_part(**this, **checksum, PartNumber=number, Body=part)
+                sent.append({"PartNumber": number, "ETag": answer["ETag"], **repeated(checksum)})
                 size_bytes += len(part)
             await self._client.complete_multipart_upload(**this, **condition, MultipartUpload={"Parts": sent})
         except BaseException:  # also where it is cancelled: parts of an upload that nobody ends are paid for
-            with suppress(ClientError, *_CUT_OFF):  # what went wrong first is what is told
+            with suppress(
+                ClientError, ApiKeyRefusedError, IamUnreachableError, *_CUT_OFF
+            ):  # what went wrong first is what is told
                 await self._client.abort_multipart_upload(**this)
             raise
         return size_bytes
+
+    async def _checksum(self, part: bytes) -> dict[str, str]:
+        return await asyncio.to_thread(checksum_of, part, self._options.checksum)
 
 
 @contextmanager
@@ -291,22 +302,29 @@ def _told(
     try:
         yield
     except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
-        if {code, status} & set(passed_on):
+        if {_code(error), str(_status(error))} & set(passed_on):
             raise
-        _raise_told(uri, code, status, failed, denied, error)
+        _raise_told(uri, failed, denied, error)
+    except ApiKeyRefusedError as error:
+        raise JobFailure(denied, f"{uri}: {error}") from error
+    except IamUnreachableError as error:
+        raise JobFailure(failed, f"{uri}: {error}") from error
     except _CUT_OFF as error:
         if not transport:
             raise
         raise JobFailure(failed, f"{uri}: the object store cannot be reached ({type(error).__name__})") from error
 
 
-def _raise_told(uri: str, code: str, status: str, failed: Reason, denied: Reason, error: ClientError) -> NoReturn:
-    if words := _DENIED.get(code) or _DENIED.get(status):
+def _raise_told(uri: str, failed: Reason, denied: Reason, error: ClientError) -> NoReturn:
+    code, status = _code(error), str(_status(error))
+    if words := denial(code, status):
         raise JobFailure(denied, f"{uri}: {words}") from error
-    if code == "NoSuchBucket":
-        raise JobFailure(failed, f"{uri}: there is no such bucket") from error
-    if code in _MISSING or status in _MISSING:
-        raise JobFailure(failed, f"there is no object {uri}; it may have been moved or removed") from error
-    raise JobFailure(failed, f"{uri}: the object store answered {code or status}") from error
+    raise JobFailure(failed, failure(uri, code, status)) from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -10,10 +10,24 @@ from typing import Any
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from batchscribe_server.domain.access import Access, AzureCredentials, Fetch, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import (
+    Access,
+    AzureCredentials,
+    Fetch,
+    IbmCredentials,
+    Profile,
+    S3Credentials,
+    StorageAccess,
+)
 from batchscribe_server.operations.access import SealBrokenError
 
-_KINDS: dict[str, type[Access]] = {"profile": Profile, "s3": S3Credentials, "azure": AzureCredentials, "fetch": Fetch}
+_KINDS: dict[str, type[Access]] = {
+    "profile": Profile,
+    "s3": S3Credentials,
+    "ibm": IbmCredentials,
+    "azure": AzureCredentials,
+    "fetch": Fetch,
+}
 _KIND_OF = {shape: kind for kind, shape in _KINDS.items()}
 _Tagged = tuple[str, dict[str, Any]] | None
 

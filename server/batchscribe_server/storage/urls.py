@@ -1,4 +1,4 @@
-"""The storage behind `https://` URIs, for inputs alone. The only module that imports httpx.
+"""The storage behind `https://` URIs, for inputs alone.
 
 A URL's query is often a signature, and so a secret: nothing that is said here holds one. Messages name a URL by
 `shown_url`, errors of the libraries are told in our own words, and are raised without their cause.

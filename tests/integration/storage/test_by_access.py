@@ -10,7 +10,7 @@ from pathlib import Path
 import aioboto3
 import pytest
 
-from batchscribe_server.domain.access import Profile, S3Credentials
+from batchscribe_server.domain.access import Access, IbmCredentials, Profile, S3Credentials
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.fetched import FetchedFiles
@@ -96,6 +96,15 @@ async def test_a_profile_that_is_gone_is_the_end_of_what_needs_it(storages: Stor
         ({"https://s3.example.org"}, "", False),
         ({"*"}, "http://10.0.0.1", True),
         (set(), "", False),
+        ({"ibm"}, "https://s3.eu-de.cloud-object-storage.appdomain.cloud/", True),
+        ({"ibm"}, "https://s3.private.us-south.cloud-object-storage.appdomain.cloud", True),
+        ({"ibm"}, "http://s3.eu-de.cloud-object-storage.appdomain.cloud", False),
+        ({"ibm"}, "https://s3.eu-de.cloud-object-storage.appdomain.cloud:8443", False),
+        ({"ibm"}, "https://cloud-object-storage.appdomain.cloud.example.org", False),
+        ({"ibm"}, "https://evilcloud-object-storage.appdomain.cloud", False),
+        ({"ibm"}, "https://s3.example.org", False),
+        ({"ibm"}, "", False),
+        ({"aws"}, "https://s3.eu-de.cloud-object-storage.appdomain.cloud", False),
     ],
 )
 def test_only_allowed_endpoints_are_reached_with_credentials_of_clients(
@@ -105,13 +114,16 @@ def test_only_allowed_endpoints_are_reached_with_credentials_of_clients(
         raise AssertionError("nothing is to be opened")
 
     storages = StoragesByAccess({}, StoragePool(none), None, {}, frozenset(allowed))
-    access = S3Credentials("AKIA", "secret", endpoint=endpoint)
-    if passes:
-        storages.check_access(access, [URI])
-        return
-    with pytest.raises(PathNotAllowedError) as refused:
-        storages.check_access(access, [URI])
-    assert "secret" not in refused.value.message
+    accesses: list[Access] = [S3Credentials("AKIA", "secret", endpoint=endpoint)]
+    if endpoint:
+        accesses.append(IbmCredentials("secret", endpoint, "crn:v1:1::"))
+    for access in accesses:
+        if passes:
+            storages.check_access(access, [URI])
+            continue
+        with pytest.raises(PathNotAllowedError) as refused:
+            storages.check_access(access, [URI])
+        assert "secret" not in refused.value.message
 
 
 async def test_those_who_reach_a_store_in_the_same_way_share_its_connections(endpoint: str, tmp_path: Path) -> None:

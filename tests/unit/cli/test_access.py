@@ -34,6 +34,11 @@ def test_a_file_holds_credentials_and_a_profile_is_named(file: Path) -> None:
     assert AccessArguments(profile="calls", output_auth=file).input_auth == StorageAuth(profile="calls")
 
 
+def test_a_file_may_hold_an_apikey_of_ibm(file: Path) -> None:
+    file.write_text('{"ibm": {"apikey": "SECRET", "endpoint": "https://cos.example.org", "resource_instance_id": "1"}}')
+    assert read_auth(file).ibm.apikey == "SECRET"
+
+
 def test_both_at_once_are_a_contradiction(file: Path) -> None:
     with pytest.raises(ValueError, match="either --profile or --auth"):
         _ = AccessArguments(profile="calls", auth=file).input_auth

@@ -6,7 +6,14 @@ import pytest
 from google.protobuf import text_format
 
 from batchscribe.v1 import batch_service_pb2 as batches
-from batchscribe_server.domain.access import AzureCredentials, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import (
+    AzureCredentials,
+    Encryption,
+    IbmCredentials,
+    Profile,
+    S3Credentials,
+    StorageAccess,
+)
 from batchscribe_server.domain.errors import InvalidArgumentError
 from batchscribe_server.rpc.convert_batch import batch_message, new_batch
 from batchscribe_server.rpc.validate_requests import check_create_batch
@@ -14,6 +21,8 @@ from tests.contract.store.samples import new_batch as stored_batch
 
 S3 = 's3 { access_key_id: "AKIA" secret_access_key: "SECRET" }'
 AZURE = 'azure { account_url: "https://spoken.blob.core.windows.net" account_key: "c2VjcmV0" }'
+ENCRYPTED = f"{S3[:-1]} server_side_encryption: SERVER_SIDE_ENCRYPTION_KMS kms_key_id: 'alias/calls' }}"
+IBM = 'ibm { apikey: "A" endpoint: "https://cos.example.org" resource_instance_id: "crn:v1:1::" region: "eu-de" }'
 GOOD = [
     f'input {{ prefix {{ uri: "s3://calls/in" }} auth {{ {S3} }} }}',
     'input { prefix { uri: "s3://calls/in" } auth { profile: "calls" } } output { uri: "s3://out/" }',
@@ -25,41 +34,78 @@ GOOD = [
     f'input {{ uri: "s3://calls/a" auth {{ {S3} }} }} output {{ uri: "az://out/" auth {{ {AZURE} }} }}',
     'input { uri: "az://calls/a" auth { profile: "calls" } }',
     'input { uri: "s3://c/a" auth { s3 { access_key_id: "A" secret_access_key: "S" endpoint: "http://[::1]:9/" } } }',
+    f'input {{ uri: "s3://c1/a" auth {{ {IBM} }} }} output {{ uri: "s3://out/" auth {{ {ENCRYPTED} }} }}',
+    f'input {{ uri: "s3://c1/a" auth {{ {ENCRYPTED} }} }} output {{ uri: "s3://out/" }}',
+    f'input {{ prefix {{ uri: "s3://c1/a" }} auth {{ {ENCRYPTED} }} }} output {{ layout: OUTPUT_LAYOUT_ADJACENT }}',
+    'input { uri: "s3://c/a" auth { s3 { access_key_id: "A" secret_access_key: "S" requester_pays: true } } }',
 ]
-BAD = {
-    'input { uri: "s3://c1/a" auth { } }': "batch.input.auth",
-    'input { uri: "s3://c1/a" auth { profile: "" } }': "batch.input.auth.profile",
-    f'input {{ uri: "file:///a.wav" auth {{ {S3} }} }}': "batch.input.auth.s3",
-    f'input {{ media: "media/1" auth {{ {S3} }} }}': "batch.input.auth.s3",
-    f'input {{ uri: "s3://c1/a" }} output {{ uri: "file:///out/" auth {{ {S3} }} }}': "batch.output.auth.s3",
-    f'input {{ uri: "s3://c1/a" }} output {{ auth {{ {S3} }} }}': "batch.output.auth.s3",
-    'input { uri: "s3://c1/a" auth { s3 { access_key_id: "A" } } }': "batch.input.auth.s3.secret_access_key",
-    'input { uri: "s3://c1/a" auth { s3 { secret_access_key: "A" } } }': "batch.input.auth.s3.access_key_id",
-    'input { uri: "s3://c1/a" auth { ibm { apikey: "A" } } }': "batch.input.auth.ibm",
-    f'input {{ uri: "s3://c1/a" auth {{ {AZURE} }} }}': "batch.input.auth.azure",
-    f'input {{ uri: "az://calls/a" auth {{ {S3} }} }}': "batch.input.auth.s3",
-    'input { uri: "file:///a" auth { profile: "calls" } }': "batch.input.auth.profile",
-    'input { uri: "az://calls/a" auth { azure { account_url: "https://spoken.blob.core.windows.net" } } }': (
-        "batch.input.auth.azure"
-    ),
-    'input { uri: "az://calls/a" auth { azure { account_key: "c2VjcmV0" } } }': "batch.input.auth.azure.account_url",
-} | {
-    f'input {{ uri: "s3://c1/a" auth {{ s3 {{ access_key_id: "A" secret_access_key: "S" {more} }} }} }}': (
-        f"batch.input.auth.s3.{more.partition(':')[0]}"
-    )
-    for more in (
-        'endpoint: "s3.example.org"',
-        'endpoint: "ftp://s3.example.org"',
-        'endpoint: "https://user:pw@s3.example.org"',
-        'endpoint: "https://s3.example.org/?a=b"',
-        'endpoint: "https://s3.example.org:nought"',
-        'endpoint: "https://s3_example.org"',
-        r'region: "eu\nwest"',
-        'region: "eu west"',
-        'region: "-x"',
-        'session_token: " token"',
-    )
-}
+BAD = (
+    {
+        'input { uri: "s3://c1/a" auth { } }': "batch.input.auth",
+        'input { uri: "s3://c1/a" auth { profile: "" } }': "batch.input.auth.profile",
+        f'input {{ uri: "file:///a.wav" auth {{ {S3} }} }}': "batch.input.auth.s3",
+        f'input {{ media: "media/1" auth {{ {S3} }} }}': "batch.input.auth.s3",
+        f'input {{ uri: "s3://c1/a" }} output {{ uri: "file:///out/" auth {{ {S3} }} }}': "batch.output.auth.s3",
+        f'input {{ uri: "s3://c1/a" }} output {{ auth {{ {S3} }} }}': "batch.output.auth.s3",
+        'input { uri: "s3://c1/a" auth { s3 { access_key_id: "A" } } }': "batch.input.auth.s3.secret_access_key",
+        'input { uri: "s3://c1/a" auth { s3 { secret_access_key: "A" } } }': "batch.input.auth.s3.access_key_id",
+        'input { uri: "s3://c1/a" auth { ibm { apikey: "A" endpoint: "https://c.example" } } }': (
+            "batch.input.auth.ibm.resource_instance_id"
+        ),
+        'input { uri: "s3://c1/a" auth { ibm { apikey: "A" resource_instance_id: "1" } } }': (
+            "batch.input.auth.ibm.endpoint"
+        ),
+        f'input {{ uri: "file:///a.wav" auth {{ {IBM} }} }}': "batch.input.auth.ibm",
+        # outputs that are not written with the credentials that say how they are to be encrypted
+        f'input {{ uri: "s3://c1/a" auth {{ {ENCRYPTED} }} }}': "batch.input.auth.s3.server_side_encryption",
+        f'input {{ uri: "s3://c1/a" auth {{ {ENCRYPTED} }} }} output {{ uri: "file:///out/" }}': (
+            "batch.input.auth.s3.server_side_encryption"
+        ),
+        f'input {{ uri: "s3://c1/a" auth {{ {ENCRYPTED} }} }} output {{ uri: "s3://out/" auth {{ profile: "p" }} }}': (
+            "batch.input.auth.s3.server_side_encryption"
+        ),
+        f'input {{ uri: "s3://c1/a" auth {{ {AZURE} }} }}': "batch.input.auth.azure",
+        f'input {{ uri: "az://calls/a" auth {{ {S3} }} }}': "batch.input.auth.s3",
+        'input { uri: "file:///a" auth { profile: "calls" } }': "batch.input.auth.profile",
+        'input { uri: "az://calls/a" auth { azure { account_url: "https://spoken.blob.core.windows.net" } } }': (
+            "batch.input.auth.azure"
+        ),
+        'input { uri: "az://calls/a" auth { azure { account_key: "c2VjcmV0" } } }': (
+            "batch.input.auth.azure.account_url"
+        ),
+    }
+    | {
+        f'input {{ uri: "s3://c1/a" auth {{ s3 {{ access_key_id: "A" secret_access_key: "S" {more} }} }} }}': (
+            f"batch.input.auth.s3.{more.partition(':')[0]}"
+        )
+        for more in (
+            'endpoint: "s3.example.org"',
+            'endpoint: "ftp://s3.example.org"',
+            'endpoint: "https://user:pw@s3.example.org"',
+            'endpoint: "https://s3.example.org/?a=b"',
+            'endpoint: "https://s3.example.org:nought"',
+            'endpoint: "https://s3_example.org"',
+            r'region: "eu\nwest"',
+            'region: "eu west"',
+            'region: "-x"',
+            'session_token: " token"',
+            'kms_key_id: "alias/calls"',
+            'kms_key_id: "alias/calls" server_side_encryption: SERVER_SIDE_ENCRYPTION_AES256',
+            'kms_key_id: "a b" server_side_encryption: SERVER_SIDE_ENCRYPTION_KMS',
+            "server_side_encryption: 9",
+        )
+    }
+    | {
+        f'input {{ uri: "s3://c1/a" auth {{ ibm {{ {more} }} }} }}': f"batch.input.auth.ibm.{more.partition(':')[0]}"
+        for more in (
+            r'apikey: "A\n"',
+            'endpoint: "cos.example.org"',
+            'resource_instance_id: "crn v1"',
+            r'resource_instance_id: "a\r\nb"',
+            'region: "eu de"',
+        )
+    }
+)
 
 
 def request(text: str) -> batches.CreateBatchRequest:
@@ -163,6 +209,14 @@ def test_a_containers_sas_url_is_told_how_to_be_given(text: str, field: str) -> 
 
 def test_a_blobs_sas_url_is_a_url_like_others() -> None:
     check_create_batch(request(f'input {{ uri: "{SAS.replace("?", "/a.wav?")}" }}'))
+
+
+def test_all_that_credentials_hold_is_taken_over() -> None:
+    ibm = IbmCredentials("A", "https://cos.example.org", "crn:v1:1::", "eu-de")
+    encrypted = S3Credentials("AKIA", "SECRET", encryption=Encryption.KMS, kms_key_id="alias/calls")
+    assert new_batch(request(next(text for text in GOOD if IBM in text)).batch).access == StorageAccess(ibm, encrypted)
+    paid = S3Credentials("A", "S", requester_pays=True)
+    assert new_batch(request(GOOD[-1]).batch).access == StorageAccess(paid, paid)
 
 
 def test_a_batch_is_shown_without_credentials() -> None:

@@ -135,8 +135,8 @@ def test_paths_name_the_entry_of_a_list() -> None:
 
 def test_secrets_are_not_repeated_in_what_is_said_of_them() -> None:
     request = job_service_pb2.CreateJobRequest()
-    request.job.input.auth.ibm.apikey = "hunter2"
+    request.job.notifications.add(url="https://example.org", signing_secret="hunter2")
     violations = Violations()
     refuse_unsupported(request, violations)
-    assert [violation.field for violation in violations.found] == ["job.input.auth.ibm"]
+    assert [violation.field for violation in violations.found] == ["job.notifications"]
     assert "hunter2" not in str(violations.found)

@@ -58,6 +58,9 @@ def test_what_is_no_address_for_the_metrics_is_refused(listen: str, capsys: pyte
     assert "HOST:PORT" in error
 
 
+IBM = {"apikey": "c2VjcmV0", "resource_instance_id": "crn:v1:1::"}
+
+
 @pytest.mark.parametrize(
     ("s3", "words"),
     [
@@ -65,16 +68,46 @@ def test_what_is_no_address_for_the_metrics_is_refused(listen: str, capsys: pyte
         ({"endpoint": "https://user:c2VjcmV0@s3.example.org"}, "endpoint"),
         ({"region": "eu west"}, "region"),
         ({"access_key_id": "AKIA"}, "go together"),
+        ({"ibm": {"apikey": "c2VjcmV0"}}, "resource_instance_id"),
+        ({"ibm": {"apikey": "c2VjcmV0 ", "resource_instance_id": "1"}, "endpoint": "https://c.example"}, "API key"),
+        ({"ibm": IBM}, "endpoint is required"),
+        ({"ibm": IBM, "endpoint": "https://c.example", "access_key_id": "A", "secret_access_key": "S"}, "exclude"),
+        ({"ibm": IBM, "endpoint": "https://c.example", "requester_pays": True}, "not for ibm"),
+        ({"ibm": IBM, "endpoint": "https://c.example", "server_side_encryption": "AES256"}, "not for ibm"),
+        ({"server_side_encryption": "SSE-C"}, "server_side_encryption"),
+        ({"server_side_encryption": "AES256", "kms_key_id": "alias/calls"}, "kms_key_id"),
+        ({"server_side_encryption": "aws:kms", "kms_key_id": "a b"}, "kms_key_id"),
+        ({"checksum": "crc64nvme"}, "checksum"),
     ],
 )
 def test_what_cannot_reach_a_bucket_is_refused_without_showing_a_secret(
-    s3: dict[str, str], words: str, capsys: pytest.CaptureFixture[str]
+    s3: dict[str, object], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for storage in ({"s3": s3}, {"profiles": {"calls": s3}}):
         assert serve({"storage": storage}) == 2
         error = capsys.readouterr().err
         assert words in error
         assert "c2VjcmV0" not in error
+
+
+def test_an_apikey_is_a_setting_that_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "batchscribe.toml"
+    file.write_text(
+        "[storage]\nibm_iam_url = 'https://private.iam.cloud.ibm.com/identity/token'\n"
+        "[storage.profiles.cos]\nbuckets = ['calls']\nendpoint = 'https://cos.example.org'\n"
+        "[storage.profiles.cos.ibm]\napikey = 'c2VjcmV0'\nresource_instance_id = 'crn:v1:1::'\n"
+    )
+    settings = load_settings({"config": file})
+    ibm = settings.storage.profiles["cos"].ibm
+    assert ibm is not None
+    assert ibm.apikey.get_secret_value() == "c2VjcmV0"
+    assert "c2VjcmV0" not in str(settings.redacted())
+
+
+@pytest.mark.parametrize("url", ["iam.cloud.ibm.com", "ftp://iam.example.org", "https://user:pw@iam.example.org/token"])
+def test_what_is_no_url_of_iam_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve({"storage": {"ibm_iam_url": url}}) == 2
+    assert "storage.ibm_iam_url" in capsys.readouterr().err
 
 
 AZURE = {"containers": ["calls"], "account_url": "https://spoken.blob.core.windows.net"}

@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from batchscribe_server.domain.access import AzureCredentials, Fetch, Profile, S3Credentials, StorageAccess
+from batchscribe_server.domain.access import (
+    AzureCredentials,
+    Encryption,
+    Fetch,
+    IbmCredentials,
+    Profile,
+    S3Credentials,
+    StorageAccess,
+)
 from batchscribe_server.operations.access import SealBrokenError
 from batchscribe_server.storage.seal import FernetSeal, key_of
 
 OWN = S3Credentials("AKIA-access", "secret-0123456789", "token-0123456789", "https://s3.example.org", "eu-west-1")
 FETCH = Fetch("https://example.org/a.wav?X-Signature=0123456789", (("Authorization", "Bearer 0123456789"),))
+ENCRYPTED = S3Credentials("A", "S", requester_pays=True, encryption=Encryption.KMS, kms_key_id="alias/calls")
+IBM = IbmCredentials("apikey-0123456789", "https://cos.example.org", "crn:v1:1::", "eu-de")
 ACCESSES = [
     StorageAccess(OWN, OWN),
     StorageAccess(OWN, Profile("archive")),
@@ -21,6 +31,7 @@ ACCESSES = [
     StorageAccess(Profile("calls"), None),
     StorageAccess(FETCH, None),
     StorageAccess(AzureCredentials("https://spoken.blob.core.windows.net", sas_token="sv=1&sig=2"), OWN),
+    StorageAccess(IBM, ENCRYPTED),
 ]
 
 
@@ -46,6 +57,19 @@ def test_nothing_of_a_fetch_can_be_read_where_it_lies_or_is_logged() -> None:
     assert access.holds_secrets
     assert b"0123456789" not in FernetSeal([new_key()]).sealed(access)
     assert "0123456789" not in repr(access)
+
+
+def test_an_apikey_is_a_secret_as_well() -> None:
+    access = StorageAccess(IBM, Profile("archive"))
+    assert access.holds_secrets
+    assert IBM.apikey not in repr(access)
+    assert IBM.apikey.encode() not in FernetSeal([new_key()]).sealed(access)
+
+
+def test_what_was_sealed_before_there_was_more_to_say_is_opened() -> None:
+    key = new_key()
+    old = b'[["s3",{"access_key_id":"A","secret_access_key":"S","session_token":"","endpoint":"","region":""}],null]'
+    assert FernetSeal([key]).opened(Fernet(key).encrypt(old)) == StorageAccess(S3Credentials("A", "S"), None)
 
 
 def test_a_new_key_seals_and_an_old_one_still_opens() -> None:

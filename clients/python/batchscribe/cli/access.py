@@ -25,7 +25,7 @@ class AccessArguments:
         Path | None,
         typer.Option(
             metavar="FILE",
-            help='Your credentials: {"s3": {"access_key_id": …, "secret_access_key": …}}, {"azure": {…}}.',
+            help='Your credentials: {"s3": {"access_key_id": …, "secret_access_key": …}}, {"ibm": …}, {"azure": …}.',
             rich_help_panel=_STORAGE,
         ),
     ] = None

@@ -20,6 +20,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ServerSideEncryption:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ServerSideEncryptionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServerSideEncryption.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SERVER_SIDE_ENCRYPTION_UNSPECIFIED: _ServerSideEncryption.ValueType  # 0
+    """As the bucket says."""
+    SERVER_SIDE_ENCRYPTION_AES256: _ServerSideEncryption.ValueType  # 1
+    """With keys of the service's own (SSE-S3)."""
+    SERVER_SIDE_ENCRYPTION_KMS: _ServerSideEncryption.ValueType  # 2
+    """With a key of AWS KMS (SSE-KMS)."""
+
+class ServerSideEncryption(_ServerSideEncryption, metaclass=_ServerSideEncryptionEnumTypeWrapper):
+    """How a service encrypts what is written to it."""
+
+SERVER_SIDE_ENCRYPTION_UNSPECIFIED: ServerSideEncryption.ValueType  # 0
+"""As the bucket says."""
+SERVER_SIDE_ENCRYPTION_AES256: ServerSideEncryption.ValueType  # 1
+"""With keys of the service's own (SSE-S3)."""
+SERVER_SIDE_ENCRYPTION_KMS: ServerSideEncryption.ValueType  # 2
+"""With a key of AWS KMS (SSE-KMS)."""
+Global___ServerSideEncryption: _TypeAlias = ServerSideEncryption  # noqa: Y015
+
 class _OutputLayout:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -381,6 +405,9 @@ class S3Credentials(_message.Message):
     ACCESS_KEY_ID_FIELD_NUMBER: _builtins.int
     SECRET_ACCESS_KEY_FIELD_NUMBER: _builtins.int
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    REQUESTER_PAYS_FIELD_NUMBER: _builtins.int
+    SERVER_SIDE_ENCRYPTION_FIELD_NUMBER: _builtins.int
+    KMS_KEY_ID_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     """The service's URL. Empty: AWS."""
     region: _builtins.str
@@ -391,6 +418,12 @@ class S3Credentials(_message.Message):
     """The secret."""
     session_token: _builtins.str
     """The token of temporary credentials."""
+    requester_pays: _builtins.bool
+    """Whether the owner of these credentials pays for requests and transfers, as buckets may ask (Requester Pays)."""
+    server_side_encryption: Global___ServerSideEncryption.ValueType
+    """How the service encrypts outputs that are written with these credentials. Default: as their bucket says."""
+    kms_key_id: _builtins.str
+    """The key of AWS KMS. Only for KMS; empty: the one that the account has for S3."""
     def __init__(
         self,
         *,
@@ -399,10 +432,13 @@ class S3Credentials(_message.Message):
         access_key_id: _builtins.str = ...,
         secret_access_key: _builtins.str = ...,
         session_token: _builtins.str = ...,
+        requester_pays: _builtins.bool = ...,
+        server_side_encryption: Global___ServerSideEncryption.ValueType = ...,
+        kms_key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key_id", b"access_key_id", "endpoint", b"endpoint", "region", b"region", "secret_access_key", b"secret_access_key", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key_id", b"access_key_id", "endpoint", b"endpoint", "kms_key_id", b"kms_key_id", "region", b"region", "requester_pays", b"requester_pays", "secret_access_key", b"secret_access_key", "server_side_encryption", b"server_side_encryption", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,11 +455,11 @@ class IbmCredentials(_message.Message):
     RESOURCE_INSTANCE_ID_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     apikey: _builtins.str
-    """The API key."""
+    """The API key of IBM Cloud, which is exchanged for tokens of IAM."""
     endpoint: _builtins.str
-    """The service's URL."""
+    """The service's URL: `https://s3.eu-de.cloud-object-storage.appdomain.cloud`."""
     resource_instance_id: _builtins.str
-    """The service instance."""
+    """The service instance: its id, or its CRN."""
     region: _builtins.str
     """The region."""
     def __init__(
