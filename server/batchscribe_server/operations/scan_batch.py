@@ -47,15 +47,16 @@ class ScanBatches:
 
     async def run(self) -> None:
         """Scan until cancelled."""
-        scanning: dict[str, asyncio.Task[None]] = {}
+        # By the time of creation too: a batch that was deleted may be followed by another one of its id.
+        scanning: dict[tuple[str, datetime], asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as tasks:
             with self._wakeups.listening(SCANS) as woken:
                 while True:
                     woken.clear()
-                    scanning = {batch_id: task for batch_id, task in scanning.items() if not task.done()}
+                    scanning = {key: task for key, task in scanning.items() if not task.done()}
                     for batch in await self._store.unscanned_batches():
-                        if batch.id not in scanning:
-                            scanning[batch.id] = tasks.create_task(self.scan(batch))
+                        if (key := (batch.id, batch.create_time)) not in scanning:
+                            scanning[key] = tasks.create_task(self.scan(batch))
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._poll_s):
                             await woken.wait()
@@ -67,10 +68,10 @@ class ScanBatches:
                 if not batch.scan_cursor and (target := _written_to(batch)):
                     await reached.output.check_writable(target)
                 async for chunk in self._chunks(batch, reached):
-                    batch = await self._store.add_scanned(batch.id, chunk)
+                    batch = await self._store.add_scanned(batch, chunk)
                     if batch.state.terminal or batch.cancel_requested:
                         return  # nothing more of it is stored
-            batch = await self._store.finish_scan(batch.id)
+            batch = await self._store.finish_scan(batch)
             log.info("batch_scanned", batch=batch.name, files=batch.counts.total)
         except JobFailure as failure:
             await self._fail(batch, Failure(failure.reason, failure.message))
@@ -83,7 +84,7 @@ class ScanBatches:
     async def _fail(self, batch: Batch, failure: Failure) -> None:
         log.warning("batch_scan_failed", batch=batch.name, reason=failure.reason)
         try:
-            await self._store.fail_batch(batch.id, failure)
+            await self._store.fail_batch(batch, failure)
         except BatchNotFoundError:
             log.info("batch_deleted_while_scanned", batch=batch.name)
 
