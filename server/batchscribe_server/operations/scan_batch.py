@@ -12,7 +12,7 @@ import structlog
 from batchscribe_server.domain.batch import Batch, ManifestEntry, ManifestInput, PrefixInput, SingleInput
 from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, MediaNotFoundError, Reason
 from batchscribe_server.domain.job import Failure, Job
-from batchscribe_server.domain.layout import folder_of_outputs, relative_paths
+from batchscribe_server.domain.layout import is_output, relative_paths
 from batchscribe_server.domain.recognition import OutputLayout, RecognitionConfig
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.storage import FoundObject
@@ -104,9 +104,8 @@ class ScanBatches:
                     yield ScanChunk(tuple(jobs), cursor=str(end))
             case PrefixInput(uri, include, exclude):
                 pages = reached.input.list_prefix(uri, include, exclude, after_cursor=batch.scan_cursor)
-                outputs = folder_of_outputs(batch.output, uri)
                 async for page in pages:
-                    inputs = [found for found in page if not (outputs and found.relative_path.startswith(outputs))]
+                    inputs = [found for found in page if not is_output(batch.output, uri, found.relative_path)]
                     jobs = self._found_jobs(batch, ordinal, inputs)
                     ordinal += len(jobs)
                     yield ScanChunk(tuple(jobs), cursor=page[-1].relative_path)

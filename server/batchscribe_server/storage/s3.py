@@ -21,7 +21,7 @@ from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.globs import Selection
-from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
+from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant, named_itself
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
 from batchscribe_server.storage.s3_uri import MalformedS3UriError, S3Address, s3_address, s3_uri
 
@@ -128,7 +128,8 @@ class S3Storage:
     ) -> AsyncIterator[Sequence[FoundObject]]:
         """The objects whose keys begin with the URI's, taken for a folder, in the order of their keys.
 
-        Empty objects whose keys end with a slash only stand for folders, and are left out.
+        Empty objects whose keys end with a slash only stand for folders, and are left out. A key that has nothing below
+        it may be an object itself, unless it ends with a slash.
         """
         selection = Selection(include_globs, exclude_globs)
         async with aclosing(in_chunks(self._found(uri, selection, after_cursor))) as chunks:
@@ -230,12 +231,17 @@ class S3Storage:
                 if is_meant(relative_path, size_bytes, selection):
                     yield FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes)
         if is_empty:
-            raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
+            is_folder = not key or key.endswith("/")
+            size_bytes = None if is_folder else await self._size_of(uri, S3Address(bucket, key), Reason.SCAN_FAILED)
+            if size_bytes is None:
+                raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
+            for found in named_itself(s3_uri(bucket, key), key, size_bytes, selection):
+                yield found
 
-    async def _size_of(self, uri: str, address: S3Address) -> int | None:
+    async def _size_of(self, uri: str, address: S3Address, failed: Reason = Reason.OUTPUT_FAILED) -> int | None:
         """The size of an object, or None where there is none."""
         try:
-            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_READ_DENIED, passed_on=_MISSING):
+            with _told(uri, failed, Reason.BUCKET_READ_DENIED, passed_on=_MISSING):
                 head = await self._client.head_object(Bucket=address.bucket, Key=address.key)
         except ClientError:
             return None

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
-from batchscribe_server.domain.layout import file_name, folder_of_outputs, notice_uri, output_uri, relative_paths
+from batchscribe_server.domain.layout import (
+    file_name,
+    folder_of_outputs,
+    is_output,
+    notice_uri,
+    output_uri,
+    relative_paths,
+)
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
+
+ALL_NAMES = {
+    *("a.wav", "no-suffix", "x.json/b.wav", "json", "a.JSON.wav"),
+    *("a.wav.json", "a.wav.txt", "deep/a.wav.srt", "a.wav.vtt", "a.wav.notice", "no-suffix.json", "a.wav.json.notice"),
+}
 
 JSON, SRT = TranscriptFormat.JSON, TranscriptFormat.SRT
 
@@ -93,6 +107,31 @@ def test_names_are_encoded_for_file_uris_and_left_alone_for_object_stores() -> N
         assert output_uri(beside, JSON, f"{bucket}/100%25.wav") == f"{bucket}/100%25.wav.json"
 
 
+@pytest.mark.parametrize("output", ["file:///out", "s3://out/deep"])
+def test_no_two_keys_share_an_output_whatever_their_names_are(output: str) -> None:
+    names = ["", ".", "..", "_", "__", "_.", "_..", "__.", "a", "a_", "_a"]
+    keys = ["/".join((*folders, "x.wav")) for folders in itertools.product(names, repeat=2)] + ["x.wav", "a/x.wav"]
+    uris = [output_uri(OutputConfig(uri=output), JSON, f"s3://in/{key}", key) for key in keys]
+    assert len(set(uris)) == len(keys)
+    assert all(uri.startswith(f"{output}/") and "/../" not in uri and "/./" not in uri for uri in uris)
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("a//b.wav", "a/_/b.wav"),
+        ("/b.wav", "_/b.wav"),
+        ("a/_/b.wav", "a/__/b.wav"),
+        ("../../etc/b.wav", "_../_../etc/b.wav"),
+        ("a/..", "a/_.."),
+        ("a/b_/_c.wav", "a/b_/_c.wav"),
+        ("..%2Fb.wav", "..%252Fb.wav"),
+    ],
+)
+def test_names_of_a_key_that_no_file_can_have_are_changed_in_a_folder(key: str, path: str) -> None:
+    assert output_uri(OutputConfig(uri="file:///out"), JSON, f"s3://in/{key}", key) == f"file:///out/{path}.json"
+
+
 def test_a_relative_path_never_climbs_out_of_the_prefix() -> None:
     output = OutputConfig(uri="file:///out")
     assert output_uri(output, JSON, "file:///in/a.wav", "../../etc/./a.wav") == "file:///out/etc/a.wav.json"
@@ -141,3 +180,17 @@ def test_outputs_of_a_url_are_named_without_its_query() -> None:
     assert notice_uri(OutputConfig(uri="s3://out"), url) == "s3://out/b?.wav.notice"
     climbing = "https://h/..%2F..%2Fetc%2F..?x"
     assert output_uri(OutputConfig(uri="file:///out"), JSON, climbing) == "file:///out/etc.json"
+
+
+@pytest.mark.parametrize(
+    ("output", "names"),
+    [
+        (OutputConfig(layout=OutputLayout.ADJACENT), {"a.wav", "no-suffix", "x.json/b.wav", "json", "a.JSON.wav"}),
+        (OutputConfig(uri="s3://in"), {"a.wav", "no-suffix", "x.json/b.wav", "json", "a.JSON.wav"}),
+        (OutputConfig(uri="s3://in/x.json/"), ALL_NAMES - {"x.json/b.wav"}),
+        (OutputConfig(uri="s3://other/"), ALL_NAMES),
+        (OutputConfig(), ALL_NAMES),
+    ],
+)
+def test_outputs_of_earlier_runs_are_told_from_inputs(output: OutputConfig, names: set[str]) -> None:
+    assert {name for name in ALL_NAMES if not is_output(output, "s3://in/", name)} == names
