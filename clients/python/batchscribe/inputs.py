@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_UPLOAD = re.compile(r"media/[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 def is_uri(text: str) -> bool:
@@ -17,6 +18,11 @@ def is_uri(text: str) -> bool:
 def is_web_url(text: str) -> bool:
     """Whether this names a file on a web server, below which nothing can be listed."""
     return text.lower().startswith(("https://", "http://"))
+
+
+def is_upload(text: str) -> bool:
+    """Whether this is the name of an upload, and not a path to something that is there."""
+    return _UPLOAD.fullmatch(text) is not None and not Path(text).exists()
 
 
 def uri_of(location: str | os.PathLike[str]) -> str:

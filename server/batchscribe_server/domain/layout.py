@@ -41,14 +41,24 @@ def relative_paths(uris: Sequence[str]) -> list[str]:
 
     URIs with different schemes or hosts share nothing: the host then is the first folder of the path.
     """
-    paths = [_names_of(uri) for uri in uris]
-    folders = [names[:-1] for names in paths]
-    shared = 0
-    for names in zip(*folders, strict=False):
-        if len(set(names)) > 1:
-            break
-        shared += 1
-    return ["/".join(names[shared:]) for names in paths]
+    shared = None
+    for uri in uris:
+        shared = shared_folder(shared, uri)
+    return [path_below(len(shared or ()), uri) for uri in uris]
+
+
+def shared_folder(folder: tuple[str, ...] | None, uri: str) -> tuple[str, ...]:
+    """The names of the folder that a file shares with others, which share `folder`; None where there are no others."""
+    own = tuple(_names_of(uri)[:-1])
+    if folder is None:
+        return own
+    differing = (depth for depth, names in enumerate(zip(folder, own, strict=False)) if names[0] != names[1])
+    return folder[: next(differing, min(len(folder), len(own)))]
+
+
+def path_below(folders: int, uri: str) -> str:
+    """The path of a URI below so many folders, the host being the first of them where there is one."""
+    return "/".join(_names_of(uri)[folders:])
 
 
 def folder_of_outputs(output: OutputConfig, prefix_uri: str) -> str:

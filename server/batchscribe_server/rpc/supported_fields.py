@@ -56,7 +56,7 @@ SUPPORTED_FIELDS = _fields(
     StorageAuth="s3 profile",
     S3Credentials="endpoint region access_key_id secret_access_key session_token",
     PrefixInput="uri include_globs exclude_globs",
-    ManifestInput="files",
+    ManifestInput="files manifest_uri",
     ManifestEntry="uri reference_id config config_mask",
     OutputConfig="layout uri auth formats on_conflict remove_stale write_notice subtitles",
     SubtitleConfig="max_line_width max_lines max_chars_per_second start_index",
@@ -85,9 +85,9 @@ def refuse_unsupported(message: Message, violations: Violations, path: str = "")
     """Note every field that is set and not honoured, by its path, with the reason FIELD_NOT_SUPPORTED."""
     later_fields: Any = unknown_fields.UnknownFieldSet(message)
     for unknown in later_fields:
-        _refuse(_join(path, f"(field {unknown.field_number})"), "is of a newer contract than this server's", violations)
+        _refuse(join(path, f"(field {unknown.field_number})"), "is of a newer contract than this server's", violations)
     for field, value in message.ListFields():
-        field_path = _join(path, field.name)
+        field_path = join(path, field.name)
         if is_output_only(field):
             continue
         if field.full_name not in SUPPORTED_FIELDS:
@@ -137,5 +137,6 @@ def _each(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str, 
         yield f"{path}[{index}]", item
 
 
-def _join(path: str, name: str) -> str:
+def join(path: str, name: str) -> str:
+    """The path of a field in the message of that path, which is empty for the outermost."""
     return f"{path}.{name}" if path else name

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from batchscribe_server.domain.batch import ManifestInput, PrefixInput, SingleInput
+from batchscribe_server.domain.batch import ManifestInput, ManifestObjectInput, PrefixInput, SingleInput
 from batchscribe_server.domain.job import Failure, OutputFile, State
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
@@ -54,7 +54,14 @@ batches = Table(
     Column("priority", Integer, nullable=False),
     Column(
         "input",
-        TaggedPayload((("single", SingleInput), ("prefix", PrefixInput), ("manifest", ManifestInput))),
+        TaggedPayload(
+            (
+                ("single", SingleInput),
+                ("prefix", PrefixInput),
+                ("manifest", ManifestInput),
+                ("manifest_object", ManifestObjectInput),
+            )
+        ),
         nullable=False,
     ),
     Column("config", Payload(RecognitionConfig), nullable=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ from batchscribe.cli.manifest import read_manifest
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import BatchView, JsonView, files_note
 from batchscribe.cli.wording import aligned
-from batchscribe.inputs import is_uri, is_web_url, uri_of
-from batchscribe.v1.storage_pb2 import InputConfig, ManifestInput, PrefixInput
+from batchscribe.inputs import is_upload, is_uri, is_web_url, uri_of
+from batchscribe.manifests import manifest_at
+from batchscribe.v1.storage_pb2 import InputConfig, ManifestEntry, PrefixInput
 
 app = typer.Typer(help="Many files at once: submit, list, watch, cancel, retry, delete.", no_args_is_help=True)
 
@@ -38,14 +40,15 @@ async def submit(
     access: AccessArguments,
     source: Annotated[
         str | None,
-        typer.Argument(metavar="URI|PATH", help="A folder or prefix that the server reads, or one file of it."),
+        typer.Argument(metavar="URI|PATH", help="A folder or prefix that the server reads, or one file or object."),
     ] = None,
     include: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Only such files, as '**/*.wav'. Repeatable.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No such files. Repeatable.")] = None,
     manifest: Annotated[
-        str | None, typer.Option(metavar="FILE|URI", help="A list of files: lines, JSON lines or CSV.")
+        str | None,
+        typer.Option(metavar="FILE|URI", help="A list of files: JSON lines or CSV; a local one may be plain lines."),
     ] = None,
     id: Annotated[str, typer.Option("--id", help="An id for it: 4 to 63 of a-z, 0-9 and hyphen.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Watch it until it ends.")] = False,
@@ -155,16 +158,21 @@ async def delete(
             invocation.say(f"{batch_name(name)} deleted")
 
 
-def input_config(source: str | None, include: list[str], exclude: list[str], manifest: str | None) -> InputConfig:
-    """The input that the arguments mean: one file, a folder or prefix, or a list. Raises ValueError, OSError."""
+def input_config(
+    source: str | None, include: list[str], exclude: list[str], manifest: str | None
+) -> InputConfig | Iterator[ManifestEntry]:
+    """The input that the arguments mean: one file, a folder or prefix, or a list. Raises ValueError.
+
+    A local list is read as it is asked for, and raises ValueError and OSError then.
+    """
     if (source is None) == (manifest is None):
         raise ValueError("give either a URI or path, or --manifest")
     if manifest is not None:
         if include or exclude:
             raise ValueError("--include and --exclude choose among the files of a folder, not of a manifest")
-        if is_uri(manifest):
-            return InputConfig(manifest=ManifestInput(manifest_uri=manifest))
-        return InputConfig(manifest=ManifestInput(files=read_manifest(Path(manifest))))
+        if is_uri(manifest) or is_upload(manifest):
+            return manifest_at(manifest)
+        return read_manifest(Path(manifest))
     assert source is not None
     if is_web_url(source) or (not is_uri(source) and Path(source).is_file()):
         if include or exclude:
