@@ -16,6 +16,8 @@ from batchscribe_server.rpc.supported_fields import refuse_unsupported
 from batchscribe_server.rpc.validate_input import check_manifest_entry
 from batchscribe_server.rpc.validate_output import adjacent_problem
 
+_PROBLEM_CHARS = 200
+
 _ENTRY_FIELDS = frozenset(field.name for field in pb.ManifestEntry.DESCRIPTOR.fields)
 
 
@@ -31,11 +33,17 @@ def read_entry(fields: Mapping[str, object], config: RecognitionConfig, output: 
     entry = pb.ManifestEntry()
     for name, value in fields.items():
         try:
-            ParseDict({name: value}, entry)
-        except (ParseError, ValueError, RecursionError) as error:
-            # What was given is not repeated but for a config's, since a URI may hold a secret.
-            words = str(error).partition("\n")[0] if name == "config" else "is not a text"
-            violations.add(name, words[:200])
+            if isinstance(value, str) and name != "config":
+                setattr(entry, name, value)
+            elif isinstance(value, dict) and name == "config":
+                ParseDict(value, entry.config)
+            else:
+                # It is not repeated: a URI may hold a secret.
+                violations.add(name, "must be an object" if name == "config" else "must be a text")
+        except ParseError as error:
+            violations.add(name, str(error).partition("\n")[0][:_PROBLEM_CHARS])
+        except ValueError:
+            violations.add(name, "holds characters that are none")
     violations.raise_if_any()
     refuse_unsupported(entry, violations)
     check_manifest_entry(entry, "", violations)
