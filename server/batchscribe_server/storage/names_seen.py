@@ -14,7 +14,7 @@ _DIGEST_BYTES = 16
 class NamesSeenOnDisk:
     """Digests of names in a temporary database.
 
-    It takes 16 MiB of memory at most, and some 40 bytes a name of the machine's temporary folder (SQLITE_TMPDIR,
+    It takes 16 MiB of memory at most, and some 30 bytes a name of the machine's temporary folder (SQLITE_TMPDIR,
     TMPDIR, or /var/tmp), in a file that has no name and goes with it. That two names share a digest of 128 bits won't
     happen.
     """
