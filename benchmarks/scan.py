@@ -140,8 +140,8 @@ async def _inserted(database: Path, keys: Sequence[str]) -> float:
         for begin in range(0, len(keys), FOUND_AT_ONCE):
             chunk = keys[begin : begin + FOUND_AT_ONCE]
             jobs = tuple(_job(batch, begin + place, key) for place, key in enumerate(chunk))
-            await store.add_scanned(batch.id, ScanChunk(jobs, chunk[-1].removeprefix(PREFIX)))
-        await store.finish_scan(batch.id)
+            await store.add_scanned(batch, ScanChunk(jobs, chunk[-1].removeprefix(PREFIX)))
+        await store.finish_scan(batch)
         return time.perf_counter() - start_s
 
 

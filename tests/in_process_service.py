@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,12 +26,16 @@ from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
+from batchscribe_server.operations.scan_manifest import ScanManifest
+from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
+from batchscribe_server.rpc.read_manifest import read_entry
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.manifests import LocalManifests
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.seal import FernetSeal
@@ -86,6 +90,7 @@ class InProcessService:
     reach: ReachStorages
     finish: FinishBatches
     delete: Delete
+    uploads: DiskUploadSpool
 
     async def ended(self, job: Job) -> Job:
         """The job once it has ended."""
@@ -119,17 +124,26 @@ async def in_process_service(
     model: str = "scripted",
     observer: JobObserver | None = None,
     retention: RetentionPolicy | None = None,
+    storages_by_scheme: Mapping[str, Storage] | None = None,
+    first_id: int = 1,
 ) -> AsyncIterator[InProcessService]:
-    """The service over `folder`: its database, and the root of its files."""
+    """The service over `folder`: its database, and the root of its files. More storages may be given by scheme.
+
+    A second one over the same folder needs a `first_id` that the first has not come to.
+    """
     wakeups = Wakeups()
     transcriber = transcriber or ScriptedTranscriber()
     storages = StoragesByAccess(
-        {"file": FileStorage(FileRoots([folder]))}, StoragePool(no_s3), None, profiles={}, client_endpoints=frozenset()
+        {"file": FileStorage(FileRoots([folder])), **(storages_by_scheme or {})},
+        StoragePool(no_s3),
+        None,
+        profiles={},
+        client_endpoints=frozenset(),
     )
     uploads = DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
     models = AnyModel(model)
     renderer = cast("Renderer", rendering)
-    ids = itertools.count(1)
+    ids = itertools.count(first_id)
 
     def new_id() -> str:
         return f"id-{next(ids):06}"
@@ -154,7 +168,8 @@ async def in_process_service(
         dispatch = Dispatch(
             store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s), observer
         )
-        scan = ScanBatches(store, reach, wakeups, new_id, now)
+        scan_manifest = ScanManifest(store, uploads, models, LocalManifests(), read_entry)
+        scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now)
         finish = FinishBatches(store, reach, renderer, DiskStreamSpool(folder), wakeups)
         service = InProcessService(
             folder,
@@ -168,6 +183,7 @@ async def in_process_service(
             reach,
             finish,
             Delete(store, reach, wakeups),
+            uploads,
         )
         background = (dispatch.run(), scan.run(), finish.run(), service.delete.run())
         tasks = [asyncio.create_task(work) for work in background]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,50 @@ class CutLine:
     requests: list[str]
 
 
+@dataclass
+class HeldLine:
+    """A way to a server on which certain requests wait: `held` tells that one does, `let_go` passes all on."""
+
+    endpoint: str
+    held: asyncio.Event
+    let_go: asyncio.Event
+
+
+@asynccontextmanager
+async def held_line(endpoint: str, words: str) -> AsyncIterator[HeldLine]:
+    """A way to `endpoint` that holds requests whose head has these words."""
+    host, _, port = endpoint.removeprefix("http://").rpartition(":")
+    held, let_go = asyncio.Event(), asyncio.Event()
+    handlers: list[asyncio.Task[None] | None] = []
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.append(asyncio.current_task())
+        their_reader, their_writer = await asyncio.open_connection(host, int(port))
+
+        async def forward() -> None:
+            while data := await reader.read(65536):
+                if words.encode() in data.partition(b"\r\n\r\n")[0]:
+                    held.set()
+                    await let_go.wait()
+                their_writer.write(data)
+                await their_writer.drain()
+
+        forwarding = asyncio.create_task(forward())
+        try:
+            while data := await their_reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            forwarding.cancel()
+            their_writer.close()
+            writer.close()
+
+    async with _served(pass_on, handlers) as own_endpoint:
+        yield HeldLine(own_endpoint, held, let_go)
+
+
 @asynccontextmanager
 async def cut_line(
     endpoint: str, after_bytes: int, on_cut: Callable[[], object] | None = None, *, cuts: int = 1
@@ -118,9 +162,19 @@ async def cut_line(
             their_writer.close()
             writer.close()
 
+    async with _served(pass_on, handlers) as own_endpoint:
+        yield CutLine(own_endpoint, heads)
+
+
+@asynccontextmanager
+async def _served(
+    pass_on: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    handlers: Sequence[asyncio.Task[None] | None],
+) -> AsyncIterator[str]:
+    """The endpoint of a way to another server. Ends the `handlers` of its connections with itself."""
     server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
     async with server:
-        yield CutLine(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heads)
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     # Connections that are kept for another request end here, not when the loop does.
     for handler in filter(None, handlers):
         handler.cancel()

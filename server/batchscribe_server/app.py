@@ -37,6 +37,7 @@ from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
+from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
 from batchscribe_server.operations.transcriber import Transcriber
@@ -45,6 +46,7 @@ from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
+from batchscribe_server.rpc.read_manifest import read_entry
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.settings import (
@@ -61,6 +63,7 @@ from batchscribe_server.storage.azure_options import AzureOptions
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.files import FileStorage
+from batchscribe_server.storage.manifests import LocalManifests
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.s3_options import IbmKey, S3Options
@@ -207,6 +210,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         await uploads.start()
         reach = ReachStorages(store, storages, _seal(settings))
         write_outputs = WriteOutputs(store, renderer)
+        scan_manifest = ScanManifest(store, uploads, models, LocalManifests(), read_entry)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         run_job = RunJob(store, reach, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
@@ -235,7 +239,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         )
         yield _Parts(
             dispatch=dispatch,
-            scan=ScanBatches(store, reach, wakeups, _new_id, _now),
+            scan=ScanBatches(store, reach, scan_manifest, wakeups, _new_id, _now),
             finish=FinishBatches(store, reach, renderer, DiskStreamSpool(settings.data_dir), wakeups),
             delete=delete,
             housekeeping=Housekeeping(

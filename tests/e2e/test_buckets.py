@@ -123,6 +123,37 @@ def test_transcripts_lie_next_to_their_inputs_or_where_they_are_told(endpoint: s
         assert words(text) == words(TEXT)
 
 
+def test_a_manifest_in_a_bucket_says_how_each_file_is_transcribed(endpoint: str, own_server: RunningServer) -> None:
+    sound = spoken(TEXT).read_bytes()
+    keys = ["listed/a 1.wav", "listed/deep/b.wav"]
+    lines = [{"uri": f"s3://calls/{key}", "reference_id": key} for key in [*keys, "listed/missing.wav"]]
+    lines[1]["config"] = {"word_time_offsets": True}
+    manifest = "".join(json.dumps(line) + "\n" for line in lines)
+    asyncio.run(filled(endpoint, dict.fromkeys(keys, sound) | {"lists/may.jsonl": manifest.encode()}))
+    submitted = batchscribe(
+        *(own_server, "batch", "submit", "--manifest", "s3://calls/lists/may.jsonl", "--id", "listed", "--watch"),
+        *("--output", "s3://transcripts/listed/", "--format", "json"),
+    )
+    assert submitted.returncode == 1, submitted.stderr  # for the file that is missing
+    written = asyncio.run(objects(endpoint, "transcripts", "listed/"))
+    assert set(written) == {"listed/a 1.wav.json", "listed/deep/b.wav.json", "listed/missing.wav.notice"}
+    with_words = {key: "words" in json.loads(text)["segments"][0] for key, text in written.items() if "wav.json" in key}
+    assert with_words == {"listed/a 1.wav.json": False, "listed/deep/b.wav.json": True}
+    listed = batchscribe(own_server, "batch", "jobs", "listed", "--json").stdout.splitlines()
+    assert {json.loads(line)["reference_id"] for line in listed} == {line["reference_id"] for line in lines}
+
+
+def test_one_object_is_taken_where_a_prefix_could_be_meant(endpoint: str, own_server: RunningServer) -> None:
+    asyncio.run(filled(endpoint, {"single/one.wav": spoken(TEXT).read_bytes()}))
+    submitted = batchscribe(
+        *(own_server, "batch", "submit", "s3://calls/single/one.wav", "--output", "s3://transcripts/single/"),
+        *("--format", "txt", "--watch"),
+    )
+    assert submitted.returncode == 0, submitted.stderr
+    written = asyncio.run(objects(endpoint, "transcripts", "single/"))
+    assert {key: words(text) for key, text in written.items()} == {"single/one.wav.txt": words(TEXT)}
+
+
 def test_a_bucket_that_the_operator_did_not_list_is_refused(own_server: RunningServer) -> None:
     refused = batchscribe(own_server, "batch", "submit", "s3://others/in")
     assert refused.returncode != 0

@@ -12,7 +12,7 @@ from typing import Any
 import aioboto3
 import pytest
 
-from batchscribe import AsyncClient, BatchNotFoundError, BatchscribeError, output_config
+from batchscribe import AsyncClient, BatchNotFoundError, BatchscribeError, manifest_at, output_config
 from batchscribe.v1 import state_pb2
 from tests.many_files import UTTERANCES, words
 from tests.object_store import OWNER, cut_line, object_store
@@ -22,6 +22,7 @@ from tests.speech import spoken
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 OBJECTS = 1_500
+ENTRIES = 6_000
 LISTED_BYTES = 400_000  # somewhere in the second page, each of which names a thousand objects
 DELETED_BYTES = 3_000  # of some 10,000 that the answers to the deletion have
 FILES = 24
@@ -88,6 +89,30 @@ async def test_a_scan_that_a_kill_cut_off_finds_every_object_once(endpoint: str,
         finally:
             server.close()
     assert sorted(uris) == [f"s3://scanned/{name}" for name in names]
+
+
+async def test_a_manifest_whose_scan_a_kill_cut_off_is_listed_once(endpoint: str, tmp_path: Path) -> None:
+    uris = [f"s3://listed/in/{number:05}.wav" for number in range(ENTRIES)]
+    manifest = "".join(json.dumps({"uri": uri}) + "\n" for uri in uris).encode()
+    server, environment = server_of(tmp_path, endpoint)
+    async with bucket(endpoint, "listed", {"list.jsonl": manifest}):
+        try:
+            await asyncio.to_thread(server.start, **environment)
+            async with AsyncClient(server.address, retry_s=60) as client:
+                await client.submit_batch(manifest_at("s3://listed/list.jsonl"), batch_id="cut-off-list")
+                while not (found := (await client.get_batch("batches/cut-off-list")).counts.total):
+                    await asyncio.sleep(0.01)
+                await asyncio.to_thread(server.kill)
+                assert found < ENTRIES
+                await asyncio.to_thread(server.start, **environment)
+                while (await client.get_batch("batches/cut-off-list")).state == state_pb2.STATE_INITIALIZING:
+                    await asyncio.sleep(0.05)
+                await client.cancel_batch("batches/cut-off-list")
+                jobs = client.list_jobs(batch="batches/cut-off-list", page_size=1000)
+                listed = [job.input_uri async for job in jobs]
+        finally:
+            server.close()
+    assert sorted(listed) == uris
 
 
 async def test_each_input_has_one_whole_set_of_outputs_after_kills_while_they_are_written(

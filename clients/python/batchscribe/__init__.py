@@ -46,6 +46,7 @@ from batchscribe.errors import (
     WaitTimeoutError,
 )
 from batchscribe.inputs import uri_of
+from batchscribe.manifests import manifest_at
 from batchscribe.outputs import output_config
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.transcripts import Segment, Transcript, Word
@@ -94,6 +95,7 @@ __all__ = [
     "UploadTooLargeError",
     "WaitTimeoutError",
     "Word",
+    "manifest_at",
     "output_config",
     "recognition_config",
     "uri_of",

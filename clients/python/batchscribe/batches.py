@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Unpack
 
@@ -12,6 +12,7 @@ import grpc
 
 from batchscribe.connection import Connection
 from batchscribe.errors import WaitTimeoutError
+from batchscribe.manifests import manifest_of
 from batchscribe.outputs import output_config
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
@@ -29,7 +30,7 @@ from batchscribe.v1.batch_service_pb2 import (
 from batchscribe.v1.event_pb2 import BatchEvent
 from batchscribe.v1.recognition_pb2 import RecognitionConfig
 from batchscribe.v1.state_pb2 import Notification
-from batchscribe.v1.storage_pb2 import InputConfig, ManifestEntry, ManifestInput, OutputConfig, PrefixInput, StorageAuth
+from batchscribe.v1.storage_pb2 import InputConfig, ManifestEntry, OutputConfig, PrefixInput, StorageAuth
 from batchscribe.watching import OnReconnect, watch
 
 
@@ -52,7 +53,7 @@ class BatchCalls:
 
     async def submit_batch(
         self,
-        source: str | Sequence[str | ManifestEntry] | InputConfig,
+        source: str | Iterable[str | ManifestEntry] | InputConfig,
         *,
         include_globs: Sequence[str] = (),
         exclude_globs: Sequence[str] = (),
@@ -71,13 +72,14 @@ class BatchCalls:
     ) -> Batch:
         """Submit many files and return their batch at once.
 
-        `source` is the URI of a folder or prefix, whose files the globs choose; a list of files, by URI or as manifest
-        entries; or an InputConfig. The server reads them all: paths are paths of the server's machine and are given as
-        `file://` URIs; `auth` gives the credentials for them, or a profile. `output` is an OutputConfig or a URI.
-        `retention_s` is how long the service keeps the batch after its end.
+        `source` is the URI of a folder or prefix, whose files the globs choose; files of any number, by URI or as
+        manifest entries, of which more than 1,000 are uploaded as a manifest; or an InputConfig, as `manifest_at` makes
+        of a manifest that the server reads. The server reads them all: paths are paths of the server's machine and are
+        given as `file://` URIs; `auth` gives the credentials for them, or a profile. `output` is an OutputConfig or a
+        URI. `retention_s` is how long the service keeps the batch after its end.
         """
         batch = Batch(
-            input=_input_config(source, include_globs, exclude_globs),
+            input=await self._input_config(source, include_globs, exclude_globs),
             config=recognition_config(options, config),
             output=output_config(output) if isinstance(output, str) else output,
             display_name=display_name,
@@ -167,15 +169,14 @@ class BatchCalls:
             raise WaitTimeoutError(name, timeout_s) from error
         return await self.get_batch(name)
 
-
-def _input_config(
-    source: str | Sequence[str | ManifestEntry] | InputConfig,
-    include_globs: Sequence[str],
-    exclude_globs: Sequence[str],
-) -> InputConfig:
-    if isinstance(source, InputConfig):
-        return source
-    if isinstance(source, str):
-        return InputConfig(prefix=PrefixInput(uri=source, include_globs=include_globs, exclude_globs=exclude_globs))
-    entries = [ManifestEntry(uri=entry) if isinstance(entry, str) else entry for entry in source]
-    return InputConfig(manifest=ManifestInput(files=entries))
+    async def _input_config(
+        self,
+        source: str | Iterable[str | ManifestEntry] | InputConfig,
+        include_globs: Sequence[str],
+        exclude_globs: Sequence[str],
+    ) -> InputConfig:
+        if isinstance(source, InputConfig):
+            return source
+        if isinstance(source, str):
+            return InputConfig(prefix=PrefixInput(uri=source, include_globs=include_globs, exclude_globs=exclude_globs))
+        return await manifest_of(self._connection, source)

@@ -10,6 +10,7 @@ from pathlib import Path
 from batchscribe.v1.storage_pb2 import FetchInput, InputConfig
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_UPLOAD = re.compile(r"media/[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 
 
 def is_uri(text: str) -> bool:
@@ -29,6 +30,11 @@ def input_of(uri: str, headers: Mapping[str, str]) -> InputConfig:
     if not is_web_url(uri):
         raise ValueError(f"{uri}: headers are for https:// URLs alone")
     return InputConfig(fetch=FetchInput(url=uri, headers=headers))
+
+
+def is_upload(text: str) -> bool:
+    """Whether this is the name of an upload, and not a path to something that is there."""
+    return _UPLOAD.fullmatch(text) is not None and not Path(text).exists()
 
 
 def uri_of(location: str | os.PathLike[str]) -> str:

@@ -62,7 +62,14 @@ class ManifestInput:
     files: tuple[ManifestEntry, ...]
 
 
-BatchInput = SingleInput | PrefixInput | ManifestInput
+@dataclass(frozen=True, slots=True)
+class ManifestObjectInput:
+    """Files listed one by one in a file of any length, by its URI (or `media/…`)."""
+
+    uri: str
+
+
+BatchInput = SingleInput | PrefixInput | ManifestInput | ManifestObjectInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch and the sum of its files' states. `scan_cursor` is the last path whose job exists, while scanning.
+    """A batch and the sum of its files' states. `scan_cursor` says up to where jobs exist, while scanning, in the words
+    of the scan: the last path, or a place in a manifest. Empty while there is none.
 
     `retention_ms` counts from its end, 0 for ever; `expire_time` is set while it has ended. `warning` tells what went
     wrong though its files are done. `deletion` marks one that is being deleted.

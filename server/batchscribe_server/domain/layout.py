@@ -1,7 +1,7 @@
 """Where outputs go: those of a job, one of each format, the notice that a failure leaves, and a batch's report.
 
 An output's name keeps the input's whole name (`a.wav` gives `a.wav.json`), so that `a.wav` and `a.mp3` in one folder
-never write to the same file.
+never write to the same file. In a folder of files, of a key's names those are changed that no file can have.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from batchscribe_server.domain.url import is_url, shown_url
 
 NOTICE_SUFFIX = "notice"
 REPORT_SUFFIX = ".report.jsonl"
+
+_NO_NAMES = frozenset({"", ".", ".."})
+"""What stands between the slashes of a path and is no file's name."""
 
 _TRANSCRIPT_SUFFIXES = frozenset({*TranscriptFormat, NOTICE_SUFFIX})
 
@@ -69,14 +72,24 @@ def relative_paths(uris: Sequence[str]) -> list[str]:
 
     URIs with different schemes or hosts share nothing: the host then is the first folder of the path.
     """
-    paths = [_names_of(uri) for uri in uris]
-    folders = [names[:-1] for names in paths]
-    shared = 0
-    for names in zip(*folders, strict=False):
-        if len(set(names)) > 1:
-            break
-        shared += 1
-    return ["/".join(names[shared:]) for names in paths]
+    shared = None
+    for uri in uris:
+        shared = shared_folder(shared, uri)
+    return [path_below(len(shared or ()), uri) for uri in uris]
+
+
+def shared_folder(folder: tuple[str, ...] | None, uri: str) -> tuple[str, ...]:
+    """The names of the folder that a file shares with others, which share `folder`; None where there are no others."""
+    own = tuple(_names_of(uri)[:-1])
+    if folder is None:
+        return own
+    differing = (depth for depth, names in enumerate(zip(folder, own, strict=False)) if names[0] != names[1])
+    return folder[: next(differing, min(len(folder), len(own)))]
+
+
+def path_below(folders: int, uri: str) -> str:
+    """The path of a URI below so many folders, the host being the first of them where there is one."""
+    return "/".join(_names_of(uri)[folders:])
 
 
 def folder_of_outputs(output: OutputConfig, prefix_uri: str) -> str:
@@ -84,11 +97,25 @@ def folder_of_outputs(output: OutputConfig, prefix_uri: str) -> str:
 
     Also where they go to the prefix itself: nothing tells them from inputs there but their names.
     """
-    prefix, folder = (uri.rstrip("/") + "/" for uri in (prefix_uri, output.uri))
+    prefix, folder = _as_folder(prefix_uri), _as_folder(output.uri)
     if output.layout is not OutputLayout.PREFIX or not output.uri or not folder.startswith(prefix):
         return ""
     path = folder.removeprefix(prefix)
     return unquote(path) if _percent_encoded(folder) else path
+
+
+def is_output(output: OutputConfig, prefix_uri: str, relative_path: str) -> bool:
+    """Whether a file below an input's prefix is an output, of this run or of an earlier one, whatever its formats were.
+
+    Where outputs lie among their inputs, those are told by their suffix, which no audio has; reports are anywhere.
+    """
+    if is_report(relative_path):
+        return True
+    if output.layout is OutputLayout.ADJACENT or (output.uri and _as_folder(output.uri) == _as_folder(prefix_uri)):
+        _, dot, suffix = relative_path.rpartition("/")[2].rpartition(".")
+        return bool(dot) and suffix in _TRANSCRIPT_SUFFIXES
+    folder = folder_of_outputs(output, prefix_uri)
+    return bool(folder) and relative_path.startswith(folder)
 
 
 def file_name(uri: str) -> str:
@@ -112,13 +139,30 @@ def _stem_uri(output: OutputConfig, input_uri: str, relative_path: str) -> str:
         case OutputLayout.ADJACENT:
             return input_uri
         case OutputLayout.PREFIX:
-            # A path from outside never climbs out of the prefix. In a key an empty name is a name like others.
-            nothing = ("", ".", "..") if _percent_encoded(output.uri) else (".", "..")
-            names = [name for name in relative_path.split("/") if name not in nothing] if relative_path else []
-            names = names or _names_of(input_uri)[-1:]
+            names = _mirrored(output.uri, input_uri, relative_path) or _names_of(input_uri)[-1:]
             return f"{output.uri.rstrip('/')}/{_as_uri_path(output.uri, names)}"
         case _:
             assert_never(output.layout)
+
+
+def _mirrored(output_uri: str, input_uri: str, relative_path: str) -> list[str]:
+    """The names of an output's path below its prefix, which it never climbs out of.
+
+    A key (`s3://…`) is no path: in it an empty name, `.` and `..` are names like others, and `a//b` and `a/b` are two
+    objects. Where the output can't have such a name, an underscore goes before it, and another one before the names
+    that come out of that, so that no two keys share an output.
+    """
+    if not relative_path:
+        return []
+    names = relative_path.split("/")
+    if _percent_encoded(input_uri):
+        return [name for name in names if name not in _NO_NAMES]
+    impossible = _NO_NAMES if _percent_encoded(output_uri) else _NO_NAMES - {""}
+    return [f"_{name}" if name.lstrip("_") in impossible else name for name in names]
+
+
+def _as_folder(uri: str) -> str:
+    return uri.rstrip("/") + "/"
 
 
 def _names_of(uri: str) -> list[str]:
@@ -127,7 +171,7 @@ def _names_of(uri: str) -> list[str]:
     path = path if separator else uri
     # Decoded first: an encoded slash divides names as well, so that none ever holds one.
     names = (unquote(path) if _percent_encoded(uri) else path).split("/")
-    return [name for name in names if name not in ("", ".", "..")]
+    return [name for name in names if name not in _NO_NAMES]
 
 
 def _as_uri_path(uri: str, names: Sequence[str]) -> str:

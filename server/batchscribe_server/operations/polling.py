@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from batchscribe_server.operations.wakeups import Wakeups
 
 
-class Named(Protocol):
-    """A batch or a job."""
+class Created(Protocol):
+    """A batch or a job. One that is deleted may be followed by another one of its name."""
 
     @property
     def name(self) -> str:
         """The resource name."""
 
+    @property
+    def create_time(self) -> datetime:
+        """When it was created."""
 
-Found = TypeVar("Found", bound=Named)
+
+Found = TypeVar("Found", bound=Created)
 
 
 async def work_off(
@@ -32,15 +37,15 @@ async def work_off(
 
     Looks again when the topic wakes, and every `poll_s` even when it does not.
     """
-    working: dict[str, asyncio.Task[None]] = {}
+    working: dict[tuple[str, datetime], asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as tasks:
         with wakeups.listening(topic) as woken:
             while True:
                 woken.clear()
-                working = {name: task for name, task in working.items() if not task.done()}
+                working = {key: task for key, task in working.items() if not task.done()}
                 for found in await find():
-                    if found.name not in working:
-                        working[found.name] = tasks.create_task(work(found))
+                    if (key := (found.name, found.create_time)) not in working:
+                        working[key] = tasks.create_task(work(found))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(poll_s):
                         await woken.wait()

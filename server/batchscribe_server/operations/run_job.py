@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
 import structlog
 
-from batchscribe_server.domain.errors import JobFailure, LeaseLostError, MediaNotFoundError, Reason
+from batchscribe_server.domain.errors import JobFailure, LeaseLostError, Reason
 from batchscribe_server.domain.job import Failure, Job, State
-from batchscribe_server.domain.layout import file_name as input_name
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.observers import JobObserver
-from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
+from batchscribe_server.operations.open_input import OpenInput
+from batchscribe_server.operations.storage import LocalInput, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
-from batchscribe_server.operations.submit import MEDIA_PREFIX
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
     HeardSegment,
@@ -66,7 +65,7 @@ class RunJob:
     ) -> None:
         self._store = store
         self._reach = reach
-        self._uploads = uploads
+        self._open_input = OpenInput(store, uploads)
         self._models = models
         self._transcriber = transcriber
         self._write_outputs = write_outputs
@@ -131,7 +130,7 @@ class RunJob:
             return Outcome(State.SUCCEEDED, outputs=existing, warning="Skipped: the outputs were there already.")
         # A run that goes on keeps its model, also where the server has another default by now.
         model = await self._models.resolve(job.model or job.config.model)
-        async with self._open(job, reached.input) as (file, file_name):
+        async with self._open_input(job.tenant, job.input_uri, reached.input) as (file, file_name):
             if not first_run and job.input_fingerprint != file.fingerprint:
                 raise JobFailure(
                     Reason.INPUT_CHANGED,
@@ -146,19 +145,6 @@ class RunJob:
             summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
         outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
-
-    @asynccontextmanager
-    async def _open(self, job: Job, storage: Storage) -> AsyncIterator[tuple[LocalInput, str]]:
-        """The job's file, and what it is called where it came from."""
-        if not job.input_uri.startswith(MEDIA_PREFIX):
-            async with storage.open_input(job.input_uri) as file:
-                yield file, input_name(job.input_uri)
-            return
-        try:
-            media = await self._store.get_media(job.tenant, job.input_uri.removeprefix(MEDIA_PREFIX))
-        except MediaNotFoundError as error:
-            raise JobFailure(Reason.FETCH_FAILED, "The upload is gone: it had expired. Upload it again.") from error
-        yield await self._uploads.open_input(media), media.file_name
 
     def _request(self, job: Job, model: Model, file: LocalInput, file_name: str) -> TranscriptionRequest:
         known = job.detected_language

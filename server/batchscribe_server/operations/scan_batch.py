@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 
 import structlog
 
-from batchscribe_server.domain.batch import Batch, ManifestEntry, ManifestInput, PrefixInput, SingleInput
-from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, MediaNotFoundError, Reason
+from batchscribe_server.domain.batch import (
+    Batch,
+    ManifestEntry,
+    ManifestInput,
+    ManifestObjectInput,
+    PrefixInput,
+    SingleInput,
+)
+from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason
 from batchscribe_server.domain.job import Failure, Job
-from batchscribe_server.domain.layout import folder_of_outputs, is_report, relative_paths
+from batchscribe_server.domain.layout import is_output, relative_paths
 from batchscribe_server.domain.recognition import OutputLayout, RecognitionConfig
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.polling import work_off
+from batchscribe_server.operations.scan_manifest import MANIFEST_CHUNK, ListedFiles, ScanManifest
 from batchscribe_server.operations.storage import FoundObject
 from batchscribe_server.operations.store import ScanChunk, Store
 from batchscribe_server.operations.submit import MEDIA_PREFIX
+from batchscribe_server.operations.upload_name import upload_name
 from batchscribe_server.operations.wakeups import SCANS, Wakeups
 
 log = structlog.get_logger()
-
-# As large as what a listing gives at once, for the same reason: each chunk is one turn of the only writer.
-MANIFEST_CHUNK = 100
 
 
 class ScanBatches:
@@ -32,6 +39,7 @@ class ScanBatches:
         self,
         store: Store,
         reach: ReachStorages,
+        manifest: ScanManifest,
         wakeups: Wakeups,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
@@ -39,6 +47,7 @@ class ScanBatches:
     ) -> None:
         self._store = store
         self._reach = reach
+        self._manifest = manifest
         self._wakeups = wakeups
         self._new_id = new_id
         self._now = now
@@ -54,14 +63,15 @@ class ScanBatches:
             async with self._reach.of(batch.name) as reached:
                 # What can't be read is said before what can't be written: with one expired token it is neither.
                 target = "" if batch.scan_cursor else _written_to(batch)
-                async for chunk in self._chunks(batch, reached):
-                    if target:
-                        await reached.output.check_writable(target)
-                        target = ""
-                    batch = await self._store.add_scanned(batch.id, chunk)
-                    if batch.state.terminal or batch.cancel_requested or batch.error is not None:
-                        return  # nothing more of it is stored
-            batch = await self._store.finish_scan(batch.id)
+                async with aclosing(self._chunks(batch, reached)) as chunks:
+                    async for chunk in chunks:
+                        if target:
+                            await reached.output.check_writable(target)
+                            target = ""
+                        batch = await self._store.add_scanned(batch, chunk)
+                        if batch.state.terminal or batch.cancel_requested or batch.error is not None:
+                            return  # nothing more of it is stored
+            batch = await self._store.finish_scan(batch)
             log.info("batch_scanned", batch=batch.name, files=batch.counts.total)
         except JobFailure as failure:
             await self._fail(batch, Failure(failure.reason, failure.message))
@@ -74,11 +84,11 @@ class ScanBatches:
     async def _fail(self, batch: Batch, failure: Failure) -> None:
         log.warning("batch_scan_failed", batch=batch.name, reason=failure.reason)
         try:
-            await self._store.fail_batch(batch.id, failure)
+            await self._store.fail_batch(batch, failure)
         except BatchNotFoundError:
             log.info("batch_deleted_while_scanned", batch=batch.name)
 
-    async def _chunks(self, batch: Batch, reached: Reached) -> AsyncIterator[ScanChunk]:
+    async def _chunks(self, batch: Batch, reached: Reached) -> AsyncGenerator[ScanChunk]:
         ordinal = batch.counts.total
         match batch.input:
             case SingleInput(uri, is_fetch):
@@ -92,17 +102,28 @@ class ScanBatches:
                     end = min(start + MANIFEST_CHUNK, len(files))
                     jobs = [await self._manifest_job(batch, k, files[k], paths[k]) for k in range(start, end)]
                     yield ScanChunk(tuple(jobs), cursor=str(end))
+            case ManifestObjectInput(uri):
+                async with aclosing(self._manifest.files(batch, uri, reached.input)) as listed:
+                    async for some in listed:
+                        yield ScanChunk(tuple(self._listed_jobs(batch, some)), some.cursor)
             case PrefixInput(uri, include, exclude):
                 pages = reached.input.list_prefix(uri, include, exclude, after_cursor=batch.scan_cursor)
-                outputs = folder_of_outputs(batch.output, uri)
                 async for page in pages:
-                    inputs = [found for found in page if not _is_output(found.relative_path, outputs)]
+                    inputs = [found for found in page if not is_output(batch.output, uri, found.relative_path)]
                     jobs = self._found_jobs(batch, ordinal, inputs)
                     ordinal += len(jobs)
                     yield ScanChunk(tuple(jobs), cursor=page[-1].relative_path)
 
     def _found_jobs(self, batch: Batch, ordinal: int, page: Sequence[FoundObject]) -> list[Job]:
         return [self._job(batch, ordinal + k, found.uri, found.relative_path) for k, found in enumerate(page)]
+
+    def _listed_jobs(self, batch: Batch, listed: ListedFiles) -> list[Job]:
+        return [
+            self._job(
+                batch, listed.first + k, file.entry.uri, file.relative_path, file.entry.reference_id, file.entry.config
+            )
+            for k, file in enumerate(listed.files)
+        ]
 
     async def _manifest_job(self, batch: Batch, index: int, entry: ManifestEntry, path: str) -> Job:
         if entry.uri.startswith(MEDIA_PREFIX):
@@ -111,13 +132,7 @@ class ScanBatches:
 
     async def _relative_path(self, tenant: str, uri: str) -> str:
         """The name of an upload, for its outputs; other inputs' URIs tell it."""
-        if not uri.startswith(MEDIA_PREFIX):
-            return ""
-        try:
-            media = await self._store.get_media(tenant, uri.removeprefix(MEDIA_PREFIX))
-        except MediaNotFoundError:
-            return uri.removeprefix(MEDIA_PREFIX)
-        return media.file_name or media.id
+        return await upload_name(self._store, tenant, uri) if uri.startswith(MEDIA_PREFIX) else ""
 
     def _job(
         self,
@@ -147,11 +162,6 @@ class ScanBatches:
             create_time=time,
             update_time=time,
         )
-
-
-def _is_output(relative_path: str, folder_of_outputs: str) -> bool:
-    """Whether a file that was found is known to have been written by the service."""
-    return is_report(relative_path) or bool(folder_of_outputs and relative_path.startswith(folder_of_outputs))
 
 
 def _written_to(batch: Batch) -> str:

@@ -66,7 +66,10 @@ class Storage(Protocol):
         """All files below `uri` whose relative path matches, in chunks, in an order that is the same each time.
 
         `after_cursor`, the relative path of the last one seen, continues a listing without starting over. Without
-        include globs, files whose suffix says that they are not audio are left out. Raises JobFailure SCAN_FAILED.
+        include globs, files whose suffix says that they are not audio are left out.
+
+        Where nothing lies below `uri` and it names a file itself, that file is all, unless globs leave it out: its
+        relative path is its name. Raises JobFailure SCAN_FAILED.
         """
         ...
 

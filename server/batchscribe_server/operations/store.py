@@ -152,15 +152,19 @@ class BatchStore(Protocol):
         """Raises BatchNotFoundError, EtagMismatchError."""
         ...
 
-    async def add_scanned(self, batch_id: str, chunk: ScanChunk) -> Batch:
-        """Store a chunk of a scan. Does nothing more once the batch was cancelled or deleted (the result tells)."""
+    async def add_scanned(self, batch: Batch, chunk: ScanChunk) -> Batch:
+        """Store a chunk of a scan. Does nothing more once the batch was cancelled (the result tells).
+
+        Raises BatchNotFoundError for a batch that was deleted, as the two that follow, also where another one was
+        created under its id since: that has a create time of its own.
+        """
         ...
 
-    async def finish_scan(self, batch_id: str) -> Batch:
+    async def finish_scan(self, batch: Batch) -> Batch:
         """The scan is complete: a batch without jobs, or whose jobs have all ended, ends here."""
         ...
 
-    async def fail_batch(self, batch_id: str, error: Failure) -> Batch:
+    async def fail_batch(self, batch: Batch, error: Failure) -> Batch:
         """The batch as a whole cannot be scanned or run: FAILED, jobs that are not terminal are cancelled."""
         ...
 

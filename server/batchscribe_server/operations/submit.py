@@ -9,14 +9,21 @@ from datetime import datetime
 from typing import assert_never
 
 from batchscribe_server.domain.access import StorageAccess
-from batchscribe_server.domain.batch import Batch, BatchInput, ManifestInput, PrefixInput, SingleInput
+from batchscribe_server.domain.batch import (
+    Batch,
+    BatchInput,
+    ManifestInput,
+    ManifestObjectInput,
+    PrefixInput,
+    SingleInput,
+)
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import Job
-from batchscribe_server.domain.layout import relative_paths
-from batchscribe_server.domain.model import Model
-from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, RecognitionConfig, Task
+from batchscribe_server.domain.layout import notice_uri, relative_paths
+from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
+from batchscribe_server.operations.check_config import check_config
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.store import IdempotencyKey, Store
 
@@ -87,7 +94,7 @@ class Submit:
         Raises ModelNotFoundError, MediaNotFoundError, PathNotAllowedError, AlreadyExistsError, InvalidArgumentError.
         """
         violations = Violations()
-        self._check_config(new.config, "job.config", violations)
+        check_config(self._models, new.config, "job.config", violations)
         retention_ms = self._retention.granted(new.retention_ms, "job.retention", violations)
         violations.raise_if_any()
         self._reach.check(new.access, [new.input_uri], new.output.uri)
@@ -124,12 +131,12 @@ class Submit:
     ) -> Batch:
         """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
         violations = Violations()
-        self._check_config(new.config, "batch.config", violations)
+        check_config(self._models, new.config, "batch.config", violations)
         retention_ms = self._retention.granted(new.retention_ms, "batch.retention", violations)
         self._reach.check(new.access, _uris_of(new.input), new.output.uri)
         async with self._reach.opened(new.access) as reached:
             match new.input:
-                case SingleInput(uri):
+                case SingleInput(uri) | ManifestObjectInput(uri):
                     await self._check_input(tenant, uri, reached)
                 case PrefixInput(uri):
                     await reached.input.check_allowed(uri)
@@ -157,16 +164,19 @@ class Submit:
     async def _check_manifest(
         self, tenant: str, manifest: ManifestInput, output: OutputConfig, reached: Reached, violations: Violations
     ) -> None:
-        uris = [entry.uri for entry in manifest.files]
-        # Two URLs may differ in their query alone, which is no part of an output's name.
-        names = relative_paths(uris) if output.layout is OutputLayout.PREFIX else uris
-        times_named = Counter(names)
+        paths = relative_paths([entry.uri for entry in manifest.files])
+        # Compared by their outputs: two URLs may differ in their query alone, and two uploads have one name.
+        names = [await self._check_input(tenant, entry.uri, reached) for entry in manifest.files]
+        outputs = [
+            notice_uri(output, entry.uri, name or path)
+            for entry, name, path in zip(manifest.files, names, paths, strict=True)
+        ]
+        times_named = Counter(outputs)
         for index, entry in enumerate(manifest.files):
             path = f"batch.input.manifest.files[{index}]"
-            await self._check_input(tenant, entry.uri, reached)
             if entry.config is not None:
-                self._check_config(entry.config, f"{path}.config", violations)
-            if times_named[names[index]] > 1 and not output.kept_by_service:
+                check_config(self._models, entry.config, f"{path}.config", violations)
+            if times_named[outputs[index]] > 1 and not output.kept_by_service:
                 violations.add(f"{path}.uri", "has the same output as another file, which would overwrite it")
 
     async def _check_input(self, tenant: str, uri: str, reached: Reached) -> str:
@@ -181,19 +191,6 @@ class Submit:
         if output.uri:
             await reached.output.check_allowed(output.uri)
 
-    def _check_config(self, config: RecognitionConfig, path: str, violations: Violations) -> None:
-        model: Model = self._models.get(config.model)
-        if config.language and config.language not in model.languages:
-            violations.add(f"{path}.language", f"the model {model.name} does not know the language {config.language!r}")
-        if config.detection.default and config.detection.default not in model.languages:
-            unknown = f"the model {model.name} does not know the language {config.detection.default!r}"
-            violations.add(f"{path}.default_language", unknown)
-        if unknown_candidates := [code for code in config.detection.candidates if code not in model.languages]:
-            unknown = f"the model {model.name} does not know {', '.join(unknown_candidates)}"
-            violations.add(f"{path}.candidate_languages", unknown)
-        if config.task is Task.TRANSLATE and not model.multilingual:
-            violations.add(f"{path}.task", f"the model {model.name} knows English alone and can't translate")
-
 
 def _uris_of(input: BatchInput) -> list[str]:
     match input:
@@ -201,5 +198,7 @@ def _uris_of(input: BatchInput) -> list[str]:
             return [uri]
         case ManifestInput(files):
             return [entry.uri for entry in files]
+        case ManifestObjectInput(uri):
+            return [uri, "s3://", "az://"]  # what it lists is not known yet, and may lie in any store
         case _:
             assert_never(input)

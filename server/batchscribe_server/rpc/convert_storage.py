@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
-from batchscribe_server.domain.batch import BatchInput, ManifestEntry, ManifestInput, PrefixInput, SingleInput
+from batchscribe_server.domain.batch import (
+    BatchInput,
+    ManifestEntry,
+    ManifestInput,
+    ManifestObjectInput,
+    PrefixInput,
+    SingleInput,
+)
 from batchscribe_server.domain.recognition import (
     OnConflict,
     OutputConfig,
@@ -65,8 +72,10 @@ def batch_input(message: pb.InputConfig, config: recognition_pb2.RecognitionConf
         case "prefix":
             prefix = message.prefix
             return PrefixInput(prefix.uri, tuple(prefix.include_globs), tuple(prefix.exclude_globs))
+        case "manifest" if message.manifest.manifest_uri:
+            return ManifestObjectInput(message.manifest.manifest_uri)
         case "manifest":
-            return ManifestInput(tuple(_manifest_entry(entry, config) for entry in message.manifest.files))
+            return ManifestInput(tuple(manifest_entry(entry, config) for entry in message.manifest.files))
         case _:
             return SingleInput(input_uri(message), is_fetch=message.HasField("fetch"))
 
@@ -81,6 +90,8 @@ def batch_input_message(input: BatchInput) -> pb.InputConfig:
             return pb.InputConfig(prefix=prefix)
         case ManifestInput(files):
             return pb.InputConfig(manifest=pb.ManifestInput(files=[_manifest_entry_message(entry) for entry in files]))
+        case ManifestObjectInput(uri):
+            return pb.InputConfig(manifest=pb.ManifestInput(manifest_uri=uri))
 
 
 def output_config(message: pb.OutputConfig) -> OutputConfig:
@@ -120,7 +131,8 @@ def output_config_message(output: OutputConfig) -> pb.OutputConfig:
     )
 
 
-def _manifest_entry(entry: pb.ManifestEntry, config: recognition_pb2.RecognitionConfig) -> ManifestEntry:
+def manifest_entry(entry: pb.ManifestEntry, config: recognition_pb2.RecognitionConfig) -> ManifestEntry:
+    """A file of a manifest; its config is laid over its batch's own `config`."""
     own_config = None
     if entry.HasField("config") or entry.config_mask:
         own_config = recognition_config(overlay(config, entry.config, entry.config_mask))

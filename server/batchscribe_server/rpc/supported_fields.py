@@ -61,7 +61,7 @@ SUPPORTED_FIELDS = _fields(
     IbmCredentials="apikey endpoint resource_instance_id region",
     AzureCredentials="account_url account_key sas_token",
     PrefixInput="uri include_globs exclude_globs",
-    ManifestInput="files",
+    ManifestInput="files manifest_uri",
     ManifestEntry="uri reference_id config config_mask",
     OutputConfig=(
         "layout uri auth formats file_per_channel on_conflict remove_stale write_notice write_report subtitles"
@@ -103,9 +103,9 @@ def refuse_unsupported(message: Message, violations: Violations, path: str = "")
     """Note every field that is set and not honoured, by its path, with the reason FIELD_NOT_SUPPORTED."""
     later_fields: Any = unknown_fields.UnknownFieldSet(message)
     for unknown in later_fields:
-        _refuse(_join(path, f"(field {unknown.field_number})"), "is of a newer contract than this server's", violations)
+        _refuse(join(path, f"(field {unknown.field_number})"), "is of a newer contract than this server's", violations)
     for field, value in message.ListFields():
-        field_path = _join(path, field.name)
+        field_path = join(path, field.name)
         if is_output_only(field):
             continue
         if field.full_name not in SUPPORTED_FIELDS:
@@ -155,5 +155,6 @@ def _each(field: FieldDescriptor, value: Any, path: str) -> Iterator[tuple[str, 
         yield f"{path}[{index}]", item
 
 
-def _join(path: str, name: str) -> str:
+def join(path: str, name: str) -> str:
+    """The path of a field in the message of that path, which is empty for the outermost."""
     return f"{path}.{name}" if path else name

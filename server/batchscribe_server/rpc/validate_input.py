@@ -14,7 +14,7 @@ from batchscribe_server.domain.url import is_url
 from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.sas_urls import SAS_ADVICE, is_container_sas_url, is_sas_url
-from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS
+from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS, join
 from batchscribe_server.rpc.validate_access import check_access
 from batchscribe_server.rpc.validate_fetch import check_fetch
 from batchscribe_server.rpc.validate_recognition import check_recognition
@@ -57,9 +57,17 @@ def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) 
             _check_single(input, source, path, violations)
 
 
+def check_manifest_entry(entry: pb.ManifestEntry, path: str, violations: Violations) -> None:
+    """Check one file of a manifest; the path is empty where it stands in a file of its own."""
+    _check_file_or_upload(entry.uri, join(path, "uri"), violations)
+    check_text(entry.reference_id, join(path, "reference_id"), violations)
+    check_recognition(entry.config, join(path, "config"), violations)
+    _check_config_mask(entry.config_mask, join(path, "config_mask"), violations)
+
+
 def check_file_uri(uri: str, path: str, violations: Violations) -> None:
     """Check the URI of one file to read; whether it may be used is for the storage to say."""
-    if is_url(uri) and uri.partition(":")[2].startswith("//") and len(uri) <= MAX_URI_CHARS:
+    if is_url(uri) and uri.partition(":")[2].startswith("//") and len(uri) <= MAX_URI_CHARS and "\0" not in uri:
         if is_container_sas_url(uri):
             violations.add(path, SAS_ADVICE)
         return
@@ -73,6 +81,8 @@ def check_uri(uri: str, path: str, violations: Violations) -> None:
         violations.add(path, "is required")
     elif len(uri) > MAX_URI_CHARS:
         violations.add(path, f"is longer than {MAX_URI_CHARS} characters")
+    elif "\0" in uri:
+        violations.add(path, "holds a zero byte")
     elif scheme is None:
         violations.add(path, f"{shown(uri)} is not a URI; write {_FOR_EXAMPLE}")
     elif is_url(uri):
@@ -84,7 +94,9 @@ def check_uri(uri: str, path: str, violations: Violations) -> None:
 
 
 def schemes_of(input: pb.InputConfig) -> frozenset[str]:
-    """The schemes of all URIs of an input."""
+    """The schemes of all URIs of an input; any where a file lists them, which is not read yet."""
+    if input.manifest.manifest_uri:
+        return _SCHEMES
     uris = (input.uri, input.fetch.url, input.prefix.uri, *(entry.uri for entry in input.manifest.files))
     return frozenset(map(scheme_of, uris))
 
@@ -155,20 +167,24 @@ def _expand_too_far(globs: Sequence[str]) -> bool:
 
 def _check_manifest(manifest: pb.ManifestInput, path: str, violations: Violations) -> None:
     files = manifest.files
-    if not files and not manifest.manifest_uri:
-        violations.add(f"{path}.files", "is required: at least one file")
+    if manifest.manifest_uri:
+        _check_file_or_upload(manifest.manifest_uri, f"{path}.manifest_uri", violations)
+        if files:
+            violations.add(f"{path}.manifest_uri", "must be empty where `files` lists them, and the other way round")
+    elif not files:
+        violations.add(f"{path}.files", "is required: at least one file, or a `manifest_uri`")
     if len(files) > MAX_MANIFEST_FILES:
-        violations.add(f"{path}.files", f"holds {len(files)} files, at most {MAX_MANIFEST_FILES} are taken")
+        violations.add(f"{path}.files", f"holds {len(files)} files, more than {MAX_MANIFEST_FILES} need a manifest_uri")
         return
     for index, entry in enumerate(files):
-        entry_path = f"{path}.files[{index}]"
-        if is_upload(entry.uri):
-            _check_media(entry.uri, f"{entry_path}.uri", violations)
-        else:
-            check_file_uri(entry.uri, f"{entry_path}.uri", violations)
-        check_text(entry.reference_id, f"{entry_path}.reference_id", violations)
-        check_recognition(entry.config, f"{entry_path}.config", violations)
-        _check_config_mask(entry.config_mask, f"{entry_path}.config_mask", violations)
+        check_manifest_entry(entry, f"{path}.files[{index}]", violations)
+
+
+def _check_file_or_upload(uri: str, path: str, violations: Violations) -> None:
+    if is_upload(uri):
+        _check_media(uri, path, violations)
+    else:
+        check_file_uri(uri, path, violations)
 
 
 def _check_config_mask(mask: str, path: str, violations: Violations) -> None:

@@ -36,10 +36,10 @@ def check_output(
         case pb.OUTPUT_LAYOUT_ADJACENT:
             if output.uri:
                 violations.add(f"{path}.uri", "must be empty for the layout ADJACENT, which writes next to the input")
-            if _has_uploads(input):
-                violations.add(f"{path}.layout", "must not be ADJACENT for an upload, which lies in no folder of yours")
-            if _has_urls(input):
-                violations.add(f"{path}.layout", "must not be ADJACENT for a URL, next to which nothing can be written")
+            uris = [input.media or input.uri, *(entry.uri for entry in input.manifest.files)]
+            # Once of each kind, for it is said of the layout.
+            for problem in dict.fromkeys(filter(None, map(adjacent_problem, uris))):
+                violations.add(f"{path}.layout", problem)
         case _:
             pass
     if output.file_per_channel:
@@ -89,21 +89,21 @@ def _written_schemes(output: pb.OutputConfig, input: pb.InputConfig) -> Collecti
     return schemes_of(input) if output.layout == pb.OUTPUT_LAYOUT_ADJACENT else {scheme_of(output.uri)}
 
 
+def adjacent_problem(uri: str) -> str:
+    """Why nothing can be written next to an input; empty where it can."""
+    if is_upload(uri):
+        return "must not be ADJACENT for an upload, which lies in no folder of yours"
+    return "must not be ADJACENT for a URL, next to which nothing can be written" if is_url(uri) else ""
+
+
 def _check_single(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:
     if not output.uri:
         violations.add(f"{path}.uri", "is required for the layout SINGLE: the file to write")
     elif scheme_of(output.uri) in ("s3", "az") and "/" not in output.uri.partition("://")[2]:
         violations.add(f"{path}.uri", "names a bucket alone: for the layout SINGLE it is the file to write")
-    if input.WhichOneof("source") == "prefix" or len(input.manifest.files) > 1:
+    lists_many = len(input.manifest.files) > 1 or input.manifest.manifest_uri
+    if input.WhichOneof("source") == "prefix" or lists_many:
         violations.add(f"{path}.layout", "must not be SINGLE for many files; use PREFIX or ADJACENT")
-
-
-def _has_uploads(input: pb.InputConfig) -> bool:
-    return input.WhichOneof("source") == "media" or any(is_upload(entry.uri) for entry in input.manifest.files)
-
-
-def _has_urls(input: pb.InputConfig) -> bool:
-    return input.HasField("fetch") or is_url(input.uri) or any(is_url(entry.uri) for entry in input.manifest.files)
 
 
 def _check_subtitles(subtitles: pb.SubtitleConfig, path: str, violations: Violations) -> None:

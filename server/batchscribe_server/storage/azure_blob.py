@@ -39,7 +39,7 @@ from batchscribe_server.storage.azure_uri import (
 )
 from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.globs import Selection
-from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
+from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant, named_itself
 from batchscribe_server.storage.public_session import PrivateAddressError, public_session
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ class AzureStorage:
         """The blobs whose names begin with the URI's, taken for a folder, in the order of their names.
 
         What only stands for a folder is left out: empty blobs whose names end with a slash, and those that say so.
+        A name that has nothing below it may be a blob itself, unless it ends with a slash.
         """
         selection = Selection(include_globs, exclude_globs)
         async with aclosing(in_chunks(self._found(uri, selection, after_cursor))) as chunks:
@@ -240,12 +241,16 @@ class AzureStorage:
 
     async def _size_of(self, uri: str, address: AzureAddress) -> int | None:
         """The size of a blob, or None where there is none."""
+        properties = await self._properties(uri, address, Reason.OUTPUT_FAILED)
+        return None if properties is None else int(properties.size)
+
+    async def _properties(self, uri: str, address: AzureAddress, failed: Reason) -> BlobProperties | None:
+        """What is known of a blob, or None where there is none."""
         try:
-            with self._told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_READ_DENIED, MISSING):
-                properties = await self._blob(address).get_blob_properties()
+            with self._told(uri, failed, Reason.BUCKET_READ_DENIED, MISSING):
+                return await self._blob(address).get_blob_properties()
         except HttpResponseError:
             return None
-        return int(properties.size)
 
     async def _pieces(self, uri: str, address: AzureAddress, etag: str, start: int) -> AsyncGenerator[bytes]:
         try:
@@ -263,11 +268,21 @@ class AzureStorage:
     async def _found(self, uri: str, selection: Selection, after_cursor: str) -> AsyncGenerator[FoundObject]:
         container, name = self._address(uri, Reason.SCAN_FAILED)
         folder = as_folder(name)
+        is_empty = not after_cursor
         async with aclosing(self._listed(uri, container, folder, after_cursor)) as blobs:
             async for blob in blobs:
+                is_empty = False
                 relative_path, size_bytes = blob.name[len(folder) :], int(blob.size)
                 if not _is_folder(blob) and is_meant(relative_path, size_bytes, selection):
                     yield FoundObject(azure_uri(container, blob.name), relative_path, size_bytes)
+        if is_empty:
+            is_folder = not name or name.endswith("/")
+            address = AzureAddress(container, name)
+            named = None if is_folder else await self._properties(uri, address, Reason.SCAN_FAILED)
+            if named is None or _is_folder(named):
+                raise JobFailure(Reason.SCAN_FAILED, f"there is no blob below {uri}")
+            for found in named_itself(azure_uri(container, name), name, int(named.size), selection):
+                yield found
 
     async def _listed(self, uri: str, container: str, folder: str, after_cursor: str) -> AsyncGenerator[BlobProperties]:
         """The blobs whose names begin with `folder`, after the cursor.
@@ -277,12 +292,8 @@ class AzureStorage:
         request, and what comes before the cursor is dropped.
         """
         if not after_cursor:
-            is_empty = True
             async for blob in self._all(uri, container, folder):
-                is_empty = False
                 yield blob
-            if is_empty:
-                raise JobFailure(Reason.SCAN_FAILED, f"there is no blob below {uri}")
             return
         last, is_after = folder + after_cursor, False
         async for blob in self._all(uri, container, folder):

@@ -15,8 +15,9 @@ from pathlib import Path
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
-from batchscribe_server.storage.file_uri import uri_of
+from batchscribe_server.storage.file_uri import path_of, shown, uri_of
 from batchscribe_server.storage.globs import Selection
+from batchscribe_server.storage.objects import named_itself
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.tree import TreeWalk
 
@@ -48,7 +49,7 @@ class FileStorage:
         exclude_globs: Sequence[str] = (),
         after_cursor: str = "",
     ) -> AsyncIterator[Sequence[FoundObject]]:
-        """The files below a folder, depth first in the order of their names, a hundred at a time.
+        """The files below a folder, depth first in the order of their names, a hundred at a time; or the file itself.
 
         Links are followed as long as they stay below the roots. An unreadable folder ends the listing with
         SCAN_FAILED rather than be left out in silence, unless `exclude_globs` has it with all below (`folder/**`).
@@ -144,13 +145,19 @@ class FileStorage:
         root = self._resolve(uri, Reason.SCAN_FAILED)
         walk = TreeWalk(root, selection.enters, self._roots.contains)
         try:
+            if not uri.endswith("/") and stat.S_ISREG((status := Path(root).stat()).st_mode):
+                if not after_cursor:
+                    yield from named_itself(uri_of(root), shown(path_of(uri)), status.st_size, selection)
+                return
             for file in walk.files(after_cursor):
                 if selection.takes(file.relative_path):
                     yield FoundObject(uri_of(file.path), file.relative_path, file.size_bytes)
         except FileNotFoundError:
             raise JobFailure(Reason.SCAN_FAILED, f"there is no folder {uri}") from None
         except NotADirectoryError:
-            raise JobFailure(Reason.SCAN_FAILED, f"{uri} is a file, not a folder; submit it as a single file") from None
+            raise JobFailure(
+                Reason.SCAN_FAILED, f"{uri} is a file, not a folder; name it without a slash at its end"
+            ) from None
         except OSError as error:
             where = uri_of(error.filename) if isinstance(error.filename, str) else uri
             raise JobFailure(

@@ -42,12 +42,16 @@ class Selection:
 
     def takes(self, relative_path: str) -> bool:
         """Whether the file of that path is meant."""
+        if not self.takes_named(relative_path):
+            return False
+        name = relative_path.rpartition("/")[2]
+        return bool(self._include) or (not name.startswith(".") and name.rpartition(".")[2].lower() not in _NOT_AUDIO)
+
+    def takes_named(self, relative_path: str) -> bool:
+        """Whether a file is meant that was named itself, whatever its name says that it is: only globs leave it out."""
         if self._exclude and self._exclude.match(relative_path):
             return False
-        if self._include:
-            return bool(self._include.match(relative_path))
-        name = relative_path.rpartition("/")[2]
-        return not name.startswith(".") and name.rpartition(".")[2].lower() not in _NOT_AUDIO
+        return not self._include or bool(self._include.match(relative_path))
 
     def enters(self, relative_folder: str) -> bool:
         """Whether anything below the folder can be meant."""

@@ -28,6 +28,12 @@ def is_meant(relative_path: str, size_bytes: int, selection: Selection) -> bool:
     return all(map(selection.enters, folders)) and selection.takes(relative_path)
 
 
+def named_itself(uri: str, name: str, size_bytes: int, selection: Selection) -> list[FoundObject]:
+    """An object that a prefix without anything below it names itself: all that is found, or left out by globs."""
+    relative_path = name.rpartition("/")[2]
+    return [FoundObject(uri, relative_path, size_bytes)] if selection.takes_named(relative_path) else []
+
+
 async def in_chunks(found: AsyncGenerator[FoundObject]) -> AsyncGenerator[Sequence[FoundObject]]:
     """The same objects, `FOUND_AT_ONCE` at a time. Closes `found` with itself."""
     chunk: list[FoundObject] = []

@@ -22,7 +22,7 @@ from batchscribe_server.operations.storage import FoundObject, LocalInput, Writt
 from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.ibm_iam import ApiKeyRefusedError, IamUnreachableError
-from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
+from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant, named_itself
 from batchscribe_server.storage.s3_answers import CHANGED, MISSING, NO_UPLOAD, TAKEN, denial, failure
 from batchscribe_server.storage.s3_checksums import announced, checksum_of, declared, repeated
 from batchscribe_server.storage.s3_client import opened_client
@@ -105,7 +105,8 @@ class S3Storage:
     ) -> AsyncIterator[Sequence[FoundObject]]:
         """The objects whose keys begin with the URI's, taken for a folder, in the order of their keys.
 
-        Empty objects whose keys end with a slash only stand for folders, and are left out.
+        Empty objects whose keys end with a slash only stand for folders, and are left out. A key that has nothing below
+        it may be an object itself, unless it ends with a slash.
         """
         selection = Selection(include_globs, exclude_globs)
         async with aclosing(in_chunks(self._found(uri, selection, after_cursor))) as chunks:
@@ -214,17 +215,24 @@ class S3Storage:
                 if is_meant(relative_path, size_bytes, selection):
                     yield FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes)
         if is_empty:
-            raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
+            is_folder = not key or key.endswith("/")
+            size_bytes = None if is_folder else await self._size_of(uri, S3Address(bucket, key), Reason.SCAN_FAILED)
+            if size_bytes is None:
+                raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
+            for found in named_itself(s3_uri(bucket, key), key, size_bytes, selection):
+                yield found
 
-    async def _size_of(self, uri: str, address: S3Address) -> int | None:
+    async def _size_of(self, uri: str, address: S3Address, failed: Reason = Reason.OUTPUT_FAILED) -> int | None:
         """The size of an object, or None where there is none."""
-        there = await self._there(uri, address)
+        there = await self._there(uri, address, failed)
         return None if there is None else int(there["ContentLength"])
 
-    async def _there(self, uri: str, address: S3Address) -> dict[str, Any] | None:
-        """What is said of an object where outputs go, or None where there is none."""
+    async def _there(
+        self, uri: str, address: S3Address, failed: Reason = Reason.OUTPUT_FAILED
+    ) -> dict[str, Any] | None:
+        """What is said of an object, or None where there is none."""
         try:
-            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_READ_DENIED, passed_on=MISSING):
+            with _told(uri, failed, Reason.BUCKET_READ_DENIED, passed_on=MISSING):
                 return await self._head(address)
         except ClientError:
             return None

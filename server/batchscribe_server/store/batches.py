@@ -71,17 +71,17 @@ class SqlBatchStore:
             await repeat(self._database, partial(_move_queued, batch_id=batch_id, priority=changes.priority))
         return batch
 
-    async def add_scanned(self, batch_id: str, chunk: ScanChunk) -> Batch:
+    async def add_scanned(self, batch: Batch, chunk: ScanChunk) -> Batch:
         """Store a chunk of a scan with its cursor."""
-        return await self._database.write(partial(_add_scanned, batch_id=batch_id, chunk=chunk))
+        return await self._database.write(partial(_add_scanned, scanned=batch, chunk=chunk))
 
-    async def finish_scan(self, batch_id: str) -> Batch:
+    async def finish_scan(self, batch: Batch) -> Batch:
         """Note that there are no more files."""
-        return await self._database.write(partial(_finish_scan, batch_id=batch_id))
+        return await self._database.write(partial(_finish_scan, scanned=batch))
 
-    async def fail_batch(self, batch_id: str, error: Failure) -> Batch:
+    async def fail_batch(self, batch: Batch, error: Failure) -> Batch:
         """End a batch as a whole."""
-        return await repeat(self._database, partial(_fail, batch_id=batch_id, error=error))
+        return await repeat(self._database, partial(_fail, failed=batch, error=error))
 
     async def cancel_batch(self, tenant: str, batch_id: str) -> Batch:
         """Take the queued jobs off the queue and ask the running ones to stop."""
@@ -167,40 +167,47 @@ def _move_queued(ledger: Ledger, batch_id: str, priority: int) -> bool | None:
     return True if len(ids) < CHUNK_JOBS else None
 
 
-def _add_scanned(ledger: Ledger, batch_id: str, chunk: ScanChunk) -> Batch:
-    batch = ledger.batch(batch_id)
+def _itself(ledger: Ledger, batch: Batch) -> BatchRecord:
+    """The batch, locked, unless it was deleted and its id is another one's by now. Raises BatchNotFoundError."""
+    record = ledger.batch(batch.id)
+    created = select(_batches.tenant, _batches.create_time).where(_batches.id == batch.id)
+    if tuple(ledger.connection.execute(created).one()) != (batch.tenant, batch.create_time):
+        raise BatchNotFoundError(f"There is no batch {batch.id!r} any more.", batch=batch.id)
+    return record
+
+
+def _add_scanned(ledger: Ledger, scanned: Batch, chunk: ScanChunk) -> Batch:
+    batch = _itself(ledger, scanned)
     if batch.stopping or batch.scanned or batch.state.terminal:
-        return batch_as_written(ledger, batch_id)
-    owner = select(_batches.tenant).where(_batches.id == batch_id)
-    tenant = ledger.connection.execute(owner).scalar_one()
-    jobs = [replace(job, tenant=tenant, batch_id=batch_id, priority=batch.priority) for job in chunk.jobs]
+        return batch_as_written(ledger, batch.id)
+    jobs = [replace(job, tenant=scanned.tenant, batch_id=batch.id, priority=batch.priority) for job in chunk.jobs]
     try:
         ledger.add_jobs(jobs)
     except IntegrityError as error:
-        raise AlreadyExistsError("A job's id is taken already.", batch=batch_id) from error
+        raise AlreadyExistsError("A job's id is taken already.", batch=batch.id) from error
     ledger.change_batch(batch, scan_cursor=chunk.cursor)
-    return batch_as_written(ledger, batch_id)
+    return batch_as_written(ledger, batch.id)
 
 
-def _finish_scan(ledger: Ledger, batch_id: str) -> Batch:
-    batch = ledger.batch(batch_id)
+def _finish_scan(ledger: Ledger, scanned: Batch) -> Batch:
+    batch = _itself(ledger, scanned)
     if not batch.stopping and not batch.state.terminal:
         batch.scanned = True
-    return batch_as_written(ledger, batch_id)
+    return batch_as_written(ledger, batch.id)
 
 
-def _fail(ledger: Ledger, batch_id: str, error: Failure) -> Batch | None:
+def _fail(ledger: Ledger, failed: Batch, error: Failure) -> Batch | None:
     waiting = _jobs.state.in_((State.QUEUED, State.RUNNING))
-    jobs = ledger.jobs(_jobs.batch_id == batch_id, waiting, limit=CHUNK_JOBS)
-    batch = ledger.batch(batch_id)
+    jobs = ledger.jobs(_jobs.batch_id == failed.id, waiting, limit=CHUNK_JOBS)
+    batch = _itself(ledger, failed)
     if batch.state.terminal:
-        return batch_as_written(ledger, batch_id)
+        return batch_as_written(ledger, batch.id)
     if batch.error is None:
         batch.error = error
     for job in jobs:
         ledger.change_job(job, state=State.CANCELLED)
     ledger.topics.add(QUEUE)
-    return None if len(jobs) == CHUNK_JOBS else batch_as_written(ledger, batch_id)
+    return None if len(jobs) == CHUNK_JOBS else batch_as_written(ledger, batch.id)
 
 
 def _cancel(ledger: Ledger, tenant: str, batch_id: str) -> Batch | None:

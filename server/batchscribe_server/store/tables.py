@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from batchscribe_server.domain.batch import ManifestInput, PrefixInput, Report, SingleInput
+from batchscribe_server.domain.batch import ManifestInput, ManifestObjectInput, PrefixInput, Report, SingleInput
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.job import Failure, OutputFile, State
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
@@ -60,7 +60,14 @@ batches = Table(
     Column("priority", Integer, nullable=False),
     Column(
         "input",
-        TaggedPayload((("single", SingleInput), ("prefix", PrefixInput), ("manifest", ManifestInput))),
+        TaggedPayload(
+            (
+                ("single", SingleInput),
+                ("prefix", PrefixInput),
+                ("manifest", ManifestInput),
+                ("manifest_object", ManifestObjectInput),
+            )
+        ),
         nullable=False,
     ),
     Column("config", Payload(RecognitionConfig), nullable=False),

@@ -67,8 +67,8 @@ async def scanned_batch(store: Store, files: int, **fields: Any) -> tuple[Batch,
     """A batch whose scan found so many files and is over."""
     batch = await store.create_batch(new_batch(**fields))
     jobs = [new_job(ordinal=ordinal) for ordinal in range(files)]
-    await store.add_scanned(batch.id, ScanChunk(tuple(jobs), cursor="end"))
-    return await store.finish_scan(batch.id), [await store.get_job(batch.tenant, job.id) for job in jobs]
+    await store.add_scanned(batch, ScanChunk(tuple(jobs), cursor="end"))
+    return await store.finish_scan(batch), [await store.get_job(batch.tenant, job.id) for job in jobs]
 
 
 async def claim_all(store: Store, owner: str = "one") -> list[Claim]:

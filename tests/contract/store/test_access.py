@@ -17,8 +17,8 @@ BROKEN = Outcome(State.FAILED, error=Failure(Reason.BUCKET_READ_DENIED, "No."))
 async def batch_of_two(store: Store, access: SealedAccess | None) -> tuple[str, list[Job]]:
     batch = await store.create_batch(new_batch(), access=access)
     jobs = [new_job(ordinal=ordinal) for ordinal in range(2)]
-    await store.add_scanned(batch.id, ScanChunk(tuple(jobs), cursor="end"))
-    await store.finish_scan(batch.id)
+    await store.add_scanned(batch, ScanChunk(tuple(jobs), cursor="end"))
+    await store.finish_scan(batch)
     return batch.id, jobs
 
 
@@ -44,7 +44,7 @@ async def test_however_a_batch_ends_its_secrets_go(store: Store, end: str) -> No
     if end == "cancel":
         await store.cancel_batch(TENANT, batch_id)
     else:
-        await store.fail_batch(batch_id, Failure(Reason.SCAN_FAILED, "No."))
+        await store.fail_batch(await store.get_batch(TENANT, batch_id), Failure(Reason.SCAN_FAILED, "No."))
     assert await store.get_access(f"batches/{batch_id}") is None
 
 

@@ -81,11 +81,11 @@ async def test_ids_and_request_ids_are_kept_apart_from_those_of_jobs(store: Stor
 async def test_a_scan_adds_jobs_with_its_cursor_and_the_batch_waits_in_the_queue(store: Store) -> None:
     batch = await store.create_batch(new_batch(priority=5))
     first = ScanChunk((new_job(ordinal=0), new_job(ordinal=1)), cursor="b.wav")
-    after_first = await store.add_scanned(batch.id, first)
+    after_first = await store.add_scanned(batch, first)
     assert (after_first.scan_cursor, after_first.state, after_first.counts.queued) == ("b.wav", State.INITIALIZING, 2)
     assert [found.id for found in await store.unscanned_batches()] == [batch.id]
-    await store.add_scanned(batch.id, ScanChunk((new_job(ordinal=2),), cursor="c.wav"))
-    done = await store.finish_scan(batch.id)
+    await store.add_scanned(batch, ScanChunk((new_job(ordinal=2),), cursor="c.wav"))
+    done = await store.finish_scan(batch)
     assert (done.state, done.scanned, done.counts) == (State.QUEUED, True, Counts(total=3, queued=3))
     jobs = await all_jobs(store, batch.id)
     assert [(job.batch_id, job.priority, job.ordinal) for job in jobs] == [(batch.id, 5, n) for n in range(3)]
@@ -125,10 +125,10 @@ async def test_a_batch_runs_from_its_first_file_to_its_last(store: Store) -> Non
 
 async def test_files_may_be_done_before_the_scan_is(store: Store) -> None:
     batch = await store.create_batch(new_batch())
-    await store.add_scanned(batch.id, ScanChunk((new_job(),), cursor="a"))
+    await store.add_scanned(batch, ScanChunk((new_job(),), cursor="a"))
     await succeed(store, await claim_one(store))
     assert (await store.get_batch(TENANT, batch.id)).state is State.INITIALIZING
-    assert (await store.finish_scan(batch.id)).state is State.SUCCEEDED
+    assert (await store.finish_scan(batch)).state is State.SUCCEEDED
 
 
 async def test_counts_follow_the_audio_of_the_files(store: Store) -> None:
@@ -190,13 +190,29 @@ async def test_a_cancelled_batch_whose_files_all_succeeded_has_succeeded(store: 
 
 async def test_cancelling_ends_a_scan(store: Store) -> None:
     batch = await store.create_batch(new_batch())
-    await store.add_scanned(batch.id, ScanChunk((new_job(),), cursor="a"))
+    await store.add_scanned(batch, ScanChunk((new_job(),), cursor="a"))
     cancelled = await store.cancel_batch(TENANT, batch.id)
     assert cancelled.state is State.CANCELLED
-    assert await store.add_scanned(batch.id, ScanChunk((new_job(),), cursor="b")) == cancelled
-    assert await store.finish_scan(batch.id) == cancelled
+    assert await store.add_scanned(batch, ScanChunk((new_job(),), cursor="b")) == cancelled
+    assert await store.finish_scan(batch) == cancelled
     assert await store.unscanned_batches() == []
     assert len(await all_jobs(store, batch.id)) == 1
+
+
+async def test_what_an_old_scan_finds_never_reaches_another_batch_of_the_same_id(store: Store) -> None:
+    old = await store.create_batch(new_batch("calls-1"))
+    await store.add_scanned(old, ScanChunk((new_job(),), cursor="a"))
+    await store.delete_batch(TENANT, old.id)
+    new = await store.create_batch(new_batch("calls-1"))
+    with pytest.raises(BatchNotFoundError):
+        await store.add_scanned(old, ScanChunk((new_job(),), cursor="b"))
+    with pytest.raises(BatchNotFoundError):
+        await store.finish_scan(old)
+    with pytest.raises(BatchNotFoundError):
+        await store.fail_batch(old, UNREADABLE)
+    assert await store.get_batch(TENANT, new.id) == new
+    assert await all_jobs(store, new.id) == []
+    assert (await store.add_scanned(new, ScanChunk((new_job(),), cursor="a"))).counts.queued == 1
 
 
 async def test_many_queued_files_are_cancelled_over_several_transactions(store: Store) -> None:
@@ -228,9 +244,9 @@ async def test_a_cancellation_that_was_cut_off_still_takes_every_queued_file(sto
 
 async def test_a_batch_that_fails_as_a_whole_takes_its_files_along(store: Store) -> None:
     batch = await store.create_batch(new_batch())
-    await store.add_scanned(batch.id, ScanChunk((new_job(ordinal=0), new_job(ordinal=1)), cursor="a"))
+    await store.add_scanned(batch, ScanChunk((new_job(ordinal=0), new_job(ordinal=1)), cursor="a"))
     claim = await claim_one(store)
-    failed = await store.fail_batch(batch.id, UNREADABLE)
+    failed = await store.fail_batch(batch, UNREADABLE)
     assert (failed.state, failed.error) == (State.FAILED, UNREADABLE)
     assert failed.counts == Counts(total=2, cancelled=2)
     assert (await details(store, batch.name))[-1] == StateChanged(State.FAILED, error=UNREADABLE)
@@ -258,7 +274,7 @@ async def test_a_deleted_batch_is_gone_with_its_files(store: Store) -> None:
     with pytest.raises(LeaseLostError):
         await store.advance(claim, step(1))
     with pytest.raises(BatchNotFoundError):
-        await store.add_scanned(batch.id, ScanChunk((new_job(),), cursor="z"))
+        await store.add_scanned(batch, ScanChunk((new_job(),), cursor="z"))
 
 
 async def test_a_stale_etag_keeps_a_batch(store: Store) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from batchscribe_server.domain.batch import Counts
+from batchscribe_server.domain.batch import Batch, Counts
 from batchscribe_server.domain.errors import (
     BatchNotFoundError,
     JobNotFoundError,
@@ -49,7 +49,7 @@ class Chaos:
         self.clock = clock
         self.random = random.Random(seed)
         self.claims: list[Claim] = []
-        self.batches: list[str] = []
+        self.batches: list[Batch] = []
         self.jobs: list[str] = []
 
     async def act(self) -> None:
@@ -63,15 +63,15 @@ class Chaos:
 
     async def create(self) -> None:
         batch = await self.store.create_batch(new_batch(priority=self.random.randrange(3)))
-        self.batches.append(batch.id)
+        self.batches.append(batch)
 
     async def scan(self) -> None:
-        batch_id = self.one_of(self.batches)
+        batch = self.one_of(self.batches)
         if self.random.random() < 0.3:
-            await self.store.finish_scan(batch_id)
+            await self.store.finish_scan(batch)
             return
         jobs = tuple(new_job(ordinal=ordinal) for ordinal in range(self.random.randrange(4)))
-        added = await self.store.add_scanned(batch_id, ScanChunk(jobs, cursor=str(len(self.jobs))))
+        added = await self.store.add_scanned(batch, ScanChunk(jobs, cursor=str(len(self.jobs))))
         if added.scan_cursor == str(len(self.jobs)):
             self.jobs += [job.id for job in jobs]
 
@@ -110,7 +110,7 @@ class Chaos:
             await self.store.recover(2, exclusive_owner=self.random.random() < 0.3)
 
     async def meddle(self) -> None:
-        store, batch_id = self.store, self.one_of(self.batches)
+        store, batch = self.store, self.one_of(self.batches)
         match self.random.randrange(8):
             case 0:
                 await store.cancel_job(TENANT, self.one_of(self.jobs))
@@ -119,16 +119,16 @@ class Chaos:
             case 3:
                 await store.delete_job(TENANT, self.one_of(self.jobs))
             case 4:
-                await store.cancel_batch(TENANT, batch_id)
+                await store.cancel_batch(TENANT, batch.id)
             case 5:
-                await store.retry_batch(TENANT, batch_id)
+                await store.retry_batch(TENANT, batch.id)
             case 6:
-                await store.update_batch(TENANT, batch_id, BatchChanges(priority=self.random.randrange(3)))
+                await store.update_batch(TENANT, batch.id, BatchChanges(priority=self.random.randrange(3)))
             case _:
                 if self.random.random() < 0.3:
-                    await delete_batch(store, TENANT, batch_id)
+                    await delete_batch(store, TENANT, batch.id)
                 elif self.random.random() < 0.3:
-                    await store.fail_batch(batch_id, BROKEN)
+                    await store.fail_batch(batch, BROKEN)
 
     def one_of(self, among: Sequence[Item]) -> Item:
         """One of them; where there is none yet, there is nothing to do."""

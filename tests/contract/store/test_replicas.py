@@ -26,8 +26,8 @@ async def test_replicas_share_the_work_of_one_batch(postgres_url: str) -> None:
         batch = await first.create_batch(new_batch())
         for start in (0, 20):
             chunk = tuple(new_job(ordinal=start + number) for number in range(20))
-            await first.add_scanned(batch.id, ScanChunk(chunk, cursor=str(start)))
-        await first.finish_scan(batch.id)
+            await first.add_scanned(batch, ScanChunk(chunk, cursor=str(start)))
+        await first.finish_scan(batch)
         taken: list[str] = []
 
         async def run(store: SqlStore, owner: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import threading
 from pathlib import Path
@@ -25,11 +26,12 @@ from batchscribe import (
     ServerDrainingError,
     UnavailableError,
     UploadTooLargeError,
+    manifest_at,
 )
 from batchscribe.uploads import CHUNK_BYTES
 from batchscribe.v1.job_pb2 import Job, Media
 from batchscribe.v1.job_service_pb2 import ListJobsResponse
-from batchscribe.v1.recognition_pb2 import TASK_TRANSLATE
+from batchscribe.v1.recognition_pb2 import TASK_TRANSLATE, RecognitionConfig
 from batchscribe.v1.state_pb2 import STATE_CANCELLED, STATE_FAILED, JobError
 from batchscribe.v1.storage_pb2 import TRANSCRIPT_FORMAT_SRT, ManifestEntry
 from tests.integration.client.scripted_service import TEXT, Script, fail, job_history
@@ -215,6 +217,25 @@ async def test_a_batch_takes_a_prefix_or_a_list(client: AsyncClient, script: Scr
         ("s3://b/1.wav", ""),
         ("s3://b/2.wav", "two"),
     ]
+
+
+async def test_a_list_that_is_too_long_for_a_request_is_uploaded(client: AsyncClient, script: Script) -> None:
+    uris = [f"s3://b/ü {number}.wav" for number in range(1_001)]
+    await client.submit_batch(uris[:1_000])
+    await client.submit_batch(ManifestEntry(uri=uri, config=RecognitionConfig(language="de")) for uri in uris)
+    short, long = (request.batch.input.manifest for request in script.heard["CreateBatch"])
+    assert [entry.uri for entry in short.files] == uris[:1_000]
+    assert (long.manifest_uri, len(long.files)) == ("media/1", 0)
+    (header,), (content,) = script.heard["UploadMedia"], script.heard["bytes"]
+    assert header.file_name == "manifest.jsonl"
+    assert [json.loads(line) for line in content.decode().splitlines()] == [
+        {"uri": uri, "config": {"language": "de"}} for uri in uris
+    ]
+
+
+async def test_a_manifest_that_the_server_reads_is_named(client: AsyncClient, script: Script) -> None:
+    await client.submit_batch(manifest_at("s3://b/list.csv"))
+    assert script.heard["CreateBatch"][0].batch.input.manifest.manifest_uri == "s3://b/list.csv"
 
 
 async def test_a_list_goes_on_over_all_pages(client: AsyncClient, script: Script) -> None:

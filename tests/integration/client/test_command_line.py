@@ -355,6 +355,25 @@ def test_a_manifest_is_sent_along(run: Run, script: Script, tmp_path: Path) -> N
     assert [entry.uri for entry in files] == ["s3://b/1.wav", "s3://b/2.wav"]
 
 
+def test_a_long_manifest_is_uploaded(run: Run, script: Script, tmp_path: Path) -> None:
+    manifest = tmp_path / "files.csv"
+    manifest.write_text("uri\n" + "".join(f"s3://b/{number}.wav\n" for number in range(1_001)))
+    assert run("batch", "submit", "--manifest", str(manifest)).exit_code == 0
+    assert script.heard["CreateBatch"][0].batch.input.manifest.manifest_uri == "media/1"
+    assert script.heard["bytes"][0].count(b"\n") == 1_001
+
+
+def test_what_is_wrong_in_a_long_manifest_is_seen_before_anything_is_submitted(
+    run: Run, script: Script, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "files.txt"
+    manifest.write_text("".join(f"s3://b/{number}.wav\n" for number in range(1_500)) + "{no JSON\n")
+    result = run("batch", "submit", "--manifest", str(manifest))
+    assert result.exit_code == 2
+    assert "line 1501" in result.output
+    assert script.heard == {}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

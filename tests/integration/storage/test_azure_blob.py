@@ -341,6 +341,21 @@ async def test_globs_choose_blobs(blobs: ContainerClient, storage: AzureStorage,
     assert [each.relative_path for each in found] == ["a.wav", "x/c.wav", "x/y/d.wav"]
 
 
+async def test_a_blob_that_is_named_itself_is_all_that_is_found(
+    blobs: ContainerClient, storage: AzureStorage, container: str
+) -> None:
+    for name in ("calls/one.txt", "calls/one.txt2", "calls/both.wav", "calls/both.wav/below.wav"):
+        await blobs.upload_blob(name, b"sound")
+    uri = f"az://{container}/calls"
+    found = await listed(storage, f"{uri}/one.txt")
+    assert [(each.uri, each.relative_path, each.size_bytes) for each in found] == [(f"{uri}/one.txt", "one.txt", 5)]
+    assert await listed(storage, f"{uri}/one.txt", after="one.txt") == []
+    assert await listed(storage, f"{uri}/one.txt", ("**/*.{txt,wav}",)) == found
+    assert await listed(storage, f"{uri}/one.txt", ("*.wav",)) == []
+    assert [each.relative_path for each in await listed(storage, f"{uri}/both.wav")] == ["below.wav"]
+    assert await reason_of(listed(storage, f"{uri}/one.txt/")) is Reason.SCAN_FAILED
+
+
 async def test_a_prefix_without_any_blob_cannot_be_scanned(storage: AzureStorage, container: str) -> None:
     assert await reason_of(listed(storage, f"az://{container}/nothing/")) is Reason.SCAN_FAILED
 

@@ -177,11 +177,23 @@ async def test_a_listing_of_many_comes_in_chunks_and_goes_on_after_its_cursor(st
     assert await listed(storage, root, after="1000.wav") == found[1001:]
 
 
-@pytest.mark.parametrize(("name", "words"), [("missing", "no folder"), ("a.wav", "is a file")])
+async def test_a_file_that_is_named_itself_is_all_that_is_found(storage: Storage, root: Path) -> None:
+    (root / "notes.txt").write_bytes(b"sound")
+    found = await listed(storage, root / "notes.txt")
+    assert [(each.uri, each.relative_path, each.size_bytes) for each in found] == [
+        (uri(root / "notes.txt"), "notes.txt", 5)
+    ]
+    assert await listed(storage, root / "notes.txt", after="notes.txt") == []
+    assert await listed(storage, root / "notes.txt", include=("*.txt",)) == found
+    assert await listed(storage, root / "notes.txt", include=("*.wav",)) == []
+    assert await listed(storage, root / "notes.txt", exclude=("notes*",)) == []
+
+
+@pytest.mark.parametrize(("name", "words"), [("/missing", "no folder"), ("/a.wav/", "is a file"), ("/a.wav/b", "is a")])
 async def test_a_prefix_that_is_no_folder_fails_the_scan(storage: Storage, root: Path, name: str, words: str) -> None:
     (root / "a.wav").touch()
     with pytest.raises(JobFailure, match=words) as failure:
-        await listed(storage, root / name)
+        [chunk async for chunk in storage.list_prefix(uri(root) + name)]
     assert failure.value.reason is Reason.SCAN_FAILED
 
 

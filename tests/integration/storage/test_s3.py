@@ -195,6 +195,30 @@ async def test_globs_choose_objects(client: Any, storage: S3Storage, bucket: str
     assert [each.relative_path for each in found] == ["a.wav", "x/c.wav", "x/y/d.wav"]
 
 
+async def test_an_object_that_is_named_itself_is_all_that_is_found(
+    client: Any, storage: S3Storage, bucket: str
+) -> None:
+    for name in ("calls/one.txt", "calls/one.txt2", "calls/both.wav", "calls/both.wav/below.wav"):
+        await client.put_object(Bucket=bucket, Key=name, Body=b"sound")
+    uri = f"s3://{bucket}/calls"
+    found = await listed(storage, f"{uri}/one.txt")
+    assert [(each.uri, each.relative_path, each.size_bytes) for each in found] == [(f"{uri}/one.txt", "one.txt", 5)]
+    assert await listed(storage, f"{uri}/one.txt", after="one.txt") == []
+    assert await listed(storage, f"{uri}/one.txt", ("**/*.{txt,wav}",)) == found
+    assert await listed(storage, f"{uri}/one.txt", ("*.wav",)) == []
+    assert [each.relative_path for each in await listed(storage, f"{uri}/both.wav")] == ["below.wav"]
+    assert await reason_of(listed(storage, f"{uri}/one.txt/")) is Reason.SCAN_FAILED
+
+
+async def test_braces_choose_objects_by_any_of_their_parts(client: Any, storage: S3Storage, bucket: str) -> None:
+    for key in ("a.wav", "b.mp3", "c.flac", "x/d.mp3", "x/y/e.wav", "x/y/f.txt"):
+        await client.put_object(Bucket=bucket, Key=key, Body=b"sound")
+    found = await listed(storage, f"s3://{bucket}", ("**/*.{wav,mp3}",))
+    assert [each.relative_path for each in found] == ["a.wav", "b.mp3", "x/d.mp3", "x/y/e.wav"]
+    found = await listed(storage, f"s3://{bucket}", ("{x,z}/**/*.{wav,mp3}",))
+    assert [each.relative_path for each in found] == ["x/d.mp3", "x/y/e.wav"]
+
+
 async def test_a_prefix_without_any_object_cannot_be_scanned(storage: S3Storage, bucket: str) -> None:
     assert await reason_of(listed(storage, f"s3://{bucket}/nothing/")) is Reason.SCAN_FAILED
     assert await reason_of(listed(storage, "s3://no-such-bucket/")) is Reason.SCAN_FAILED

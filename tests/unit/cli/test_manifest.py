@@ -22,11 +22,18 @@ def test_lines_are_uris_paths_or_json(tmp_path: Path) -> None:
 
 def test_csv_has_columns(tmp_path: Path) -> None:
     manifest = tmp_path / "files.csv"
-    manifest.write_text("reference_id,uri\none,s3://b/1.wav\n,s3://b/2.wav\n")
+    manifest.write_bytes(b"\xef\xbb\xbfreference_id,uri\r\none,s3://b/1.wav\r\n,s3://b/2.wav\r\n")
     assert [(entry.uri, entry.reference_id) for entry in read_manifest(manifest)] == [
         ("s3://b/1.wav", "one"),
         ("s3://b/2.wav", ""),
     ]
+
+
+def test_a_row_of_csv_may_have_a_config(tmp_path: Path) -> None:
+    manifest = tmp_path / "files.csv"
+    manifest.write_text('uri,config,config_mask\nmedia/7,"{""language"": ""de""}","language,hotwords"\n')
+    (entry,) = read_manifest(manifest)
+    assert (entry.uri, entry.config.language, entry.config_mask) == ("media/7", "de", "language,hotwords")
 
 
 @pytest.mark.parametrize(
@@ -36,10 +43,15 @@ def test_csv_has_columns(tmp_path: Path) -> None:
         ("files.txt", 's3://b/1.wav\n{"url": "x"}\n', "line 2"),
         ("files.txt", '{"reference_id": "x"}\n', "line 1: no uri"),
         ("files.csv", "file\na.wav\n", "one of them uri"),
+        ("files.csv", "uri,language\na.wav,de\n", "one of them uri"),
+        ("files.csv", "uri,reference_id\na.wav\n", "line 2: there are 2 columns"),
+        ("files.csv", "uri\na.wav,b.wav\n", "line 2: there are 1 columns"),
+        ("files.csv", 'uri,config\na.wav,"{x"\n', "line 2: "),
+        ("files.csv", "uri\n", "lists no files"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, name: str, text: str, complaint: str) -> None:
     manifest = tmp_path / name
     manifest.write_text(text)
     with pytest.raises(ValueError, match=complaint):
-        read_manifest(manifest)
+        list(read_manifest(manifest))

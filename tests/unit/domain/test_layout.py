@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from batchscribe_server.domain.batch import BatchInput, ManifestEntry, ManifestInput, PrefixInput, SingleInput
 from batchscribe_server.domain.layout import (
     file_name,
     folder_of_outputs,
+    is_output,
     is_report,
     notice_uri,
     output_uri,
@@ -15,6 +18,11 @@ from batchscribe_server.domain.layout import (
     report_uri,
 )
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
+
+ALL_NAMES = {
+    *("a.wav", "no-suffix", "x.json/b.wav", "json", "a.JSON.wav"),
+    *("a.wav.json", "a.wav.txt", "deep/a.wav.srt", "a.wav.vtt", "a.wav.notice", "no-suffix.json", "a.wav.json.notice"),
+}
 
 JSON, SRT = TranscriptFormat.JSON, TranscriptFormat.SRT
 
@@ -102,6 +110,31 @@ def test_names_are_encoded_for_file_uris_and_left_alone_for_object_stores() -> N
         assert output_uri(beside, JSON, f"{bucket}/100%25.wav") == f"{bucket}/100%25.wav.json"
 
 
+@pytest.mark.parametrize("output", ["file:///out", "s3://out/deep"])
+def test_no_two_keys_share_an_output_whatever_their_names_are(output: str) -> None:
+    names = ["", ".", "..", "_", "__", "_.", "_..", "__.", "a", "a_", "_a"]
+    keys = ["/".join((*folders, "x.wav")) for folders in itertools.product(names, repeat=2)] + ["x.wav", "a/x.wav"]
+    uris = [output_uri(OutputConfig(uri=output), JSON, f"s3://in/{key}", key) for key in keys]
+    assert len(set(uris)) == len(keys)
+    assert all(uri.startswith(f"{output}/") and "/../" not in uri and "/./" not in uri for uri in uris)
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("a//b.wav", "a/_/b.wav"),
+        ("/b.wav", "_/b.wav"),
+        ("a/_/b.wav", "a/__/b.wav"),
+        ("../../etc/b.wav", "_../_../etc/b.wav"),
+        ("a/..", "a/_.."),
+        ("a/b_/_c.wav", "a/b_/_c.wav"),
+        ("..%2Fb.wav", "..%252Fb.wav"),
+    ],
+)
+def test_names_of_a_key_that_no_file_can_have_are_changed_in_a_folder(key: str, path: str) -> None:
+    assert output_uri(OutputConfig(uri="file:///out"), JSON, f"s3://in/{key}", key) == f"file:///out/{path}.json"
+
+
 def test_a_relative_path_never_climbs_out_of_the_prefix() -> None:
     output = OutputConfig(uri="file:///out")
     assert output_uri(output, JSON, "file:///in/a.wav", "../../etc/./a.wav") == "file:///out/etc/a.wav.json"
@@ -174,3 +207,18 @@ MANIFEST = ManifestInput((ManifestEntry("file:///in/a.wav"),))
 def test_a_report_lies_with_the_outputs(layout: OutputLayout, uri: str, input: BatchInput, expected: str) -> None:
     assert report_uri(OutputConfig(layout=layout, uri=uri), input, "b-1") == expected
     assert is_report(expected) is bool(expected)
+    assert is_output(OutputConfig(), "s3://in/", expected) is bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("output", "names"),
+    [
+        (OutputConfig(layout=OutputLayout.ADJACENT), {"a.wav", "no-suffix", "x.json/b.wav", "json", "a.JSON.wav"}),
+        (OutputConfig(uri="s3://in"), {"a.wav", "no-suffix", "x.json/b.wav", "json", "a.JSON.wav"}),
+        (OutputConfig(uri="s3://in/x.json/"), ALL_NAMES - {"x.json/b.wav"}),
+        (OutputConfig(uri="s3://other/"), ALL_NAMES),
+        (OutputConfig(), ALL_NAMES),
+    ],
+)
+def test_outputs_of_earlier_runs_are_told_from_inputs(output: OutputConfig, names: set[str]) -> None:
+    assert {name for name in ALL_NAMES if not is_output(output, "s3://in/", name)} == names

@@ -229,6 +229,10 @@ GOOD_BATCHES = [
     'batch { input { uri: "file:///in/a.wav" } output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.json" } }',
     'batch { input { manifest { files { uri: "file:///a" config { language: "fr" } config_mask: "language,vad" } } } }',
     'batch { input { manifest { files { uri: "media/abcd" } } } }',
+    'batch { input { manifest { manifest_uri: "s3://b/list" } } }',
+    'batch { input { manifest { manifest_uri: "https://h/list.csv?signature" } } }',
+    'batch { input { manifest { manifest_uri: "media/abcd" } } output { layout: OUTPUT_LAYOUT_ADJACENT } }',
+    'batch { input { manifest { manifest_uri: "file:///list" } auth { profile: "calls" } } }',
     'batch { input { manifest { files { uri: "https://h/a?x" } files { uri: "http://h/b" } } } }',
 ]
 
@@ -258,8 +262,25 @@ BAD_BATCHES = [
     ),
     ("batch { input { manifest { } } }", {"batch.input.manifest.files": "INVALID_FIELD"}),
     (
-        'batch { input { manifest { manifest_uri: "s3://b/list" } } }',
-        {"batch.input.manifest.manifest_uri": "FIELD_NOT_SUPPORTED"},
+        'batch { input { manifest { manifest_uri: "list.csv" } } }',
+        {"batch.input.manifest.manifest_uri": "INVALID_FIELD"},
+    ),
+    (
+        'batch { input { manifest { manifest_uri: "media/../x" } } }',
+        {"batch.input.manifest.manifest_uri": "INVALID_FIELD"},
+    ),
+    (
+        'batch { input { manifest { manifest_uri: "s3://b/list" files { uri: "s3://b/a" } } } }',
+        {"batch.input.manifest.manifest_uri": "INVALID_FIELD"},
+    ),
+    (
+        'batch { input { manifest { manifest_uri: "s3://b/l" } } '
+        'output { layout: OUTPUT_LAYOUT_SINGLE uri: "s3://b/o" } }',
+        {"batch.output.layout": "INVALID_FIELD"},
+    ),
+    (
+        'batch { input { manifest { files { uri: "s3://b/a\\000b" } } } }',
+        {"batch.input.manifest.files[0].uri": "INVALID_FIELD"},
     ),
     (
         'batch { input { manifest { files { uri: "file:///a" config_mask: "language,nonsense" } } } }',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
@@ -23,8 +23,9 @@ from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import BatchView, JsonView, files_note
 from batchscribe.cli.wording import aligned
-from batchscribe.inputs import input_of, is_uri, is_web_url, uri_of
-from batchscribe.v1.storage_pb2 import InputConfig, ManifestInput, PrefixInput
+from batchscribe.inputs import input_of, is_upload, is_uri, is_web_url, uri_of
+from batchscribe.manifests import manifest_at
+from batchscribe.v1.storage_pb2 import InputConfig, ManifestEntry, PrefixInput
 
 app = typer.Typer(help="Many files at once: submit, list, watch, cancel, retry, delete.", no_args_is_help=True)
 
@@ -43,14 +44,15 @@ async def submit(
     header: HeaderArguments,
     source: Annotated[
         str | None,
-        typer.Argument(metavar="URI|PATH", help="A folder or prefix that the server reads, or one file of it."),
+        typer.Argument(metavar="URI|PATH", help="A folder or prefix that the server reads, or one file or object."),
     ] = None,
     include: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Only such files, as '**/*.wav'. Repeatable.")
     ] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No such files. Repeatable.")] = None,
     manifest: Annotated[
-        str | None, typer.Option(metavar="FILE|URI", help="A list of files: lines, JSON lines or CSV.")
+        str | None,
+        typer.Option(metavar="FILE|URI", help="A list of files: JSON lines or CSV; a local one may be plain lines."),
     ] = None,
     report: Annotated[
         bool, typer.Option("--report", help="Write a report of all files at the end: BATCH.report.jsonl.")
@@ -170,8 +172,11 @@ def input_config(
     exclude: list[str],
     manifest: str | None,
     headers: Mapping[str, str] = MappingProxyType({}),
-) -> InputConfig:
-    """The input that the arguments mean: one file, a folder or prefix, or a list. Raises ValueError, OSError."""
+) -> InputConfig | Iterator[ManifestEntry]:
+    """The input that the arguments mean: one file, a folder or prefix, or a list. Raises ValueError.
+
+    A local list is read as it is asked for, and raises ValueError and OSError then.
+    """
     if (source is None) == (manifest is None):
         raise ValueError("give either a URI or path, or --manifest")
     if headers and not (source and is_web_url(source)):
@@ -179,9 +184,9 @@ def input_config(
     if manifest is not None:
         if include or exclude:
             raise ValueError("--include and --exclude choose among the files of a folder, not of a manifest")
-        if is_uri(manifest):
-            return InputConfig(manifest=ManifestInput(manifest_uri=manifest))
-        return InputConfig(manifest=ManifestInput(files=read_manifest(Path(manifest))))
+        if is_uri(manifest) or is_upload(manifest):
+            return manifest_at(manifest)
+        return read_manifest(Path(manifest))
     assert source is not None
     if is_web_url(source) or (not is_uri(source) and Path(source).is_file()):
         if include or exclude:

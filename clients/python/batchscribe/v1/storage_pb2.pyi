@@ -206,7 +206,9 @@ Global___InputConfig: _TypeAlias = InputConfig  # noqa: Y015
 
 @_typing.final
 class PrefixInput(_message.Message):
-    """All files below a URI."""
+    """All files below a URI. Outputs of this batch or an earlier one that lie among them are left out: those below the
+    output URI, and where outputs lie next to their inputs all names that end as theirs do (`.json`, `.txt`, `.notice`).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -214,7 +216,9 @@ class PrefixInput(_message.Message):
     INCLUDE_GLOBS_FIELD_NUMBER: _builtins.int
     EXCLUDE_GLOBS_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
-    """The prefix: `file:///calls/`, `s3://bucket/calls/`."""
+    """The prefix: `file:///calls/`, `s3://bucket/calls/`. Where nothing lies below it and it does not end with a slash, it
+    may name a file or an object itself, which is then the only one.
+    """
     @_builtins.property
     def include_globs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only files whose path below the prefix matches one of these: `**/*.wav`, `{a,b}/*.mp3`. Empty: all that may be
@@ -242,14 +246,19 @@ Global___PrefixInput: _TypeAlias = PrefixInput  # noqa: Y015
 
 @_typing.final
 class ManifestInput(_message.Message):
-    """Files listed one by one, in the request or in an object."""
+    """Files listed one by one, either in the request or in an object."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FILES_FIELD_NUMBER: _builtins.int
     MANIFEST_URI_FIELD_NUMBER: _builtins.int
     manifest_uri: _builtins.str
-    """An object that lists them, as JSON lines or CSV."""
+    """A file or object that lists any number of them, by its URI or as an upload: `s3://bucket/list.jsonl`, `media/…`. It
+    is UTF-8, and either JSON lines (`.jsonl`, `.ndjson`), in each line an object with the fields of ManifestEntry; or CSV
+    (`.csv`), whose first row names columns of these: `uri`, `reference_id`, `config` (JSON), `config_mask`. A line has at
+    most 1 MiB. A manifest with any line that is malformed fails the batch with MANIFEST_INVALID before anything is
+    transcribed; a file that is not allowed or not there fails alone.
+    """
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManifestEntry]:
         """At most 1,000 files."""

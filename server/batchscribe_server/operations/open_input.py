@@ -1,0 +1,33 @@
+"""Open what a URI or an upload's name stands for as a local file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from batchscribe_server.domain.errors import JobFailure, MediaNotFoundError, Reason
+from batchscribe_server.domain.layout import file_name
+from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
+from batchscribe_server.operations.store import MediaStore
+from batchscribe_server.operations.submit import MEDIA_PREFIX
+
+
+class OpenInput:
+    """Opens inputs of the storage that is given, and uploads."""
+
+    def __init__(self, store: MediaStore, uploads: UploadSpool) -> None:
+        self._store = store
+        self._uploads = uploads
+
+    @asynccontextmanager
+    async def __call__(self, tenant: str, uri: str, storage: Storage) -> AsyncIterator[tuple[LocalInput, str]]:
+        """The file, and what it is called where it came from. Raises JobFailure as `Storage.open_input` does."""
+        if not uri.startswith(MEDIA_PREFIX):
+            async with storage.open_input(uri) as file:
+                yield file, file_name(uri)
+            return
+        try:
+            media = await self._store.get_media(tenant, uri.removeprefix(MEDIA_PREFIX))
+        except MediaNotFoundError as error:
+            raise JobFailure(Reason.FETCH_FAILED, "The upload is gone: it had expired. Upload it again.") from error
+        yield await self._uploads.open_input(media), media.file_name

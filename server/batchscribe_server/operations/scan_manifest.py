@@ -1,0 +1,222 @@
+"""Scan a manifest that lies in a file: check it whole, then give its files chunk by chunk, each with a cursor.
+
+The file is read three times, as a stream: for what each entry says and the folder that all share, for outputs that two
+entries would share, and for the entries themselves. A scan that goes on at a cursor was checked before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
+
+from batchscribe_server.domain.batch import Batch, ManifestEntry
+from batchscribe_server.domain.errors import (
+    InvalidArgumentError,
+    JobFailure,
+    ModelNotFoundError,
+    Reason,
+    Violations,
+)
+from batchscribe_server.domain.layout import notice_uri, path_below, shared_folder
+from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.operations.check_config import check_config
+from batchscribe_server.operations.in_thread import in_thread
+from batchscribe_server.operations.manifest import ManifestFile, Manifests, Place, ReadEntry, Record
+from batchscribe_server.operations.models import Models
+from batchscribe_server.operations.open_input import OpenInput
+from batchscribe_server.operations.storage import Storage, UploadSpool
+from batchscribe_server.operations.store import MediaStore
+from batchscribe_server.operations.submit import MEDIA_PREFIX
+from batchscribe_server.operations.upload_name import upload_name
+
+CHECKED_AT_ONCE = 500
+"""How many entries one thread checks before another may."""
+
+MANIFEST_CHUNK = 100
+"""How many entries become jobs at once: as many as a listing gives, for each chunk is a turn of the only writer."""
+
+PROBLEMS_TOLD = 10
+_PROBLEM_CHARS = 500
+
+_CONFIGS_REMEMBERED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """An entry, with the path that its outputs mirror."""
+
+    entry: ManifestEntry
+    relative_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFiles:
+    """Some files of a manifest: the place of the first among all, and the cursor after the last."""
+
+    first: int
+    files: Sequence[ListedFile]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    """How far a scan is, and of which version of the manifest. `shared_folders` are those above all files."""
+
+    fingerprint: str
+    shared_folders: int
+    entries: int = 0
+    place: Place | None = None
+
+    def as_text(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> _Cursor:
+        values = json.loads(text)
+        return cls(**values | {"place": Place(**values["place"])})
+
+
+class _Problems:
+    """What is wrong with a manifest, the first few lines of it."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def add(self, line: int, words: str) -> None:
+        self._found.append(f"line {line}: {words[:_PROBLEM_CHARS]}")
+        if len(self._found) >= PROBLEMS_TOLD:
+            self._raise(", and perhaps more")
+
+    def raise_if_any(self) -> None:
+        """Raises JobFailure MANIFEST_INVALID."""
+        if self._found:
+            self._raise("")
+
+    def _raise(self, more: str) -> None:
+        raise JobFailure(Reason.MANIFEST_INVALID, f"The manifest can't be used: {'; '.join(self._found)}{more}.")
+
+
+class ScanManifest:
+    """Reads the files that a manifest lists. Nothing of one that has any entry that can't be used is given."""
+
+    def __init__(
+        self, store: MediaStore, uploads: UploadSpool, models: Models, manifests: Manifests, read_entry: ReadEntry
+    ) -> None:
+        self._store = store
+        self._open_input = OpenInput(store, uploads)
+        self._models = models
+        self._manifests = manifests
+        self._read_entry = read_entry
+
+    async def files(self, batch: Batch, uri: str, storage: Storage) -> AsyncGenerator[ListedFiles]:
+        """The files after the batch's cursor.
+
+        Raises JobFailure MANIFEST_INVALID naming the first lines that are wrong, INPUT_CHANGED where the manifest is
+        not the one that the scan began with, and what `Storage.open_input` raises.
+        """
+        async with self._open_input(batch.tenant, uri, storage) as (local, name):
+            manifest = await in_thread(partial(self._manifests.open, local.path, name))
+            if batch.scan_cursor:
+                cursor = _Cursor.from_text(batch.scan_cursor)
+                if cursor.fingerprint != local.fingerprint:
+                    raise JobFailure(
+                        Reason.INPUT_CHANGED, "The manifest changed while the batch was scanned. Submit it again."
+                    )
+            else:
+                cursor = _Cursor(local.fingerprint, await self._shared_folders(batch, manifest))
+                if not batch.output.kept_by_service:
+                    await self._check_outputs(batch, manifest, cursor.shared_folders)
+            read = self._read(batch, manifest, cursor.place, MANIFEST_CHUNK)
+            async with aclosing(read) as chunks:
+                async for records, entries in chunks:
+                    paths = await self._paths(batch.tenant, entries, cursor.shared_folders)
+                    first = cursor.entries
+                    cursor = replace(cursor, entries=first + len(entries), place=records[-1].end)
+                    files = [ListedFile(entry, path) for entry, path in zip(entries, paths, strict=True)]
+                    yield ListedFiles(first, files, cursor.as_text())
+
+    async def _shared_folders(self, batch: Batch, manifest: ManifestFile) -> int:
+        """Check what each entry says, and count the folders that lie above all files."""
+        problems = _Problems()
+        model_problems = lru_cache(_CONFIGS_REMEMBERED)(self._model_problems)
+        shared: tuple[str, ...] | None = None
+        async for records in self._records(manifest, None, CHECKED_AT_ONCE):
+            checked = await in_thread(partial(self._checked, batch, records, model_problems))
+            for record, entry in zip(records, checked, strict=True):
+                if isinstance(entry, ManifestEntry):
+                    shared = shared_folder(shared, entry.uri)
+                else:
+                    problems.add(record.line, entry)
+        problems.raise_if_any()
+        if shared is None:
+            raise JobFailure(Reason.MANIFEST_INVALID, "The manifest lists no files.")
+        return len(shared)
+
+    def _checked(
+        self, batch: Batch, records: Sequence[Record], model_problems: Callable[[RecognitionConfig], str]
+    ) -> Sequence[ManifestEntry | str]:
+        return [self._entry_or_problem(batch, record, model_problems) for record in records]
+
+    def _entry_or_problem(
+        self, batch: Batch, record: Record, model_problems: Callable[[RecognitionConfig], str]
+    ) -> ManifestEntry | str:
+        if record.problem:
+            return record.problem
+        try:
+            entry = self._read_entry(record.fields, batch.config, batch.output)
+        except InvalidArgumentError as error:
+            return error.message
+        return (model_problems(entry.config) if entry.config else "") or entry
+
+    def _model_problems(self, config: RecognitionConfig) -> str:
+        violations = Violations()
+        try:
+            check_config(self._models, config, "config", violations)
+        except ModelNotFoundError as error:
+            return f"config.model: {error.message}"
+        return "; ".join(f"{violation.field}: {violation.description}" for violation in violations.found)
+
+    async def _check_outputs(self, batch: Batch, manifest: ManifestFile, shared_folders: int) -> None:
+        """Raises JobFailure MANIFEST_INVALID where two entries have the same outputs."""
+        problems = _Problems()
+        with self._manifests.names_seen() as seen:
+            async with aclosing(self._read(batch, manifest, None, CHECKED_AT_ONCE)) as chunks:
+                async for records, entries in chunks:
+                    paths = await self._paths(batch.tenant, entries, shared_folders)
+                    outputs = (
+                        notice_uri(batch.output, entry.uri, path) for entry, path in zip(entries, paths, strict=True)
+                    )
+                    lines = (record.line for record in records)
+                    named = list(zip(outputs, lines, strict=True))
+                    for line, first in await in_thread(partial(seen.repeated, named)):
+                        problems.add(line, f"has the same output as line {first}, which would overwrite it")
+        problems.raise_if_any()
+
+    async def _read(
+        self, batch: Batch, manifest: ManifestFile, after: Place | None, limit: int
+    ) -> AsyncGenerator[tuple[Sequence[Record], Sequence[ManifestEntry]]]:
+        """Records that were checked, with their entries."""
+
+        def entries_of(records: Sequence[Record]) -> Sequence[ManifestEntry]:
+            return [self._read_entry(record.fields, batch.config, batch.output) for record in records]
+
+        async for records in self._records(manifest, after, limit):
+            yield records, await in_thread(partial(entries_of, records))
+
+    async def _records(
+        self, manifest: ManifestFile, after: Place | None, limit: int
+    ) -> AsyncIterator[Sequence[Record]]:
+        while records := await in_thread(partial(manifest.records, after, limit)):
+            yield records
+            after = records[-1].end
+
+    async def _paths(self, tenant: str, entries: Sequence[ManifestEntry], shared_folders: int) -> Sequence[str]:
+        return [await self._path(tenant, entry.uri, shared_folders) for entry in entries]
+
+    async def _path(self, tenant: str, uri: str, shared_folders: int) -> str:
+        if not uri.startswith(MEDIA_PREFIX):
+            return path_below(shared_folders, uri)
+        return await upload_name(self._store, tenant, uri)
