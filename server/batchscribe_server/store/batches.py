@@ -25,7 +25,7 @@ from batchscribe_server.store.access import check_access_is_there, keep_access
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.history import forget_events
-from batchscribe_server.store.ledger import Ledger, check_is_kept, expiry
+from batchscribe_server.store.ledger import BatchRecord, Ledger, check_is_kept, expiry
 from batchscribe_server.store.paging import list_page
 from batchscribe_server.store.requests import first_answer
 from batchscribe_server.store.rows import batch_from_row, batch_values

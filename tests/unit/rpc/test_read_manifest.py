@@ -9,6 +9,7 @@ import pytest
 from batchscribe_server.domain.batch import ManifestEntry
 from batchscribe_server.domain.errors import InvalidArgumentError
 from batchscribe_server.domain.recognition import (
+    Decoding,
     OperatingPoint,
     OutputConfig,
     OutputLayout,
@@ -22,7 +23,7 @@ OURS = RecognitionConfig(
     operating_point=OperatingPoint.ENHANCED,
     hotwords=("ours",),
     voice_activity=VoiceActivity(threshold=0.35, min_silence_ms=250),
-    temperatures=(0.0, 0.2),
+    decoding=Decoding(temperatures=(0.0, 0.2)),
 )
 
 
@@ -42,7 +43,7 @@ def test_its_own_config_is_laid_over_its_batchs() -> None:
         operating_point=OperatingPoint.ENHANCED,
         hotwords=("ours",),
         voice_activity=VoiceActivity(threshold=0.5, min_silence_ms=250),
-        temperatures=(0.0, 0.2),
+        decoding=Decoding(temperatures=(0.0, 0.2)),
     )
     masked = read({"uri": "s3://b/a", "config": {"initial_prompt": "x"}, "config_mask": "language,hotwords"}).config
     assert masked is not None
