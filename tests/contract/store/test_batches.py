@@ -202,7 +202,7 @@ async def test_cancelling_ends_a_scan(store: Store) -> None:
 async def test_what_an_old_scan_finds_never_reaches_another_batch_of_the_same_id(store: Store) -> None:
     old = await store.create_batch(new_batch("calls-1"))
     await store.add_scanned(old, ScanChunk((new_job(),), cursor="a"))
-    await store.delete_batch(TENANT, old.id)
+    await delete_batch(store, TENANT, old.id)
     new = await store.create_batch(new_batch("calls-1"))
     with pytest.raises(BatchNotFoundError):
         await store.add_scanned(old, ScanChunk((new_job(),), cursor="b"))

@@ -49,8 +49,8 @@ WRITTEN = Outcome(State.SUCCEEDED, outputs=(OutputFile(TranscriptFormat.JSON, "f
 
 async def batch_with(store: Store, files: int, access: SealedAccess | None = None, **fields: object) -> Batch:
     batch = await store.create_batch(new_batch(**fields), access=access)
-    await store.add_scanned(batch.id, ScanChunk(tuple(new_job(ordinal=n) for n in range(files)), cursor="end"))
-    return await store.finish_scan(batch.id)
+    await store.add_scanned(batch, ScanChunk(tuple(new_job(ordinal=n) for n in range(files)), cursor="end"))
+    return await store.finish_scan(batch)
 
 
 # reports
@@ -112,7 +112,7 @@ async def test_however_a_batch_ends_its_report_comes_first(store: Store, end: st
         await store.cancel_batch(TENANT, batch.id)
     if end == "fail":
         batch = await store.create_batch(new_batch(output=REPORTED))
-        await store.fail_batch(batch.id, Failure(Reason.SCAN_FAILED, "No."))
+        await store.fail_batch(batch, Failure(Reason.SCAN_FAILED, "No."))
     (due,) = [each for each in await store.unreported_batches(10) if each.id == batch.id]
     assert due.state is State.RUNNING
     ended = await store.finish_report(batch.id, due.sequence, "file:///out/r", "")
@@ -219,8 +219,8 @@ async def test_uploads_go_with_the_last_job_that_expired(store: Store, clock: Cl
     await store.create_job(new_job(input_uri="media/shared"))
     batch = await store.create_batch(new_batch(retention_ms=1_000))
     chunk = tuple(new_job(input_uri=f"media/{name}") for name in ("alone", "shared"))
-    await store.add_scanned(batch.id, ScanChunk(chunk, cursor="end"))
-    await store.finish_scan(batch.id)
+    await store.add_scanned(batch, ScanChunk(chunk, cursor="end"))
+    await store.finish_scan(batch)
     await store.cancel_batch(TENANT, batch.id)
     clock.advance(60)
     await store.expire_batches(10)

@@ -16,7 +16,13 @@ import pytest
 from batchscribe_server.domain.batch import Batch, ManifestEntry, ManifestInput, ManifestObjectInput, PrefixInput
 from batchscribe_server.domain.errors import InvalidArgumentError, MediaNotFoundError, PathNotAllowedError, Reason
 from batchscribe_server.domain.job import Job, State
-from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, RecognitionConfig, TranscriptFormat
+from batchscribe_server.domain.recognition import (
+    Decoding,
+    OutputConfig,
+    OutputLayout,
+    RecognitionConfig,
+    TranscriptFormat,
+)
 from batchscribe_server.operations.store import ListQuery, ScanChunk
 from batchscribe_server.operations.submit import NewBatch
 from batchscribe_server.operations.upload import Upload
@@ -131,7 +137,7 @@ async def test_each_entry_of_a_manifest_becomes_a_job(endpoint: str, tmp_path: P
                 given = ManifestObjectInput(f"s3://{bucket}/list")
             case _:
                 given = ManifestObjectInput(await uploaded(service, content.encode(), f"list.{form}", "manifest"))
-        ours = RecognitionConfig(hotwords=("ours",), beam_size=2)
+        ours = RecognitionConfig(hotwords=("ours",), decoding=Decoding(beam_size=2))
         output = OutputConfig(uri=(tmp_path / "out").as_uri())
         batch = await service.submit.batch(TENANT, NewBatch(given, config=ours, output=output))
         assert batch.input == given
@@ -141,9 +147,9 @@ async def test_each_entry_of_a_manifest_becomes_a_job(endpoint: str, tmp_path: P
     assert [(job.input_uri, job.ordinal) for job in jobs] == [(entry["uri"], k) for k, entry in enumerate(entries)]
     assert [job.reference_id for job in jobs] == ["one", "", ""]
     heard = {request.file_name: request.config for request in service.transcriber.requests}
-    assert (heard["a.wav"].hotwords, heard["a.wav"].beam_size) == (("ours",), 2)
-    assert (heard["b ü.wav"].hotwords, heard["b ü.wav"].beam_size) == (("theirs",), 3)
-    assert (heard["c.wav"].hotwords, heard["c.wav"].beam_size, heard["c.wav"].initial_prompt) == ((), 2, "")
+    assert (heard["a.wav"].hotwords, heard["a.wav"].decoding.beam_size) == (("ours",), 2)
+    assert (heard["b ü.wav"].hotwords, heard["b ü.wav"].decoding.beam_size) == (("theirs",), 3)
+    assert (heard["c.wav"].hotwords, heard["c.wav"].decoding.beam_size, heard["c.wav"].initial_prompt) == ((), 2, "")
     outputs = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.json")}
     assert outputs == {"a.wav.json", "deep/b ü.wav.json", "c.wav.json"}
 
