@@ -185,6 +185,8 @@ async def in_process_service(
             Delete(store, reach, wakeups),
             uploads,
         )
+        # As a server does at its start: what an earlier one was in the middle of runs again.
+        await store.recover(max_stalled_attempts=5, exclusive_owner=True)
         background = (dispatch.run(), scan.run(), finish.run(), service.delete.run())
         tasks = [asyncio.create_task(work) for work in background]
         try:
