@@ -20,6 +20,7 @@ from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.observers import JobObserver
+from batchscribe_server.operations.places import PlaceLimits, Places
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
@@ -112,12 +113,17 @@ async def in_process_service(
     lease_s: float = 30.0,
     model: str = "scripted",
     observer: JobObserver | None = None,
+    files: FileStorage | None = None,
 ) -> AsyncIterator[InProcessService]:
-    """The service over `folder`: its database, and the root of its files."""
+    """The service over `folder`: its database, and the root of its files, which are reached by `files`."""
     wakeups = Wakeups()
     transcriber = transcriber or ScriptedTranscriber()
     storages = StoragesByAccess(
-        {"file": FileStorage(FileRoots([folder]))}, S3Pool(no_s3), None, profiles={}, client_endpoints=frozenset()
+        {"file": files or FileStorage(FileRoots([folder]))},
+        S3Pool(no_s3),
+        None,
+        profiles={},
+        client_endpoints=frozenset(),
     )
     uploads = DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
     models = AnyModel(model)
@@ -133,6 +139,7 @@ async def in_process_service(
     async with SqlStore.open(f"sqlite:///{folder / 'test.db'}", wakeups) as store:
         reach = ReachStorages(store, storages, FernetSeal([Fernet.generate_key().decode()]))
         write_outputs = WriteOutputs(store, renderer)
+        places = Places(PlaceLimits(max_running, max_running))
         run_job = RunJob(
             store,
             reach,
@@ -145,7 +152,7 @@ async def in_process_service(
             observer,
         )
         dispatch = Dispatch(
-            store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s), observer
+            store, transcriber, wakeups, run_job, "test-owner", places, DispatchLimits(lease_s), observer
         )
         scan = ScanBatches(store, reach, wakeups, new_id, now)
         service = InProcessService(

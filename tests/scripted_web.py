@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -29,13 +29,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `cut_after` breaks the connection after so many bytes of the body; chunked has no Content-Length."""
+    """An answer. `cut_after` breaks the connection after so many bytes of the body; chunked has no Content-Length.
+
+    `before_each` is awaited before each 64 KiB of the body: what holds them back, or lets them trickle.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     chunked: bool = False
     cut_after: int | None = None
+    before_each: Callable[[], Awaitable[object]] | None = None
 
 
 Script = Callable[[Asked], Reply]
@@ -83,6 +87,8 @@ class ScriptedWeb:
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         body = reply.body[: reply.cut_after]
         for piece in (body[start : start + 65536] for start in range(0, len(body), 65536)):
+            if reply.before_each is not None:
+                await reply.before_each()
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.chunked else piece)
             await writer.drain()
         if reply.chunked and reply.cut_after is None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig, TranscriptFormat
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription
 
@@ -96,3 +97,8 @@ class Job:
     def name(self) -> str:
         """The resource name."""
         return f"jobs/{self.id}"
+
+    @property
+    def party(self) -> Party:
+        """Whose work it is."""
+        return Party(self.tenant, self.batch_id)

@@ -19,6 +19,7 @@ from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescript
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.observers import JobObserver
+from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
 from batchscribe_server.operations.submit import MEDIA_PREFIX
@@ -74,11 +75,11 @@ class RunJob:
         self._limits = limits
         self._observer = observer or JobObserver()
 
-    async def __call__(self, claim: Claim) -> None:
-        """Run to the end, whichever it is."""
+    async def __call__(self, claim: Claim, place: Place) -> None:
+        """Run to the end, whichever it is; the file is heard at that place."""
         started = time.monotonic()
         try:
-            outcome = await self._outcome(claim)
+            outcome = await self._outcome(claim, place)
             job = await self._store.finish(claim, outcome)
         except LeaseLostError:
             log.warning("lease_lost", job=claim.job.name)
@@ -98,11 +99,11 @@ class RunJob:
             elapsed_s=round(time.monotonic() - started, 3),
         )
 
-    async def _outcome(self, claim: Claim) -> Outcome:
+    async def _outcome(self, claim: Claim, place: Place) -> Outcome:
         job = claim.job
         try:
             async with self._reach.of_job(job) as reached:
-                return await self._transcribe(claim, reached)
+                return await self._transcribe(claim, place, reached)
         except JobFailure as failure:
             error = Failure(failure.reason, failure.message)
         except (LeaseLostError, TranscriberClosedError):
@@ -124,7 +125,7 @@ class RunJob:
             return "The notice could not be written, for a reason of the service's own."
         return ""
 
-    async def _transcribe(self, claim: Claim, reached: Reached) -> Outcome:
+    async def _transcribe(self, claim: Claim, place: Place, reached: Reached) -> Outcome:
         job = claim.job
         first_run = job.media is None
         if first_run and (existing := await self._write_outputs.existing(job, reached.output)):
@@ -143,7 +144,8 @@ class RunJob:
                     f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
                 )
             run = _Run(self._store, claim, model, file.fingerprint)
-            summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
+            async with place.heard():
+                summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
         outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
 
@@ -151,7 +153,7 @@ class RunJob:
     async def _open(self, job: Job, storage: Storage) -> AsyncIterator[tuple[LocalInput, str]]:
         """The job's file, and what it is called where it came from."""
         if not job.input_uri.startswith(MEDIA_PREFIX):
-            async with storage.open_input(job.input_uri) as file:
+            async with storage.open_input(job.input_uri, job.party) as file:
                 yield file, input_name(job.input_uri)
             return
         try:

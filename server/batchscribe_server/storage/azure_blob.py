@@ -26,6 +26,7 @@ from azure.storage.blob import BlobBlock, BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.azure_answers import MISSING, denial, failure
@@ -128,7 +129,7 @@ class AzureStorage:
         self._allowed(uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
         """The blob, fetched to a file. Its fingerprint is its size and its ETag.
 
         Raises JobFailure FETCH_FAILED, BUCKET_READ_DENIED, MEDIA_TOO_LARGE, and INPUT_CHANGED for a blob that is
@@ -148,6 +149,7 @@ class AzureStorage:
             etag,
             lambda start: self._pieces(uri, address, etag, start),
             fetched=self._fetched,
+            party=party,
             max_size_bytes=self._max_size_bytes,
             cut_off=(_CutOffError,),
         ) as file:

@@ -16,6 +16,7 @@ from batchscribe_server.operations.storage import LocalInput
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from batchscribe_server.domain.party import Party
     from batchscribe_server.storage.fetched import FetchedFiles
 
 Result = TypeVar("Result")
@@ -37,17 +38,19 @@ async def downloaded(
     pieces: Pieces,
     *,
     fetched: FetchedFiles,
+    party: Party,
     max_size_bytes: int,
     cut_off: tuple[type[BaseException], ...],
 ) -> AsyncIterator[LocalInput]:
-    """The object as a file among those `fetched`, which waits for its room. Its fingerprint is its size and its ETag.
+    """The object as a file among those `fetched`, which waits for its room there, in the share of `party`. Its
+    fingerprint is its size and its ETag.
 
     What `cut_off` names is mended by another request. Raises JobFailure MEDIA_TOO_LARGE, and FETCH_FAILED when
     `ATTEMPTS` in a row bring nothing, when more than `size_bytes` come, or where the disk does not take it.
     """
     if max_size_bytes and size_bytes > max_size_bytes:
         raise JobFailure(Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {max_size_bytes}.")
-    async with fetched.room(size_bytes) as path:
+    async with fetched.room(size_bytes, party) as path:
         await _download(uri, path, size_bytes, pieces, cut_off)
         yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
 

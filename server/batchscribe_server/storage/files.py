@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.file_uri import uri_of
@@ -37,7 +38,7 @@ class FileStorage:
         await asyncio.to_thread(self._roots.resolve, uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
         """The file itself: nothing is copied. Its fingerprint is its size and the time it was last written."""
         yield await asyncio.to_thread(self._inspect, uri)
 

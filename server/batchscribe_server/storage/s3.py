@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.download import downloaded
@@ -94,7 +95,7 @@ class S3Storage:
         self._allowed(uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
         """The object, fetched to a file. Its fingerprint is its size and its ETag.
 
         Raises JobFailure FETCH_FAILED, BUCKET_READ_DENIED, MEDIA_TOO_LARGE, and INPUT_CHANGED for an object that is
@@ -114,6 +115,7 @@ class S3Storage:
             etag,
             lambda start: self._pieces(uri, address, etag, start),
             fetched=self._fetched,
+            party=party,
             max_size_bytes=self._max_size_bytes,
             cut_off=_CUT_OFF,
         ) as file:
