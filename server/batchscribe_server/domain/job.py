@@ -56,7 +56,9 @@ class Job:
     `media_segments_done` counts the speech segments whose results are stored, so that a run that was cut off goes on
     after them; `segments` counts the transcript's segments, which leaves out those where nothing was said.
     `relative_path` is the input's path below its batch's prefix, for layouts that mirror it.
-    `input_fingerprint` tells whether an interrupted run sees the same bytes again.
+    `input_fingerprint` is of the file that the first run opened, and tells whether a run that goes on sees the same
+    bytes; `listed_fingerprint` is of the one that the batch's scan listed, empty where nothing was listed. A file may
+    have changed in between, which is only said.
     """
 
     id: str
@@ -80,6 +82,7 @@ class Job:
     history_start: int = 1
     media: MediaDescription | None = None
     input_fingerprint: str = ""
+    listed_fingerprint: str = ""
     audio_duration_ms: int = 0
     processed_ms: int = 0
     media_segments_done: int = 0

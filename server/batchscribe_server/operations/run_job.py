@@ -12,6 +12,7 @@ from typing import assert_never
 import structlog
 
 from batchscribe_server.domain.errors import JobFailure, LeaseLostError, MediaNotFoundError, Reason
+from batchscribe_server.domain.fingerprint import change_since
 from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.layout import file_name as input_name
 from batchscribe_server.domain.model import Model
@@ -101,9 +102,10 @@ class RunJob:
 
     async def _outcome(self, claim: Claim, place: Place) -> Outcome:
         job = claim.job
+        warnings: list[str] = []
         try:
             async with self._reach.of_job(job) as reached:
-                return await self._transcribe(claim, place, reached)
+                return await self._transcribe(claim, place, reached, warnings)
         except JobFailure as failure:
             error = Failure(failure.reason, failure.message)
         except (LeaseLostError, TranscriberClosedError):
@@ -111,7 +113,9 @@ class RunJob:
         except Exception:  # the boundary: whatever goes wrong with one file reaches no other
             log.exception("job_crashed", job=job.name)
             error = Failure(Reason.INTERNAL, "The service failed on this file for a reason of its own; see its log.")
-        return Outcome(State.FAILED, error=error, warning=await self._notice(job, error))
+        if problem := await self._notice(job, error):
+            warnings.append(problem)
+        return Outcome(State.FAILED, error=error, warning=" ".join(warnings))
 
     async def _notice(self, job: Job, error: Failure) -> str:
         try:
@@ -125,7 +129,8 @@ class RunJob:
             return "The notice could not be written, for a reason of the service's own."
         return ""
 
-    async def _transcribe(self, claim: Claim, place: Place, reached: Reached) -> Outcome:
+    async def _transcribe(self, claim: Claim, place: Place, reached: Reached, warnings: list[str]) -> Outcome:
+        """`warnings` takes what is to be told of the file, however its run ends."""
         job = claim.job
         first_run = job.media is None
         if first_run and (existing := await self._write_outputs.existing(job, reached.output)):
@@ -138,6 +143,9 @@ class RunJob:
                     Reason.INPUT_CHANGED,
                     "The file changed between two runs of this job. Submit it again once it is complete.",
                 )
+            if change := change_since(job.listed_fingerprint, file.fingerprint):
+                log.info("input_changed_since_listed", job=job.name)
+                warnings.append(change)
             if self._limits.max_size_bytes and file.size_bytes > self._limits.max_size_bytes:
                 raise JobFailure(
                     Reason.MEDIA_TOO_LARGE,
@@ -146,6 +154,9 @@ class RunJob:
             run = _Run(self._store, claim, model, file.fingerprint)
             async with place.heard():
                 summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
+        if summary.warning:
+            warnings.append(summary.warning)
+        summary = replace(summary, warning=" ".join(warnings))
         outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
 

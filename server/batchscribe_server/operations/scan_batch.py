@@ -111,7 +111,10 @@ class ScanBatches:
                     yield ScanChunk(tuple(jobs), cursor=page[-1].relative_path)
 
     def _found_jobs(self, batch: Batch, ordinal: int, page: Sequence[FoundObject]) -> list[Job]:
-        return [self._job(batch, ordinal + k, found.uri, found.relative_path) for k, found in enumerate(page)]
+        return [
+            self._job(batch, ordinal + k, found.uri, found.relative_path, listed_fingerprint=found.fingerprint)
+            for k, found in enumerate(page)
+        ]
 
     async def _manifest_job(self, batch: Batch, index: int, entry: ManifestEntry, path: str) -> Job:
         if entry.uri.startswith(MEDIA_PREFIX):
@@ -136,6 +139,7 @@ class ScanBatches:
         relative_path: str,
         reference_id: str = "",
         config: RecognitionConfig | None = None,
+        listed_fingerprint: str = "",
     ) -> Job:
         time = self._now()
         return Job(
@@ -150,6 +154,7 @@ class ScanBatches:
             priority=batch.priority,
             config=config or batch.config,
             output=batch.output,
+            listed_fingerprint=listed_fingerprint,
             create_time=time,
             update_time=time,
         )

@@ -27,11 +27,15 @@ class LocalInput:
 
 @dataclass(frozen=True, slots=True)
 class FoundObject:
-    """A file below a prefix; `relative_path` is its path below it, with `/` between names: also the scan's cursor."""
+    """A file below a prefix; `relative_path` is its path below it, with `/` between names: also the scan's cursor.
+
+    `fingerprint` is what `LocalInput` has, as long as the file does not change.
+    """
 
     uri: str
     relative_path: str
     size_bytes: int
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

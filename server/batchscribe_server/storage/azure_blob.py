@@ -26,6 +26,7 @@ from azure.storage.blob import BlobBlock, BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
@@ -281,7 +282,8 @@ class AzureStorage:
             async for blob in blobs:
                 relative_path, size_bytes = blob.name[len(folder) :], int(blob.size)
                 if not _is_folder(blob) and is_meant(relative_path, size_bytes, selection):
-                    yield FoundObject(azure_uri(container, blob.name), relative_path, size_bytes)
+                    mark = fingerprint(size_bytes, str(blob.etag or ""))
+                    yield FoundObject(azure_uri(container, blob.name), relative_path, size_bytes, mark)
 
     async def _listed(self, uri: str, container: str, folder: str, after_cursor: str) -> AsyncGenerator[BlobProperties]:
         """The blobs whose names begin with `folder`, after the cursor.

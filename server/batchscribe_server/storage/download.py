@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.operations.storage import LocalInput
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def downloaded(
         raise JobFailure(Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {max_size_bytes}.")
     async with fetched.room(size_bytes, party) as path:
         await _download(uri, path, size_bytes, pieces, cut_off)
-        yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
+        yield LocalInput(str(path), size_bytes, fingerprint(size_bytes, etag))
 
 
 async def _download(

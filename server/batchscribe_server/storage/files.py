@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
@@ -139,7 +140,7 @@ class FileStorage:
             ) from None
         except OSError as error:
             raise JobFailure(Reason.FETCH_FAILED, f"{uri} cannot be read: {_plain(error)}") from error
-        return LocalInput(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+        return LocalInput(path, status.st_size, fingerprint(status.st_size, str(status.st_mtime_ns)))
 
     def _find(self, uri: str, selection: Selection, after_cursor: str) -> Iterator[FoundObject]:
         root = self._resolve(uri, Reason.SCAN_FAILED)
@@ -147,7 +148,8 @@ class FileStorage:
         try:
             for file in walk.files(after_cursor):
                 if selection.takes(file.relative_path):
-                    yield FoundObject(uri_of(file.path), file.relative_path, file.size_bytes)
+                    mark = fingerprint(file.size_bytes, str(file.modified_ns))
+                    yield FoundObject(uri_of(file.path), file.relative_path, file.size_bytes, mark)
         except FileNotFoundError:
             raise JobFailure(Reason.SCAN_FAILED, f"there is no folder {uri}") from None
         except NotADirectoryError:

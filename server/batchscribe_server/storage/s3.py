@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
@@ -230,7 +231,8 @@ class S3Storage:
                 is_empty = False
                 relative_path, size_bytes = each["Key"][len(folder) :], each["Size"]
                 if is_meant(relative_path, size_bytes, selection):
-                    yield FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes)
+                    mark = fingerprint(size_bytes, each.get("ETag", ""))
+                    yield FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes, mark)
         if is_empty:
             raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.operations.storage import LocalInput
 from batchscribe_server.storage.content_encoding import (
     ENCODINGS,
@@ -110,7 +111,7 @@ class UrlFetch:
                         self._file.close()
             assert self._room is not None
             mark = self._version.name or self._digest.hexdigest()
-            yield LocalInput(str(self._room.path), self._written_bytes, f"{self._written_bytes}-{mark}")
+            yield LocalInput(str(self._room.path), self._written_bytes, fingerprint(self._written_bytes, mark))
 
     async def _until_whole(self, rooms: AsyncExitStack) -> None:
         failures = 0

@@ -135,6 +135,7 @@ jobs = Table(
     Column("update_time", Moment, nullable=False),
     Column("start_time", Moment),
     Column("finish_time", Moment),
+    Column("listed_fingerprint", Optional),  # of the input, when a scan listed it
     Index(
         "ix_jobs_queue",
         "tenant",
