@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,6 +39,7 @@ from tests.scripted_engine import ScriptedTranscriber
 
 if TYPE_CHECKING:
     from batchscribe_server.operations.rendering import Renderer
+    from batchscribe_server.operations.storage import Storage
 
 TENANT = "default"
 PATIENCE_S = 60.0
@@ -113,13 +114,13 @@ async def in_process_service(
     lease_s: float = 30.0,
     model: str = "scripted",
     observer: JobObserver | None = None,
-    files: FileStorage | None = None,
+    storages: Mapping[str, Storage] | None = None,
 ) -> AsyncIterator[InProcessService]:
-    """The service over `folder`: its database, and the root of its files, which are reached by `files`."""
+    """The service over `folder`: its database, and the root of its files; `storages` go before these, by scheme."""
     wakeups = Wakeups()
     transcriber = transcriber or ScriptedTranscriber()
-    storages = StoragesByAccess(
-        {"file": files or FileStorage(FileRoots([folder]))},
+    by_access = StoragesByAccess(
+        {"file": FileStorage(FileRoots([folder])), **(storages or {})},
         S3Pool(no_s3),
         None,
         profiles={},
@@ -137,7 +138,7 @@ async def in_process_service(
         return datetime.now(UTC)
 
     async with SqlStore.open(f"sqlite:///{folder / 'test.db'}", wakeups) as store:
-        reach = ReachStorages(store, storages, FernetSeal([Fernet.generate_key().decode()]))
+        reach = ReachStorages(store, by_access, FernetSeal([Fernet.generate_key().decode()]))
         write_outputs = WriteOutputs(store, renderer)
         places = Places(PlaceLimits(max_running, max_running))
         run_job = RunJob(

@@ -20,11 +20,34 @@ class Asked:
 
     target: str
     headers: Mapping[str, str]
+    method: str = "GET"
 
     @property
     def start(self) -> int:
         """Where the asked range begins, 0 where none is asked for."""
         return int(self.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """So many bytes of a pattern, from a place in it on, that take no memory: a body larger than that."""
+
+    size_bytes: int
+    start: int = 0
+
+    def __len__(self) -> int:
+        return self.size_bytes
+
+    def __getitem__(self, part: slice) -> Pattern:
+        start, stop, _ = part.indices(self.size_bytes)
+        return Pattern(max(0, stop - start), self.start + start)
+
+    def __bytes__(self) -> bytes:
+        offset = self.start % len(_PATTERN)
+        return (_PATTERN * (2 + self.size_bytes // len(_PATTERN)))[offset : offset + self.size_bytes]
+
+
+_PATTERN = bytes(range(251))  # of a prime length, so that no piece of another place looks the same
 
 
 @dataclass(frozen=True)
@@ -35,7 +58,7 @@ class Reply:
     """
 
     status: int = 200
-    body: bytes = b""
+    body: bytes | Pattern = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     chunked: bool = False
     cut_after: int | None = None
@@ -77,7 +100,7 @@ class ScriptedWeb:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         pairs = (line.partition(": ") for line in head[1:] if line)
-        asked = Asked(head[0].split(" ")[1], {name.lower(): value for name, _, value in pairs})
+        asked = Asked(head[0].split(" ")[1], {name.lower(): value for name, _, value in pairs}, head[0].split(" ")[0])
         self.asked.append(asked)
         self.was_asked.set()
         reply = self.script(asked)
@@ -85,8 +108,8 @@ class ScriptedWeb:
         headers = {"Date": formatdate(usegmt=True), **length, "Connection": "close", **reply.headers}
         lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        body = reply.body[: reply.cut_after]
-        for piece in (body[start : start + 65536] for start in range(0, len(body), 65536)):
+        body = reply.body[: 0 if asked.method == "HEAD" else reply.cut_after]
+        for piece in (bytes(body[start : start + 65536]) for start in range(0, len(body), 65536)):
             if reply.before_each is not None:
                 await reply.before_each()
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.chunked else piece)
@@ -114,7 +137,7 @@ async def scripted_web(
         await asyncio.gather(*left)
 
 
-def ranged(asked: Asked, body: bytes, headers: Mapping[str, str], cut_after: int | None = None) -> Reply:
+def ranged(asked: Asked, body: bytes | Pattern, headers: Mapping[str, str], cut_after: int | None = None) -> Reply:
     """What a server that knows ranges answers; a condition that holds no more gets the whole."""
     condition = asked.headers.get("if-range")
     if asked.start and condition in (None, *headers.values()):

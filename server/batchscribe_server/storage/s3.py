@@ -258,6 +258,8 @@ class S3Storage:
             ) from None
         body = response["Body"]
         try:
+            if start and not str(response.get("ContentRange", "")).startswith(f"bytes {start}-"):
+                raise JobFailure(Reason.FETCH_FAILED, f"{uri} was cut off, and the object store does not go on with it")
             async for piece in body.iter_chunks(_READ_BYTES):
                 yield piece
         finally:

@@ -68,7 +68,7 @@ async def none_but_waiting(files: GatedFiles, count: int) -> None:
 
 async def test_a_batch_succeeds_while_the_bucket_of_another_gives_nothing(tmp_path: Path) -> None:
     files = GatedFiles(tmp_path)
-    async with in_process_service(tmp_path, max_running=PLACES, files=files) as service:
+    async with in_process_service(tmp_path, max_running=PLACES, storages={"file": files}) as service:
         slow = await submitted(service, "in/slow")
         await none_but_waiting(files, FETCHING)
         quick = await service.batch_ended(await submitted(service, "in/quick"))
@@ -83,7 +83,7 @@ async def test_a_batch_succeeds_while_the_bucket_of_another_gives_nothing(tmp_pa
 
 async def test_a_batch_succeeds_while_the_bucket_of_another_takes_nothing(tmp_path: Path) -> None:
     files = GatedFiles(tmp_path)
-    async with in_process_service(tmp_path, max_running=PLACES, files=files) as service:
+    async with in_process_service(tmp_path, max_running=PLACES, storages={"file": files}) as service:
         slow = await submitted(service, "in/other", output="out/slow/")
         await none_but_waiting(files, FETCHING)
         quick = await service.batch_ended(await submitted(service, "in/quick", output="out/quick/"))
@@ -98,7 +98,7 @@ async def test_a_batch_succeeds_while_the_bucket_of_another_takes_nothing(tmp_pa
 @pytest.mark.parametrize("waits", ["in/slow", "in/other"])
 async def test_a_batch_that_waits_for_its_bucket_is_cancelled_at_once(tmp_path: Path, waits: str) -> None:
     files = GatedFiles(tmp_path)
-    async with in_process_service(tmp_path, max_running=PLACES, files=files) as service:
+    async with in_process_service(tmp_path, max_running=PLACES, storages={"file": files}) as service:
         slow = await submitted(service, waits, output="out/slow/")
         await none_but_waiting(files, FETCHING)
         await service.store.cancel_batch(TENANT, slow.id)
@@ -110,7 +110,7 @@ async def test_a_batch_that_waits_for_its_bucket_is_cancelled_at_once(tmp_path: 
 
 async def test_many_batches_that_wait_leave_something_to_the_next(tmp_path: Path) -> None:
     files = GatedFiles(tmp_path)
-    async with in_process_service(tmp_path, max_running=16, files=files) as service:
+    async with in_process_service(tmp_path, max_running=16, storages={"file": files}) as service:
         waiting = 0
         for number, places in enumerate((6, 4, 2, 2)):
             await submitted(service, f"in{number}/slow")

@@ -210,11 +210,10 @@ async def test_a_wrong_key_is_denied(endpoint: str, container: str, tmp_path: Pa
 
 
 async def test_blobs_are_opened_with_the_fingerprints_they_were_listed_with(
-    blobs: ContainerClient, endpoint: str, container: str, tmp_path: Path
+    blobs: ContainerClient, storage: AzureStorage, container: str
 ) -> None:
     await blobs.upload_blob("in/a.wav", b"sound")
-    async with storage_of(endpoint, tmp_path) as storage:
-        await check_listed_as_opened(storage, f"az://{container}/in/")
+    await check_listed_as_opened(storage, f"az://{container}/in/")
 
 
 async def test_a_token_that_may_read_and_list_cannot_write(
