@@ -1,12 +1,15 @@
 """The storage behind `s3://` URIs, on any service that speaks S3. The only module that imports aioboto3.
 
-Objects are fetched to a file and written in parts, so that memory holds a part of one at most. Retries of single calls,
-throttling included, are botocore's; a download that is cut off goes on where it was.
+Objects are fetched to a file and written in parts, so that memory holds a part of one at most. Retries of single
+calls, throttling included, are botocore's, and a few more where a store is still too busy: botocore has only so many
+retries for all calls of a client, which one bucket that is throttled would use up. A download that is cut off goes on
+where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -21,7 +24,7 @@ from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
-from batchscribe_server.storage.download import downloaded
+from batchscribe_server.storage.download import ATTEMPTS, downloaded, pause_s
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
@@ -34,11 +37,13 @@ PART_BYTES = 8 * 1024**2
 """How much of an output is held before it goes out; S3 takes no smaller parts than 5 MiB."""
 
 _READ_BYTES = 1024**2
-_CONNECTIONS = 128
+_CONNECTIONS = 0
+"""No bound: with one, a bucket that hangs would keep them all. How many are used is bounded where jobs are claimed."""
 
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 _CHANGED = frozenset({"412", "PreconditionFailed"})
 _TAKEN = frozenset({"409", "412", "ConditionalRequestConflict", "PreconditionFailed"})
+_BUSY = frozenset({"429", "500", "502", "503", "504"})
 _DENIED = {
     "401": "access is denied",
     "403": "access is denied",
@@ -108,7 +113,7 @@ class S3Storage:
                 Reason.FETCH_FAILED, f"{uri} is a bucket; submit a batch with it as a prefix to take all its objects"
             )
         with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED):
-            head = await self._client.head_object(Bucket=address.bucket, Key=address.key)
+            head = await _patiently(lambda: self._client.head_object(Bucket=address.bucket, Key=address.key))
         etag = str(head["ETag"])
         async with downloaded(
             uri,
@@ -251,7 +256,7 @@ class S3Storage:
             request["Range"] = f"bytes={start}-"
         try:
             with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED, passed_on=_CHANGED, transport=False):
-                response = await self._client.get_object(**request)
+                response = await _patiently(lambda: self._client.get_object(**request))
         except ClientError:
             raise JobFailure(
                 Reason.INPUT_CHANGED, f"{uri} changed while it was fetched. Submit it again once it is complete."
@@ -268,7 +273,7 @@ class S3Storage:
     async def _put(self, target: dict[str, str], parts: Iterator[bytes], condition: dict[str, str]) -> int:
         first, second = next(parts, b""), next(parts, None)
         if second is None:
-            await self._client.put_object(**target, **condition, Body=first)
+            await _patiently(lambda: self._client.put_object(**target, **condition, Body=first))
             return len(first)
         upload = await self._client.create_multipart_upload(**target)
         this = {**target, "UploadId": upload["UploadId"]}
@@ -284,6 +289,18 @@ class S3Storage:
                 await self._client.abort_multipart_upload(**this)
             raise
         return size_bytes
+
+
+async def _patiently(call: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer to a call, which is made again where the store is too busy."""
+    for failures in range(1, ATTEMPTS):
+        try:
+            return await call()
+        except ClientError as error:
+            if str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "")) not in _BUSY:
+                raise
+        await asyncio.sleep(pause_s(failures))
+    return await call()
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from batchscribe_server.storage.s3_options import S3Options
 from batchscribe_server.storage.urls import UrlStorage
 from tests.in_process_service import TENANT, in_process_service
 from tests.scripted_web import Asked, Pattern, Reply, Script, ScriptedWeb, ranged, scripted_web
+from tests.storage_steps import read, reason_of
 from tests.url_storage import OPEN, Pauses
 
 TWO_GB = 2_000_000_000
@@ -98,6 +99,24 @@ async def test_two_gigabytes_that_are_cut_off_at_60_percent_go_on_where_they_wer
     assert first.start == 0
     # What was on its way when the line was cut is asked for again, and no more.
     assert cut_at - 16 * 1024**2 < resumed.start <= cut_at
+
+
+@pytest.mark.slow
+async def test_a_bucket_that_is_throttled_uses_up_the_retries_of_no_other(tmp_path: Path) -> None:
+    asked_of_quiet = 0
+
+    def script(asked: Asked) -> Reply:
+        nonlocal asked_of_quiet
+        if "/throttled/" in asked.target:
+            return Reply(503)
+        asked_of_quiet += 1
+        return Reply(503) if asked_of_quiet == 1 else ranged(asked, Pattern(SMALL_BYTES), V1)
+
+    async with scripted_web(script) as web, storage_of("s3", web, tmp_path) as storage:
+        throttled = [read(storage, f"s3://throttled/{number}.wav") for number in range(120)]
+        reasons = await asyncio.gather(*map(reason_of, throttled))
+        assert set(reasons) == {Reason.FETCH_FAILED}
+        assert await read(storage, "s3://quiet/a.wav") == bytes(Pattern(SMALL_BYTES))
 
 
 def changes(asked: Asked) -> Reply:
