@@ -55,8 +55,8 @@ from batchscribe_engine.messages import (
     VoiceActivityOptions,
     WorkerReady,
 )
+from batchscribe_server.domain.party import NOBODY
 from batchscribe_server.transcriber.child import Child, ChildCommand
-from batchscribe_server.transcriber.party import NOBODY
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator
 from benchmarks.shared_memory_children import echo, noise, put_into_queue, take_from_queue
 

@@ -23,6 +23,7 @@ from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.observers import JobObserver
+from batchscribe_server.operations.places import PlaceLimits, Places
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
@@ -46,6 +47,7 @@ from tests.scripted_engine import ScriptedTranscriber
 
 if TYPE_CHECKING:
     from batchscribe_server.operations.rendering import Renderer
+    from batchscribe_server.operations.storage import Storage
 
 TENANT = "default"
 PATIENCE_S = 60.0
@@ -124,17 +126,17 @@ async def in_process_service(
     model: str = "scripted",
     observer: JobObserver | None = None,
     retention: RetentionPolicy | None = None,
-    storages_by_scheme: Mapping[str, Storage] | None = None,
+    storages: Mapping[str, Storage] | None = None,
     first_id: int = 1,
 ) -> AsyncIterator[InProcessService]:
-    """The service over `folder`: its database, and the root of its files. More storages may be given by scheme.
+    """The service over `folder`: its database, and the root of its files; `storages` go before these, by scheme.
 
     A second one over the same folder needs a `first_id` that the first has not come to.
     """
     wakeups = Wakeups()
     transcriber = transcriber or ScriptedTranscriber()
-    storages = StoragesByAccess(
-        {"file": FileStorage(FileRoots([folder])), **(storages_by_scheme or {})},
+    by_access = StoragesByAccess(
+        {"file": FileStorage(FileRoots([folder])), **(storages or {})},
         StoragePool(no_s3),
         None,
         profiles={},
@@ -152,8 +154,9 @@ async def in_process_service(
         return datetime.now(UTC)
 
     async with SqlStore.open(f"sqlite:///{folder / 'test.db'}", wakeups) as store:
-        reach = ReachStorages(store, storages, FernetSeal([Fernet.generate_key().decode()]))
+        reach = ReachStorages(store, by_access, FernetSeal([Fernet.generate_key().decode()]))
         write_outputs = WriteOutputs(store, renderer)
+        places = Places(PlaceLimits(max_running, max_running))
         run_job = RunJob(
             store,
             reach,
@@ -166,7 +169,7 @@ async def in_process_service(
             observer,
         )
         dispatch = Dispatch(
-            store, transcriber, wakeups, run_job, "test-owner", DispatchLimits(max_running, lease_s=lease_s), observer
+            store, transcriber, wakeups, run_job, "test-owner", places, DispatchLimits(lease_s), observer
         )
         scan_manifest = ScanManifest(store, uploads, models, LocalManifests(), read_entry)
         scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now)

@@ -122,9 +122,12 @@ async def held_line(endpoint: str, words: str) -> AsyncIterator[HeldLine]:
 
 @asynccontextmanager
 async def cut_line(
-    endpoint: str, after_bytes: int, on_cut: Callable[[], object] | None = None, *, cuts: int = 1
+    endpoint: str, after_bytes: int, on_cut: Callable[[], object] | None = None, *, cuts: int = 1, is_held: bool = False
 ) -> AsyncIterator[CutLine]:
-    """A way to `endpoint` that breaks answers in their middle, `cuts` of them, once `after_bytes` have come through."""
+    """A way to `endpoint` that breaks answers in their middle, `cuts` of them, once `after_bytes` have come through.
+
+    Where it `is_held` these are not broken off, but never go on.
+    """
     host, _, port = endpoint.removeprefix("http://").rpartition(":")
     heads: list[str] = []
     handlers: list[asyncio.Task[None] | None] = []
@@ -149,6 +152,10 @@ async def cut_line(
                 # Not before a part of this answer has come through: its head alone would be no answer at all.
                 if cuts and passed > after_bytes and answered:
                     cuts -= 1
+                    if is_held:
+                        if on_cut is not None:
+                            on_cut()
+                        await asyncio.Event().wait()
                     if on_cut is not None:
                         await asyncio.to_thread(on_cut)
                     break

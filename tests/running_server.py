@@ -70,6 +70,11 @@ class RunningServer:
         self.process.send_signal(signal.SIGKILL)
         self._wait()
 
+    def abort(self) -> int:
+        """SIGABRT, as a native library that fails; returns the exit status."""
+        self.process.send_signal(signal.SIGABRT)
+        return self._wait()
+
     def stop(self, timeout_s: float = 60.0) -> int:
         """SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -20,6 +20,7 @@ class Asked:
 
     target: str
     headers: Mapping[str, str]
+    method: str = "GET"
 
     @property
     def start(self) -> int:
@@ -28,17 +29,42 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Pattern:
+    """So many bytes of a pattern, from a place in it on, that take no memory: a body larger than that."""
+
+    size_bytes: int
+    start: int = 0
+
+    def __len__(self) -> int:
+        return self.size_bytes
+
+    def __getitem__(self, part: slice) -> Pattern:
+        start, stop, _ = part.indices(self.size_bytes)
+        return Pattern(max(0, stop - start), self.start + start)
+
+    def __bytes__(self) -> bytes:
+        offset = self.start % len(_PATTERN)
+        return (_PATTERN * (2 + self.size_bytes // len(_PATTERN)))[offset : offset + self.size_bytes]
+
+
+_PATTERN = bytes(range(251))  # of a prime length, so that no piece of another place looks the same
+
+
+@dataclass(frozen=True)
 class Reply:
     """An answer. `cut_after` breaks the connection after so many bytes of the body, `held_after` sends no more for as
     long as somebody waits; chunked has no Content-Length.
+
+    `before_each` is awaited before each 64 KiB of the body: what holds them back, or lets them trickle.
     """
 
     status: int = 200
-    body: bytes = b""
+    body: bytes | Pattern = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     chunked: bool = False
     cut_after: int | None = None
     held_after: int | None = None
+    before_each: Callable[[], Awaitable[object]] | None = None
 
 
 Script = Callable[[Asked], Reply]
@@ -76,7 +102,7 @@ class ScriptedWeb:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         pairs = (line.partition(": ") for line in head[1:] if line)
-        asked = Asked(head[0].split(" ")[1], {name.lower(): value for name, _, value in pairs})
+        asked = Asked(head[0].split(" ")[1], {name.lower(): value for name, _, value in pairs}, head[0].split(" ")[0])
         self.asked.append(asked)
         self.was_asked.set()
         reply = self.script(asked)
@@ -85,7 +111,10 @@ class ScriptedWeb:
         lines = [f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in headers.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         body = reply.body[: reply.cut_after if reply.held_after is None else reply.held_after]
-        for piece in (body[start : start + 65536] for start in range(0, len(body), 65536)):
+        body = body[:0] if asked.method == "HEAD" else body
+        for piece in (bytes(body[start : start + 65536]) for start in range(0, len(body), 65536)):
+            if reply.before_each is not None:
+                await reply.before_each()
             writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.chunked else piece)
             await writer.drain()
         if reply.held_after is not None:
@@ -114,7 +143,7 @@ async def scripted_web(
         await asyncio.gather(*left)
 
 
-def ranged(asked: Asked, body: bytes, headers: Mapping[str, str], cut_after: int | None = None) -> Reply:
+def ranged(asked: Asked, body: bytes | Pattern, headers: Mapping[str, str], cut_after: int | None = None) -> Reply:
     """What a server that knows ranges answers; a condition that holds no more gets the whole."""
     condition = asked.headers.get("if-range")
     if asked.start and condition in (None, *headers.values()):

@@ -24,6 +24,15 @@ async def listed(storage: Storage, uri: str, *globs: tuple[str, ...], after: str
     return [found async for chunk in storage.list_prefix(uri, *globs, after_cursor=after) for found in chunk]
 
 
+async def check_listed_as_opened(storage: Storage, prefix: str) -> None:
+    """Each file has the fingerprint that it was listed with; there must be some."""
+    found = await listed(storage, prefix)
+    assert found
+    for each in found:
+        async with storage.open_input(each.uri) as opened:
+            assert opened.fingerprint == each.fingerprint
+
+
 async def failure_of(doing: Awaitable[object]) -> JobFailure:
     """How it fails, for it must."""
     with pytest.raises(JobFailure) as failure:

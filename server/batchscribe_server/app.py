@@ -33,6 +33,7 @@ from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
+from batchscribe_server.operations.places import PlaceLimits, Places
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
@@ -51,6 +52,7 @@ from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.settings import (
     AzureSettings,
+    JobSettings,
     MetricsSettings,
     S3Settings,
     Settings,
@@ -92,6 +94,7 @@ log = structlog.get_logger()
 
 STATUS_INTERVAL_S = 0.25
 CLOSING_GRACE_S = 5.0
+FEWEST_TRANSFERRING = 8
 
 
 class StartupError(Exception):
@@ -213,6 +216,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         scan_manifest = ScanManifest(store, uploads, models, LocalManifests(), read_entry)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
+        places = Places(_place_limits(settings.jobs, devices))
         run_job = RunJob(store, reach, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
         dispatch = Dispatch(
             store,
@@ -220,7 +224,8 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             wakeups,
             run_job,
             owner=f"{socket.gethostname()}-{os.getpid()}-{_new_id()}",
-            limits=DispatchLimits(settings.jobs.max_running or default_running_files(devices), settings.jobs.lease_s),
+            places=places,
+            limits=DispatchLimits(settings.jobs.lease_s),
             observer=job_metrics,
         )
         delete = Delete(store, reach, wakeups)
@@ -385,6 +390,11 @@ def _transcriber_config(settings: Settings, devices: Sequence[str], slots: int) 
         slots=slots,
         media=WorkerLimits(workers=media.workers or cores),
     )
+
+
+def _place_limits(settings: JobSettings, devices: Sequence[str]) -> PlaceLimits:
+    max_heard = settings.max_running or default_running_files(devices)
+    return PlaceLimits(max_heard, settings.max_transferring or max(FEWEST_TRANSFERRING, max_heard))
 
 
 def _usable_cores() -> int:

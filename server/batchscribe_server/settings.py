@@ -287,9 +287,13 @@ class SecretsSettings(_Group):
 
 
 class JobSettings(_Group):
-    """The running of jobs; 0 running jobs means as many as keep this machine busy."""
+    """The running of jobs: how many are heard at once, and beside them how many fetch their files or write outputs.
+
+    0 of them means as many as keep this machine busy.
+    """
 
     max_running: Annotated[int, Field(ge=0)] = 0
+    max_transferring: Annotated[int, Field(ge=0)] = 0
     lease_s: Annotated[float, Field(gt=0)] = 30.0
     max_stalled_attempts: Annotated[int, Field(gt=0)] = 5
 

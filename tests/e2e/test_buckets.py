@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import aioboto3
@@ -15,7 +18,7 @@ import pytest
 
 from tests.bucket_tree import REASONS, tree
 from tests.many_files import UTTERANCES, words
-from tests.object_store import OWNER, READER, object_store
+from tests.object_store import OWNER, READER, cut_line, object_store
 from tests.running_server import BATCHSCRIBE, RunningServer, running_server
 from tests.speech import spoken
 
@@ -221,12 +224,76 @@ def test_inputs_and_outputs_are_reached_with_the_clients_own_credentials(
         batchscribe(server, "batch", "jobs", "with-credentials", "--json").stdout,
         server.log.read_text(),
     ]
-    on_disk = [path.read_bytes() for path in (server.folder / "data").rglob("*") if path.is_file()]
-    for keys in (OWNER, READER):
-        assert all(keys[1] not in text for text in shown)
-        assert all(keys[1].encode() not in data for data in on_disk)
+    assert not any(map(holds_a_secret, (text.encode() for text in shown)))
     assert any("with-credentials" in text for text in shown)
-    assert any(b"with-credentials" in data for data in on_disk)
+    check_left_behind(server.folder, b"with-credentials")
+
+
+async def test_a_server_that_crashes_leaves_no_credentials_behind(
+    endpoint: str, tmp_path: Path, auth_folder: Path
+) -> None:
+    """Killed by SIGABRT, as by a failing native library, while it fetches and hears; faulthandler writes of it."""
+    sound = spoken(TEXT).read_bytes()
+    await filled(endpoint, {f"crashing/{number}.wav": sound for number in range(8)})
+    stuck = asyncio.Event()
+    async with cut_line(endpoint, 2 * len(sound), stuck.set, is_held=True) as line:
+        allowed = {
+            "BATCHSCRIBE_STORAGE__CLIENT_ENDPOINTS": json.dumps([endpoint, line.endpoint]),
+            "PYTHONFAULTHANDLER": "1",
+        }
+        server = RunningServer(tmp_path, "--model=tiny.en", "--log-level=debug")
+        try:
+            await asyncio.to_thread(server.start, **allowed)
+            submitted = await asyncio.to_thread(
+                batchscribe,
+                *(server, "batch", "submit", "s3://calls/crashing", "--format", "txt", "--id", "crashing"),
+                *("--auth", credentials(auth_folder, line.endpoint, READER)),
+                *("--output", "s3://transcripts/crashing/", "--output-auth"),
+                credentials(auth_folder, endpoint, OWNER),
+            )
+            assert submitted.returncode == 0, submitted.stderr
+            async with asyncio.timeout(60):
+                await stuck.wait()
+            assert list((tmp_path / "data" / "fetched").iterdir())
+            status = await asyncio.to_thread(server.abort)
+        finally:
+            server.close()
+    assert status == -signal.SIGABRT
+    assert "Fatal Python error: Aborted" in server.log.read_text()
+    check_left_behind(tmp_path, b"crashing")
+
+
+def holds_a_secret(data: bytes) -> bool:
+    """Whether a secret key is in it, plainly or in base64, at whatever place of three bytes it begins."""
+    secrets = [keys[1].encode() for keys in (OWNER, READER)]
+    return any(form in data for secret in secrets for form in (secret, *base64_forms(secret)))
+
+
+def base64_forms(secret: bytes) -> list[bytes]:
+    """What is sure to be in base64 of something that holds it: the characters that come of its bytes alone."""
+    forms = []
+    for lead in range(3):
+        text = base64.b64encode(b"\0" * lead + secret)
+        forms.append(text[(0, 2, 3)[lead] : len(text) - 4])
+    return forms
+
+
+def check_left_behind(folder: Path, mark: bytes) -> None:
+    """No file that a server left holds a secret; some hold the mark, so that they were looked at."""
+    left = [path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "core"]
+    for path in Path("/dev/shm").iterdir():
+        with suppress(OSError):  # whatever else runs on this machine has its own there, which come and go
+            left.append(path.read_bytes())
+    assert not any(map(holds_a_secret, left))
+    assert any(mark in data for data in left)
+
+
+def test_secrets_are_seen_wherever_they_are() -> None:
+    for lead in (b"", b"a", b"ab", b"abc"):
+        data = lead + OWNER[1].encode() + b"tail"
+        assert holds_a_secret(data)
+        assert holds_a_secret(base64.b64encode(data))
+    assert not holds_a_secret(b"owner-key and whatever else there is")
 
 
 @pytest.mark.parametrize(

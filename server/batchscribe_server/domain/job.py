@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig, TranscriptFormat
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription
 
@@ -61,8 +62,10 @@ class Job:
     `media_segments_done` counts the speech segments whose results are stored, so that a run that was cut off goes on
     after them; `segments` counts the transcript's segments, which leaves out those where nothing was said.
     `relative_path` is the input's path below its batch's prefix, for layouts that mirror it.
-    `input_fingerprint` tells whether an interrupted run sees the same bytes again. With `is_fetch` the input is a URL
-    that came as `fetch`: `input_uri` is then what may be shown of it.
+    `input_fingerprint` is of the file that the first run opened, and tells whether a run that goes on sees the same
+    bytes; `listed_fingerprint` is of the one that the batch's scan listed, empty where nothing was listed. A file may
+    have changed in between, which is only said. With `is_fetch` the input is a URL that came as `fetch`: `input_uri` is
+    then what may be shown of it.
     `retention_ms` counts from its end, 0 for ever; a job of a batch goes with its batch, and has none of its own.
     `deletion` marks one that is being deleted.
     """
@@ -89,6 +92,7 @@ class Job:
     history_start: int = 1
     media: MediaDescription | None = None
     input_fingerprint: str = ""
+    listed_fingerprint: str = ""
     audio_duration_ms: int = 0
     processed_ms: int = 0
     media_segments_done: int = 0
@@ -109,3 +113,8 @@ class Job:
     def name(self) -> str:
         """The resource name."""
         return f"jobs/{self.id}"
+
+    @property
+    def party(self) -> Party:
+        """Whose work it is."""
+        return Party(self.tenant, self.batch_id)

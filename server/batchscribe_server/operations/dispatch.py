@@ -1,4 +1,4 @@
-"""Dispatch: claim queued jobs under leases, run as many as fit, keep their leases alive, stop them when asked to."""
+"""Dispatch: claim queued jobs under leases, run as many as have places, keep their leases, stop them when asked to."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import structlog
 from batchscribe_server.domain.errors import LeaseLostError
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.observers import JobObserver
+from batchscribe_server.operations.places import Place, Places
 from batchscribe_server.operations.store import Claim, Outcome, Store
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
@@ -31,23 +32,13 @@ class Stop(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DispatchLimits:
-    """`max_running` jobs at once; leases last `lease_s` and are renewed three times in that; the queue is looked at
-    every `poll_s` even when nothing wakes the dispatcher; a request to stop is noticed within `stop_s`.
-
-    One in `newcomers_share` of the places is kept for batches that have no job running (a tenant's single files count
-    as one), so that they needn't wait until a long recording ends.
+    """Leases last `lease_s` and are renewed three times in that; the queue is looked at every `poll_s` even when
+    nothing wakes the dispatcher; a request to stop is noticed within `stop_s`.
     """
 
-    max_running: int
     lease_s: float = 30.0
     poll_s: float = 5.0
     stop_s: float = 0.25
-    newcomers_share: int = 8
-
-    @property
-    def reserved(self) -> int:
-        """The places kept for newcomers."""
-        return self.max_running // self.newcomers_share
 
 
 class Dispatch:
@@ -62,8 +53,9 @@ class Dispatch:
         store: Store,
         transcriber: Transcriber,
         wakeups: Wakeups,
-        run_job: Callable[[Claim], Awaitable[None]],
+        run_job: Callable[[Claim, Place], Awaitable[None]],
         owner: str,
+        places: Places,
         limits: DispatchLimits,
         observer: JobObserver | None = None,
     ) -> None:
@@ -72,11 +64,11 @@ class Dispatch:
         self._wakeups = wakeups
         self._run_job = run_job
         self._owner = owner
+        self._places = places
         self._limits = limits
         self._observer = observer or JobObserver()
         self._stops: dict[tuple[str, int], asyncio.Future[Stop]] = {}
         self._claiming = asyncio.Lock()
-        self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
@@ -94,7 +86,7 @@ class Dispatch:
                 while True:
                     await self._transcriber.wait_ready()
                     woken.clear()
-                    self._room.clear()
+                    self._places.changed.clear()
                     async with self._claiming:
                         claims = await self._claim()
                         for claim in claims:
@@ -115,21 +107,23 @@ class Dispatch:
         await self._idle.wait()
 
     async def _claim(self) -> Sequence[Claim]:
-        free = 0 if self._draining else self._limits.max_running - self.running
-        if free <= 0:
+        if self._draining:
             return ()
-        return await self._store.claim(self._owner, free, self._limits.lease_s, min(free, self._limits.reserved))
+        newcomers = self._places.newcomers_wanted
+        limit = self._places.wanted + newcomers
+        return await self._store.claim(self._owner, limit, self._limits.lease_s, newcomers, self._places.transfers())
 
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim) -> None:
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self._stops[claim.job.id, claim.token] = stop
+        place = self._places.begin(claim.job.party)
         self._idle.clear()
-        tasks.create_task(self._supervise(claim, stop))
+        tasks.create_task(self._supervise(claim, place, stop))
 
-    async def _supervise(self, claim: Claim, stop: asyncio.Future[Stop]) -> None:
+    async def _supervise(self, claim: Claim, place: Place, stop: asyncio.Future[Stop]) -> None:
         structlog.contextvars.bind_contextvars(job=claim.job.name)
         try:
-            run: asyncio.Future[None] = asyncio.ensure_future(self._run_job(claim))
+            run: asyncio.Future[None] = asyncio.ensure_future(self._run_job(claim, place))
             either: set[asyncio.Future[Any]] = {run, stop}
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -144,7 +138,7 @@ class Dispatch:
             log.info("lease_lost_while_stopping")
         finally:
             del self._stops[claim.job.id, claim.token]
-            self._room.set()
+            place.end()
             if not self._stops:
                 self._idle.set()
 
@@ -162,8 +156,8 @@ class Dispatch:
         log.info("job_stopped", why=stop.name)
 
     async def _something_to_do(self, woken: asyncio.Event) -> None:
-        """Wait until the queue changed, a run ended, or it is time to look again."""
-        waits = {asyncio.ensure_future(woken.wait()), asyncio.ensure_future(self._room.wait())}
+        """Wait until the queue changed, a place became free, or it is time to look again."""
+        waits = {asyncio.ensure_future(woken.wait()), asyncio.ensure_future(self._places.changed.wait())}
         try:
             await asyncio.wait(waits, timeout=self._limits.poll_s, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from batchscribe_server.domain.errors import JobFailure, MediaNotFoundError, Reason
 from batchscribe_server.domain.layout import file_name
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
 from batchscribe_server.operations.store import MediaStore
 from batchscribe_server.operations.submit import MEDIA_PREFIX
@@ -20,10 +21,12 @@ class OpenInput:
         self._uploads = uploads
 
     @asynccontextmanager
-    async def __call__(self, tenant: str, uri: str, storage: Storage) -> AsyncIterator[tuple[LocalInput, str]]:
+    async def __call__(
+        self, tenant: str, uri: str, storage: Storage, party: Party = NOBODY
+    ) -> AsyncIterator[tuple[LocalInput, str]]:
         """The file, and what it is called where it came from. Raises JobFailure as `Storage.open_input` does."""
         if not uri.startswith(MEDIA_PREFIX):
-            async with storage.open_input(uri) as file:
+            async with storage.open_input(uri, party) as file:
                 yield file, file_name(uri)
             return
         try:

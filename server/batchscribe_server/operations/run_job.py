@@ -12,6 +12,7 @@ from typing import assert_never
 import structlog
 
 from batchscribe_server.domain.errors import JobFailure, LeaseLostError, Reason
+from batchscribe_server.domain.fingerprint import change_since
 from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
@@ -19,6 +20,7 @@ from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.open_input import OpenInput
+from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.storage import LocalInput, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
 from batchscribe_server.operations.transcriber import (
@@ -73,11 +75,11 @@ class RunJob:
         self._limits = limits
         self._observer = observer or JobObserver()
 
-    async def __call__(self, claim: Claim) -> None:
-        """Run to the end, whichever it is."""
+    async def __call__(self, claim: Claim, place: Place) -> None:
+        """Run to the end, whichever it is; the file is heard at that place."""
         started = time.monotonic()
         try:
-            outcome = await self._outcome(claim)
+            outcome = await self._outcome(claim, place)
             job = await self._store.finish(claim, outcome)
         except LeaseLostError:
             log.warning("lease_lost", job=claim.job.name)
@@ -97,11 +99,12 @@ class RunJob:
             elapsed_s=round(time.monotonic() - started, 3),
         )
 
-    async def _outcome(self, claim: Claim) -> Outcome:
+    async def _outcome(self, claim: Claim, place: Place) -> Outcome:
         job = claim.job
+        warnings: list[str] = []
         try:
             async with self._reach.of_job(job) as reached:
-                return await self._transcribe(claim, reached)
+                return await self._transcribe(claim, place, reached, warnings)
         except JobFailure as failure:
             error = Failure(failure.reason, failure.message)
         except (LeaseLostError, TranscriberClosedError):
@@ -109,7 +112,9 @@ class RunJob:
         except Exception:  # the boundary: whatever goes wrong with one file reaches no other
             log.exception("job_crashed", job=job.name)
             error = Failure(Reason.INTERNAL, "The service failed on this file for a reason of its own; see its log.")
-        return Outcome(State.FAILED, error=error, warning=await self._notice(job, error))
+        if problem := await self._notice(job, error):
+            warnings.append(problem)
+        return Outcome(State.FAILED, error=error, warning=" ".join(warnings))
 
     async def _notice(self, job: Job, error: Failure) -> str:
         try:
@@ -123,26 +128,34 @@ class RunJob:
             return "The notice could not be written, for a reason of the service's own."
         return ""
 
-    async def _transcribe(self, claim: Claim, reached: Reached) -> Outcome:
+    async def _transcribe(self, claim: Claim, place: Place, reached: Reached, warnings: list[str]) -> Outcome:
+        """`warnings` takes what is to be told of the file, however its run ends."""
         job = claim.job
         first_run = job.media is None
         if first_run and (existing := await self._write_outputs.existing(job, reached.output)):
             return Outcome(State.SUCCEEDED, outputs=existing, warning="Skipped: the outputs were there already.")
         # A run that goes on keeps its model, also where the server has another default by now.
         model = await self._models.resolve(job.model or job.config.model)
-        async with self._open_input(job.tenant, job.input_uri, reached.input) as (file, file_name):
+        async with self._open_input(job.tenant, job.input_uri, reached.input, job.party) as (file, file_name):
             if not first_run and job.input_fingerprint != file.fingerprint:
                 raise JobFailure(
                     Reason.INPUT_CHANGED,
                     "The file changed between two runs of this job. Submit it again once it is complete.",
                 )
+            if change := change_since(job.listed_fingerprint, file.fingerprint):
+                log.info("input_changed_since_listed", job=job.name)
+                warnings.append(change)
             if self._limits.max_size_bytes and file.size_bytes > self._limits.max_size_bytes:
                 raise JobFailure(
                     Reason.MEDIA_TOO_LARGE,
                     f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
                 )
             run = _Run(self._store, claim, model, file.fingerprint)
-            summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
+            async with place.heard():
+                summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
+        if summary.warning:
+            warnings.append(summary.warning)
+        summary = replace(summary, warning=" ".join(warnings))
         outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
 

@@ -115,7 +115,10 @@ class ScanBatches:
                     yield ScanChunk(tuple(jobs), cursor=page[-1].relative_path)
 
     def _found_jobs(self, batch: Batch, ordinal: int, page: Sequence[FoundObject]) -> list[Job]:
-        return [self._job(batch, ordinal + k, found.uri, found.relative_path) for k, found in enumerate(page)]
+        return [
+            self._job(batch, ordinal + k, found.uri, found.relative_path, listed_fingerprint=found.fingerprint)
+            for k, found in enumerate(page)
+        ]
 
     def _listed_jobs(self, batch: Batch, listed: ListedFiles) -> list[Job]:
         return [
@@ -144,6 +147,7 @@ class ScanBatches:
         config: RecognitionConfig | None = None,
         *,
         is_fetch: bool = False,
+        listed_fingerprint: str = "",
     ) -> Job:
         time = self._now()
         return Job(
@@ -159,6 +163,7 @@ class ScanBatches:
             priority=batch.priority,
             config=config or batch.config,
             output=batch.output,
+            listed_fingerprint=listed_fingerprint,
             create_time=time,
             update_time=time,
         )

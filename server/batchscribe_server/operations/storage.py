@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchscribe_server.domain.media import Media
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 
 
@@ -26,11 +27,15 @@ class LocalInput:
 
 @dataclass(frozen=True, slots=True)
 class FoundObject:
-    """A file below a prefix; `relative_path` is its path below it, with `/` between names: also the scan's cursor."""
+    """A file below a prefix; `relative_path` is its path below it, with `/` between names: also the scan's cursor.
+
+    `fingerprint` is what `LocalInput` has, as long as the file does not change.
+    """
 
     uri: str
     relative_path: str
     size_bytes: int
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,11 @@ class Storage(Protocol):
         """Raises PathNotAllowedError for a URI outside what the operator allowed, or one that is malformed."""
         ...
 
-    def open_input(self, uri: str) -> AbstractAsyncContextManager[LocalInput]:
+    def open_input(self, uri: str, party: Party = NOBODY) -> AbstractAsyncContextManager[LocalInput]:
         """The input as a local file for as long as the context lasts.
 
-        Raises JobFailure FETCH_FAILED when it is missing, unreadable, not a file, or not allowed.
+        Where it takes room on the disk, that is of the share of `party`. Raises JobFailure FETCH_FAILED when it is
+        missing, unreadable, not a file, or not allowed.
         """
         ...
 

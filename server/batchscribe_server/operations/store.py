@@ -5,8 +5,10 @@ Every query is scoped by tenant. What changes a resource returns it as it is aft
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from batchscribe_server.domain.batch import Batch
@@ -14,6 +16,7 @@ from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.event import Event
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.media import Media
+from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 
 Resource = TypeVar("Resource")
@@ -63,6 +66,33 @@ class Claim:
 
     job: Job
     token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """How many jobs of each party fetch their files at the claiming server, and how many write their outputs.
+
+    These are claimed and RUNNING, but take nothing that others want. `places` is how many each of the two are to be at
+    most; those that write may be more.
+    """
+
+    places: int = sys.maxsize
+    fetching: Mapping[Party, int] = field(default_factory=dict)
+    writing: Mapping[Party, int] = field(default_factory=dict)
+
+    def of_parties(self) -> Counter[Party]:
+        """How many there are of each party."""
+        return Counter(self.fetching) + Counter(self.writing)
+
+    def of_tenants(self) -> Counter[str]:
+        """How many there are of each tenant."""
+        tenants: Counter[str] = Counter()
+        for party, count in self.of_parties().items():
+            tenants[party.tenant] += count
+        return tenants
+
+
+NO_TRANSFERS = Transfers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +255,15 @@ class JobStore(Protocol):
 class RunStore(Protocol):
     """The running of jobs: claims, leases and results."""
 
-    async def claim(self, owner: str, limit: int, lease_s: float, reserved: int = 0) -> Sequence[Claim]:
+    async def claim(
+        self, owner: str, limit: int, lease_s: float, reserved: int = 0, transfers: Transfers = NO_TRANSFERS
+    ) -> Sequence[Claim]:
         """Take up to `limit` queued jobs, each the next of the tenant that runs fewest, and of that one's batch that
         runs fewest; among equals of the one served longest ago. A tenant's single files count as one batch. Within a
-        tenant a higher priority goes first, within a batch the place in it. The last `reserved` go only to batches
-        that run nothing. They become RUNNING with their event.
+        tenant a higher priority goes first, within a batch the place in it. They become RUNNING with their event.
+
+        Of jobs that run, those among `transfers` don't count there. Each new one begins by fetching: nobody gets more
+        than `domain.fair_share` lets them have there, and the last `reserved` go only to batches that fetch nothing.
         """
         ...
 

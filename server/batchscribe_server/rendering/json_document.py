@@ -11,7 +11,7 @@ the old one would go wrong; new keys may be added without.
       "language": {"code": "en", "confidence": 0.98},          // or null
       "media": {"container": "wav", "codec": "pcm_s16le", "sample_rate": 16000, "channels": 1},
       "duration": 12.345,
-      "warning": "",                                           // what could not be decoded, in plain words
+      "warning": "",                                           // what could not be decoded, or changed, in plain words
       "text": "Hello world. …",
       "segments": [
         {"index": 0, "start": 0.12, "end": 1.5, "text": "Hello world.", "channel": 0, "speaker": "",

@@ -26,6 +26,8 @@ from azure.storage.blob import BlobBlock, BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.azure_answers import MISSING, denial, failure
@@ -116,7 +118,7 @@ class AzureStorage:
         self._allowed(uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
         """The blob, fetched to a file. Its fingerprint is its size and its ETag.
 
         Raises JobFailure FETCH_FAILED, BUCKET_READ_DENIED, MEDIA_TOO_LARGE, and INPUT_CHANGED for a blob that is
@@ -136,6 +138,7 @@ class AzureStorage:
             etag,
             lambda start: self._pieces(uri, address, etag, start),
             fetched=self._fetched,
+            party=party,
             max_size_bytes=self._max_size_bytes,
             cut_off=(_CutOffError,),
         ) as file:
@@ -274,14 +277,17 @@ class AzureStorage:
                 is_empty = False
                 relative_path, size_bytes = blob.name[len(folder) :], int(blob.size)
                 if not _is_folder(blob) and is_meant(relative_path, size_bytes, selection):
-                    yield FoundObject(azure_uri(container, blob.name), relative_path, size_bytes)
+                    mark = fingerprint(size_bytes, str(blob.etag or ""))
+                    yield FoundObject(azure_uri(container, blob.name), relative_path, size_bytes, mark)
         if is_empty:
             is_folder = not name or name.endswith("/")
             address = AzureAddress(container, name)
             named = None if is_folder else await self._properties(uri, address, Reason.SCAN_FAILED)
             if named is None or _is_folder(named):
                 raise JobFailure(Reason.SCAN_FAILED, f"there is no blob below {uri}")
-            for found in named_itself(azure_uri(container, name), name, int(named.size), selection):
+            for found in named_itself(
+                azure_uri(container, name), name, int(named.size), str(named.etag or ""), selection
+            ):
                 yield found
 
     async def _listed(self, uri: str, container: str, folder: str, after_cursor: str) -> AsyncGenerator[BlobProperties]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.domain.url import shown_url
 from batchscribe_server.operations.storage import FoundObject, LocalInput, Storage, WrittenFile
@@ -24,9 +25,9 @@ class StorageByScheme:
             raise PathNotAllowedError(_unknown(uri), uri=shown_url(uri))
         await storage.check_allowed(uri)
 
-    def open_input(self, uri: str) -> AbstractAsyncContextManager[LocalInput]:
+    def open_input(self, uri: str, party: Party = NOBODY) -> AbstractAsyncContextManager[LocalInput]:
         """The input as a local file."""
-        return self._of(uri, Reason.FETCH_FAILED).open_input(uri)
+        return self._of(uri, Reason.FETCH_FAILED).open_input(uri, party)
 
     def list_prefix(
         self,

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.operations.storage import LocalInput
 from batchscribe_server.storage.fetch_time import fetch_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from batchscribe_server.domain.party import Party
     from batchscribe_server.storage.fetched import FetchedFiles
 
 Result = TypeVar("Result")
@@ -62,11 +64,13 @@ async def downloaded(
     pieces: Pieces,
     *,
     fetched: FetchedFiles,
+    party: Party,
     max_size_bytes: int,
     cut_off: tuple[type[BaseException], ...],
     expected: Expected | None = None,
 ) -> AsyncIterator[LocalInput]:
-    """The object as a file among those `fetched`, which waits for its room. Its fingerprint is its size and its ETag.
+    """The object as a file among those `fetched`, which waits for its room there, in the share of `party`. Its
+    fingerprint is its size and its ETag.
 
     What `cut_off` names is mended by another request. Raises JobFailure MEDIA_TOO_LARGE, and FETCH_FAILED when
     `ATTEMPTS` in a row bring nothing, when more than `size_bytes` come, when it takes too long, where the disk does not
@@ -74,10 +78,10 @@ async def downloaded(
     """
     if max_size_bytes and size_bytes > max_size_bytes:
         raise JobFailure(Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {max_size_bytes}.")
-    async with fetched.room(size_bytes) as path:
+    async with fetched.room(size_bytes, party) as path:
         async with fetch_time(uri, fetched.max_fetch_s):
             await _download_whole(uri, path, size_bytes, pieces, cut_off, expected)
-        yield LocalInput(str(path), size_bytes, f"{size_bytes}-{etag}")
+        yield LocalInput(str(path), size_bytes, fingerprint(size_bytes, etag))
 
 
 async def _download_whole(

@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.file_uri import path_of, shown, uri_of
@@ -38,7 +40,7 @@ class FileStorage:
         await asyncio.to_thread(self._roots.resolve, uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
         """The file itself: nothing is copied. Its fingerprint is its size and the time it was last written."""
         yield await asyncio.to_thread(self._inspect, uri)
 
@@ -139,7 +141,7 @@ class FileStorage:
             ) from None
         except OSError as error:
             raise JobFailure(Reason.FETCH_FAILED, f"{uri} cannot be read: {_plain(error)}") from error
-        return LocalInput(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+        return LocalInput(path, status.st_size, fingerprint(status.st_size, str(status.st_mtime_ns)))
 
     def _find(self, uri: str, selection: Selection, after_cursor: str) -> Iterator[FoundObject]:
         root = self._resolve(uri, Reason.SCAN_FAILED)
@@ -147,11 +149,13 @@ class FileStorage:
         try:
             if not uri.endswith("/") and stat.S_ISREG((status := Path(root).stat()).st_mode):
                 if not after_cursor:
-                    yield from named_itself(uri_of(root), shown(path_of(uri)), status.st_size, selection)
+                    name, modified = shown(path_of(uri)), str(status.st_mtime_ns)
+                    yield from named_itself(uri_of(root), name, status.st_size, modified, selection)
                 return
             for file in walk.files(after_cursor):
                 if selection.takes(file.relative_path):
-                    yield FoundObject(uri_of(file.path), file.relative_path, file.size_bytes)
+                    mark = fingerprint(file.size_bytes, str(file.modified_ns))
+                    yield FoundObject(uri_of(file.path), file.relative_path, file.size_bytes, mark)
         except FileNotFoundError:
             raise JobFailure(Reason.SCAN_FAILED, f"there is no folder {uri}") from None
         except NotADirectoryError:

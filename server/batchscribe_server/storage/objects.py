@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, WrittenFile
 from batchscribe_server.storage.globs import Selection
@@ -28,10 +29,11 @@ def is_meant(relative_path: str, size_bytes: int, selection: Selection) -> bool:
     return all(map(selection.enters, folders)) and selection.takes(relative_path)
 
 
-def named_itself(uri: str, name: str, size_bytes: int, selection: Selection) -> list[FoundObject]:
+def named_itself(uri: str, name: str, size_bytes: int, mark: str, selection: Selection) -> list[FoundObject]:
     """An object that a prefix without anything below it names itself: all that is found, or left out by globs."""
     relative_path = name.rpartition("/")[2]
-    return [FoundObject(uri, relative_path, size_bytes)] if selection.takes_named(relative_path) else []
+    found = FoundObject(uri, relative_path, size_bytes, fingerprint(size_bytes, mark))
+    return [found] if selection.takes_named(relative_path) else []
 
 
 async def in_chunks(found: AsyncGenerator[FoundObject]) -> AsyncGenerator[Sequence[FoundObject]]:

@@ -1,14 +1,16 @@
 """The storage behind `s3://` URIs, on any service that speaks S3.
 
-Objects are fetched to a file and written in parts, so that memory holds a part of one at most. Retries of single calls,
-throttling included, are botocore's; a download that is cut off goes on where it was.
+Objects are fetched to a file and written in parts, so that memory holds a part of one at most. Retries of single
+calls, throttling included, are botocore's, and a few more where a store is still too busy: botocore has only so many
+retries for all calls of a client, which one bucket that is throttled would use up. A download that is cut off goes on
+where it was.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, Self
@@ -17,9 +19,11 @@ from aiohttp import ClientError as TransportError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
-from batchscribe_server.storage.download import downloaded
+from batchscribe_server.storage.download import ATTEMPTS, downloaded, pause_s
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.ibm_iam import ApiKeyRefusedError, IamUnreachableError
 from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant, named_itself
@@ -42,6 +46,8 @@ _READ_BYTES = 1024**2
 
 # To which HEAD gives no reason, having no body.
 _UNEXPLAINED = frozenset({400, 401, 403})
+
+_BUSY = frozenset({429, 500, 502, 503, 504})
 
 # What ends a download in its middle, and another request may mend.
 _CUT_OFF = (BotoCoreError, TransportError, OSError, TimeoutError)
@@ -69,7 +75,7 @@ class S3Storage:
         self._allowed(uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
         """The object, fetched to a file and compared with what the store declares of it. Its fingerprint is its size
         and its ETag.
 
@@ -82,7 +88,7 @@ class S3Storage:
                 Reason.FETCH_FAILED, f"{uri} is a bucket; submit a batch with it as a prefix to take all its objects"
             )
         with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED):
-            head = await self._head(address)
+            head = await _patiently(lambda: self._head(address))
         etag = str(head["ETag"])
         async with downloaded(
             uri,
@@ -90,6 +96,7 @@ class S3Storage:
             etag,
             lambda start: self._pieces(uri, address, etag, start),
             fetched=self._fetched,
+            party=party,
             max_size_bytes=self._max_size_bytes,
             cut_off=_CUT_OFF,
             expected=declared(head) if self._options.check_downloads else None,
@@ -213,18 +220,19 @@ class S3Storage:
                 is_empty = False
                 relative_path, size_bytes = each["Key"][len(folder) :], each["Size"]
                 if is_meant(relative_path, size_bytes, selection):
-                    yield FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes)
+                    mark = fingerprint(size_bytes, each.get("ETag", ""))
+                    yield FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes, mark)
         if is_empty:
             is_folder = not key or key.endswith("/")
-            size_bytes = None if is_folder else await self._size_of(uri, S3Address(bucket, key), Reason.SCAN_FAILED)
-            if size_bytes is None:
+            named = None if is_folder else await self._there(uri, S3Address(bucket, key), Reason.SCAN_FAILED)
+            if named is None:
                 raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
-            for found in named_itself(s3_uri(bucket, key), key, size_bytes, selection):
+            for found in named_itself(s3_uri(bucket, key), key, int(named["ContentLength"]), named["ETag"], selection):
                 yield found
 
-    async def _size_of(self, uri: str, address: S3Address, failed: Reason = Reason.OUTPUT_FAILED) -> int | None:
+    async def _size_of(self, uri: str, address: S3Address) -> int | None:
         """The size of an object, or None where there is none."""
-        there = await self._there(uri, address, failed)
+        there = await self._there(uri, address)
         return None if there is None else int(there["ContentLength"])
 
     async def _there(
@@ -258,13 +266,15 @@ class S3Storage:
             request["Range"] = f"bytes={start}-"
         try:
             with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED, passed_on=CHANGED, transport=False):
-                response = await self._client.get_object(**request)
+                response = await _patiently(lambda: self._client.get_object(**request))
         except ClientError:
             raise JobFailure(
                 Reason.INPUT_CHANGED, f"{uri} changed while it was fetched. Submit it again once it is complete."
             ) from None
         body = response["Body"]
         try:
+            if start and not str(response.get("ContentRange", "")).startswith(f"bytes {start}-"):
+                raise JobFailure(Reason.FETCH_FAILED, f"{uri} was cut off, and the object store does not go on with it")
             async for piece in body.iter_chunks(_READ_BYTES):
                 yield piece
         finally:
@@ -275,7 +285,8 @@ class S3Storage:
         marked = {**target, "Metadata": {WRITE_MARK: mark}}
         first, second = next(parts, b""), next(parts, None)
         if second is None:
-            await self._client.put_object(**marked, **condition, **await self._checksum(first), Body=first)
+            checksum = await self._checksum(first)
+            await _patiently(lambda: self._client.put_object(**marked, **condition, **checksum, Body=first))
             return len(first)
         upload = await self._client.create_multipart_upload(**marked, **announced(self._options.checksum))
         this = {**target, "UploadId": upload["UploadId"]}
@@ -297,6 +308,18 @@ class S3Storage:
 
     async def _checksum(self, part: bytes) -> dict[str, str]:
         return await asyncio.to_thread(checksum_of, part, self._options.checksum)
+
+
+async def _patiently(call: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer to a call, which is made again where the store is too busy."""
+    for failures in range(1, ATTEMPTS):
+        try:
+            return await call()
+        except ClientError as error:
+            if _status(error) not in _BUSY:
+                raise
+        await asyncio.sleep(pause_s(failures))
+    return await call()
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from batchscribe_server.storage.ibm_iam import IamToken, IamTokens
 from batchscribe_server.storage.s3_answers import EXPIRED
 from batchscribe_server.storage.s3_options import IbmKey, S3Options
 
-_CONNECTIONS = 128
+_CONNECTIONS = 0
+"""No bound: with one, a bucket that hangs would keep them all. How many are used is bounded where jobs are claimed."""
 
 _TOKEN = "batchscribe_iam_token"  # noqa: S105 - a name
 _SENT_AGAIN = "batchscribe_sent_again"

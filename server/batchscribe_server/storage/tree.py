@@ -24,11 +24,12 @@ MAX_DEPTH = 200
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """A regular file: its path, its path below the tree's root as text, and its size."""
+    """A regular file: its path, its path below the tree's root as text, its size, and when it was last written."""
 
     path: str
     relative_path: str
     size_bytes: int
+    modified_ns: int
 
 
 class _Entry(NamedTuple):
@@ -78,9 +79,9 @@ class TreeWalk:
                     except (FileNotFoundError, NotADirectoryError):
                         continue
             elif not (cursor and entry.shown_name == cursor[0]):
-                size_bytes = self._size_of(path, is_link=entry.is_link)
-                if size_bytes is not None:
-                    yield TreeFile(path, relative_path, size_bytes)
+                status = self._status_of(path, is_link=entry.is_link)
+                if status is not None:
+                    yield TreeFile(path, relative_path, status.st_size, status.st_mtime_ns)
 
     def _entries(self, folder: str, first: str) -> Iterator[_Entry]:
         """The entries of a folder from the name `first` on, in the order of the names as they are shown, since that is
@@ -98,8 +99,8 @@ class TreeWalk:
                 return
             last = some[-1][:2]
 
-    def _size_of(self, path: str, *, is_link: bool) -> int | None:
-        """The size of a regular file; None for what is none, has vanished or is out of reach."""
+    def _status_of(self, path: str, *, is_link: bool) -> os.stat_result | None:
+        """That of a regular file; None for what is none, has vanished or is out of reach."""
         if is_link and not self._reaches(os.path.realpath(path)):
             return None
         try:
@@ -108,7 +109,7 @@ class TreeWalk:
             if is_link or isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 return None
             raise
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
+        return status if stat.S_ISREG(status.st_mode) else None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.operations.storage import LocalInput
 from batchscribe_server.storage.content_encoding import (
     ENCODINGS,
@@ -27,6 +28,7 @@ from batchscribe_server.storage.http_headers import Version, length_of, part_of,
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batchscribe_server.domain.party import Party
     from batchscribe_server.storage.fetched import FetchedFiles, GrowingRoom
 
 _OK, _PARTIAL, _NO_SUCH_RANGE = 200, 206, 416
@@ -64,9 +66,9 @@ Get = Callable[[Mapping[str, str]], AbstractAsyncContextManager[Answer]]
 class UrlFetch:
     """One URL on its way to a file. To be used once.
 
-    `name` is the URL as it may be shown. Versions are told apart by strong ETag or time of modification: one that
-    changes between two requests is INPUT_CHANGED. Without either, or where the server knows no ranges, a fetch that is
-    cut off begins again.
+    `name` is the URL as it may be shown, `party` whose share of the room it takes. Versions are told apart by strong
+    ETag or time of modification: one that changes between two requests is INPUT_CHANGED. Without either, or where the
+    server knows no ranges, a fetch that is cut off begins again.
     """
 
     def __init__(
@@ -74,12 +76,14 @@ class UrlFetch:
         name: str,
         get: Get,
         fetched: FetchedFiles,
+        party: Party,
         max_size_bytes: int,
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._name = name
         self._get = get
         self._fetched = fetched
+        self._party = party
         self._max_size_bytes = max_size_bytes
         self._sleep = sleep
         self._time: FetchTime | None = None
@@ -110,7 +114,7 @@ class UrlFetch:
                         self._file.close()
             assert self._room is not None
             mark = self._version.name or self._digest.hexdigest()
-            yield LocalInput(str(self._room.path), self._written_bytes, f"{self._written_bytes}-{mark}")
+            yield LocalInput(str(self._room.path), self._written_bytes, fingerprint(self._written_bytes, mark))
 
     async def _until_whole(self, rooms: AsyncExitStack) -> None:
         failures = 0
@@ -155,7 +159,7 @@ class UrlFetch:
         if self._room is None:
             assert self._time is not None
             with self._time.stopped():
-                self._room = await rooms.enter_async_context(self._fetched.growing_room(size_bytes or 0))
+                self._room = await rooms.enter_async_context(self._fetched.growing_room(size_bytes or 0, self._party))
             self._file = await on_disk(self._name, partial(_new_file, self._room.path))
         elif version.differs_from(self._version) or _differ(size_bytes, self._size_bytes):
             raise self._changed()

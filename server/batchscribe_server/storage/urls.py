@@ -21,6 +21,7 @@ from httpx_secure import SSRFProtectionError, httpx_ssrf_protection
 
 from batchscribe_server.domain.access import Fetch
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.domain.url import is_url, shown_url
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
@@ -112,7 +113,7 @@ class UrlStorage:
         self._allowed(uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str) -> AsyncIterator[LocalInput]:
+    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
         """The file, fetched. Its fingerprint is its size and its strong ETag, time of modification or SHA-256.
 
         Raises JobFailure FETCH_FAILED, MEDIA_TOO_LARGE, and INPUT_CHANGED for a file that is written to while it is
@@ -128,7 +129,7 @@ class UrlStorage:
         def get(conditions: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
             return self._answer(name, url, headers, conditions)
 
-        fetch = UrlFetch(name, get, self._fetched, self._max_size_bytes, self._sleep)
+        fetch = UrlFetch(name, get, self._fetched, party, self._max_size_bytes, self._sleep)
         async with fetch.opened() as opened:
             yield opened
 

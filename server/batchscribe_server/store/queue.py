@@ -27,6 +27,8 @@ from sqlalchemy import (
 )
 
 from batchscribe_server.domain.job import Job
+from batchscribe_server.domain.party import Party
+from batchscribe_server.operations.store import Transfers
 from batchscribe_server.store import tables
 from batchscribe_server.store.dialect import put
 from batchscribe_server.store.ledger import Ledger
@@ -42,15 +44,16 @@ _Condition = ColumnElement[bool] | TextClause
 _ORDER = (_jobs.batch_id, _jobs.priority.desc(), _jobs.ordinal, _jobs.create_time, _jobs.id)
 
 
-def take_queued(ledger: Ledger, limit: int, reserved: int) -> Sequence[RowMapping]:
+def take_queued(ledger: Ledger, limit: int, reserved: int, transfers: Transfers) -> Sequence[RowMapping]:
     """Lock the queued jobs to be claimed next, and count their tenants and batches as served.
 
     Where another replica has locked those whose turn it was, others come instead.
     """
     connection = ledger.connection
-    chosen = choose(_waiting_tenants(connection), partial(_lines, connection, limit), limit, reserved, ledger.now)
-    rows = {line: iter(_first(connection, *line, count)) for line, count in Counter(chosen).items()}
-    taken = [row for line in chosen if (row := next(rows[line], None)) is not None]
+    waiting = _waiting_tenants(connection, transfers)
+    chosen = choose(waiting, partial(_lines, connection, limit, transfers), limit, reserved, transfers, ledger.now)
+    rows = {party: iter(_first(connection, party, count)) for party, count in Counter(chosen).items()}
+    taken = [row for party in chosen if (row := next(rows[party], None)) is not None]
     missing = min(len(chosen) - len(taken), limit - reserved - len(taken))
     if missing > 0:
         taken += _any_other(connection, missing, [row["id"] for row in taken])
@@ -141,16 +144,17 @@ class _WaitingTenant(Tenant):
     single_files_served_time: datetime | None
 
 
-def _waiting_tenants(connection: Connection) -> list[_WaitingTenant]:
+def _waiting_tenants(connection: Connection, transfers: Transfers) -> list[_WaitingTenant]:
     ids = connection.execute(_WAITING_TENANTS).scalars().all()
     if not ids:
         return []
     running = {row.tenant: row for row in connection.execute(_RUNNING)}
+    transferring = transfers.of_tenants()
     turns = {row.id: row for row in connection.execute(_TURNS, {"ids": ids})}
     return [
         _WaitingTenant(
             tenant,
-            running=running[tenant].jobs if tenant in running else 0,
+            running=running[tenant].jobs - transferring[tenant] if tenant in running else 0,
             served_time=turns[tenant].served_time if tenant in turns else None,
             single_files_running=running[tenant].jobs - running[tenant].of_batches if tenant in running else 0,
             single_files_served_time=turns[tenant].single_files_served_time if tenant in turns else None,
@@ -159,23 +163,28 @@ def _waiting_tenants(connection: Connection) -> list[_WaitingTenant]:
     ]
 
 
-def _lines(connection: Connection, limit: int, tenant: _WaitingTenant) -> list[Line]:
-    values = {"of_tenant": tenant.id, "count": limit}
-    lines = [Line(*row) for row in connection.execute(_BATCHES, values)]
+def _lines(connection: Connection, limit: int, transfers: Transfers, tenant: _WaitingTenant) -> list[Line]:
+    held = {party.batch_id: count for party, count in transfers.of_parties().items() if party.tenant == tenant.id}
+    # Those that transfer may have as much as they may: so many more are looked at.
+    values = {"of_tenant": tenant.id, "count": limit + len(held)}
+    lines = [
+        Line(batch_id, priority, queued, running - held.get(batch_id, 0), served_time)
+        for batch_id, priority, queued, running, served_time in connection.execute(_BATCHES, values)
+    ]
     singles = connection.execute(_SINGLE_FILES, values).all()
     if singles:
         served_time = tenant.single_files_served_time or min(row.create_time for row in singles)
         lines += [
-            Line("", priority, count, tenant.single_files_running, served_time)
+            Line("", priority, count, tenant.single_files_running - held.get("", 0), served_time)
             for priority, count in Counter(row.priority for row in singles).items()
         ]
     return lines
 
 
-def _first(connection: Connection, tenant: str, batch_id: str, count: int) -> Sequence[RowMapping]:
-    values = {"of_tenant": tenant, "count": count}
-    if batch_id:
-        return connection.execute(_FIRST_OF_BATCH, values | {"of_batch": batch_id}).mappings().all()
+def _first(connection: Connection, party: Party, count: int) -> Sequence[RowMapping]:
+    values = {"of_tenant": party.tenant, "count": count}
+    if party.batch_id:
+        return connection.execute(_FIRST_OF_BATCH, values | {"of_batch": party.batch_id}).mappings().all()
     return connection.execute(_FIRST_SINGLE_FILES, values).mappings().all()
 
 

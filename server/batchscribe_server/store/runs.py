@@ -12,7 +12,7 @@ from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed, SegmentHeard
 from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.transcript import MediaDescription
-from batchscribe_server.operations.store import Advance, Claim, LeaseReport, Outcome
+from batchscribe_server.operations.store import NO_TRANSFERS, Advance, Claim, LeaseReport, Outcome, Transfers
 from batchscribe_server.operations.wakeups import QUEUE
 from batchscribe_server.store import tables
 from batchscribe_server.store.database import Database
@@ -32,9 +32,11 @@ class SqlRunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, owner: str, limit: int, lease_s: float, reserved: int = 0) -> Sequence[Claim]:
+    async def claim(
+        self, owner: str, limit: int, lease_s: float, reserved: int = 0, transfers: Transfers = NO_TRANSFERS
+    ) -> Sequence[Claim]:
         """Take queued jobs. When jobs of a cancelled batch are among them fewer come, and QUEUE is woken again."""
-        step = partial(_claim, owner=owner, limit=limit, lease_s=lease_s, reserved=reserved)
+        step = partial(_claim, owner=owner, limit=limit, lease_s=lease_s, reserved=reserved, transfers=transfers)
         return await self._database.write(step)
 
     async def renew(self, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
@@ -58,16 +60,19 @@ class SqlRunStore:
         await self._database.write(partial(_release, claim=claim))
 
     async def recover(self, max_stalled_attempts: int, *, exclusive_owner: bool) -> int:
-        """Queue what nobody runs any more."""
+        """Queue what nobody runs any more; each job once, also where it is claimed again meanwhile."""
         step = partial(_recover, max_stalled_attempts=max_stalled_attempts, exclusive_owner=exclusive_owner)
-        recovered = 0
-        while found := await self._database.write(step):
-            recovered += found
+        recovered, last_id = 0, ""
+        while found := await self._database.write(partial(step, after_id=last_id)):
+            recovered += len(found)
+            last_id = found[-1]
         return recovered
 
 
-def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int) -> Sequence[Claim]:
-    rows = take_queued(ledger, limit, reserved)
+def _claim(
+    ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int, transfers: Transfers
+) -> Sequence[Claim]:
+    rows = take_queued(ledger, limit, reserved, transfers)
     tokens = {row["id"]: row["token"] + 1 for row in rows}
     jobs = [job_from_row(row) for row in rows]
     # Locked in order of their ids, so that two claims never wait for each other crosswise.
@@ -180,10 +185,11 @@ def _put_back(ledger: Ledger, job: Job, stalled_attempts: int) -> None:
         ledger.change_job(job, state=State.QUEUED, stalled_attempts=stalled_attempts)
 
 
-def _recover(ledger: Ledger, max_stalled_attempts: int, exclusive_owner: bool) -> int:
+def _recover(ledger: Ledger, max_stalled_attempts: int, exclusive_owner: bool, after_id: str) -> Sequence[str]:
+    """Returns the ids of the next jobs that were recovered, in their order."""
     expired = or_(_jobs.lease_expire_time.is_(None), _jobs.lease_expire_time <= ledger.now)
     abandoned = [tables.IS_RUNNING] if exclusive_owner else [tables.IS_RUNNING, expired]
-    jobs = ledger.jobs(*abandoned, limit=CHUNK_RECOVERED)
+    jobs = ledger.jobs(*abandoned, _jobs.id > after_id, limit=CHUNK_RECOVERED)
     for job in jobs:
         if job.stalled_attempts >= max_stalled_attempts and not job.cancel_requested:
             message = (
@@ -192,4 +198,4 @@ def _recover(ledger: Ledger, max_stalled_attempts: int, exclusive_owner: bool) -
             ledger.change_job(job, state=State.FAILED, error=Failure(Reason.ATTEMPTS_EXHAUSTED, message))
         else:
             _put_back(ledger, job, job.stalled_attempts)
-    return len(jobs)
+    return [job.id for job in jobs]

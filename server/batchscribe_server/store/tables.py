@@ -161,6 +161,7 @@ jobs = Table(
     Column("retention_ms", BigInteger, nullable=False),
     Column("expire_time", Moment),
     Column("deletion", Named(Deletion)),
+    Column("listed_fingerprint", Optional),  # of the input, when a scan listed it
     Index(
         "ix_jobs_queue",
         "tenant",

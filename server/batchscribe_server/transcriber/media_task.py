@@ -18,7 +18,7 @@ from batchscribe_engine.messages import (
     VoiceActivityOptions,
 )
 from batchscribe_server.domain.errors import Reason
-from batchscribe_server.transcriber.party import NOBODY, Party
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.transcriber.slots import Grant, Holder
 from batchscribe_server.transcriber.turns import AGING_S
 

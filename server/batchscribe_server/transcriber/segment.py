@@ -16,8 +16,8 @@ from batchscribe_engine.messages import (
     WindowTask,
 )
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.operations.observers import DecodedBatch, DecodedSegment
-from batchscribe_server.transcriber.party import NOBODY, Party
 from batchscribe_server.transcriber.slots import Grant
 
 

@@ -38,6 +38,7 @@ from batchscribe_engine.messages import (
     WindowTask,
 )
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.transcript import DetectedLanguage, Word
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
@@ -47,7 +48,6 @@ from batchscribe_server.operations.transcriber import (
     TranscriptionRequest,
 )
 from batchscribe_server.transcriber.language import believed, known_language
-from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow
 from batchscribe_server.transcriber.session import SegmentQueue
 from batchscribe_server.transcriber.slots import GUARANTEED, Grant, SlotAllocator, SlotState

@@ -21,6 +21,7 @@ from batchscribe_engine.messages import (
     SegmentResult,
 )
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.transcript import DetectedLanguage, Word
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
@@ -30,7 +31,6 @@ from batchscribe_server.operations.transcriber import (
     TranscriptionRequest,
 )
 from batchscribe_server.transcriber.language import LanguageFinder, known_language
-from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator, SlotState
 from batchscribe_server.transcriber.stream import MAX_UNREAD, ResultStream, probability

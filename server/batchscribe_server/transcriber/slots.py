@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol, TypeVar
 
-from batchscribe_server.transcriber.party import Party
+from batchscribe_server.domain.party import Party
 
 Name = TypeVar("Name")
 

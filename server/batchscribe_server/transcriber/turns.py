@@ -24,7 +24,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from batchscribe_server.transcriber.party import Party
+from batchscribe_server.domain.party import Party
 
 AGING_S = 30.0
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
 from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed, SegmentHeard, StateChanged
 from batchscribe_server.domain.job import Failure, OutputFile, State
+from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.recognition import TranscriptFormat
 from batchscribe_server.domain.transcript import DetectedLanguage
-from batchscribe_server.operations.store import Advance, BatchChanges, Outcome, Store
+from batchscribe_server.operations.store import Advance, BatchChanges, Outcome, Store, Transfers
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from tests.contract.store.samples import (
     MEDIA,
@@ -95,14 +97,57 @@ async def test_a_new_priority_moves_a_batch_at_once(store: Store) -> None:
     assert await claimed_ids(store, 3) == [job.id for job in jobs]
 
 
-async def test_the_last_places_are_kept_for_batches_that_run_nothing(store: Store) -> None:
-    await scanned_batch(store, 10)
+async def test_the_last_places_are_kept_for_batches_that_fetch_nothing(store: Store) -> None:
+    batch, _ = await scanned_batch(store, 10)
     assert len(await store.claim("one", 6, 30, reserved=2)) == 4
-    assert await store.claim("one", 1, 30, reserved=1) == []
+    transfers = Transfers(100, {Party(TENANT, batch.id): 4})
+    assert await store.claim("one", 1, 30, 1, transfers) == []
     lone = await store.create_job(new_job())
     await store.create_job(new_job())
-    assert [claim.job.id for claim in await store.claim("one", 1, 30, reserved=1)] == [lone.id]
-    assert await store.claim("one", 1, 30, reserved=1) == []
+    assert [claim.job.id for claim in await store.claim("one", 2, 30, 2, transfers)] == [lone.id]
+    assert len(await store.claim("one", 1, 30, 1, Transfers(100))) == 1
+
+
+async def test_a_batch_that_fetches_leaves_places_to_others(store: Store) -> None:
+    slow, _ = await scanned_batch(store, 10, priority=5)
+    assert len(await store.claim("one", 20, 30, 0, Transfers(8))) == 3
+    held = {Party(TENANT, slow.id): 3}
+    assert await store.claim("one", 20, 30, 0, Transfers(8, held)) == []
+    for files in (10, 10, 10):
+        batch, _ = await scanned_batch(store, files)
+        claims = await store.claim("one", 20, 30, 0, Transfers(8, held))
+        assert {claim.job.batch_id for claim in claims} == {batch.id}
+        held[Party(TENANT, batch.id)] = len(claims)
+    assert sorted(held.values()) == [1, 1, 2, 3]
+
+
+async def test_a_batch_that_cannot_write_its_outputs_gets_no_more_and_costs_others_nothing(store: Store) -> None:
+    stuck, _ = await scanned_batch(store, 10, priority=5)
+    transfers = Transfers(8, writing={Party(TENANT, stuck.id): 20})
+    assert await store.claim("one", 20, 30, 0, transfers) == []
+    other, _ = await scanned_batch(store, 10)
+    claims = await store.claim("one", 20, 30, 0, transfers)
+    assert [claim.job.batch_id for claim in claims] == [other.id] * 3
+
+
+async def test_a_tenant_that_transfers_leaves_some_of_the_places_to_others(store: Store) -> None:
+    for _ in range(20):
+        await scanned_batch(store, 1)
+    claims = await store.claim("one", 100, 30, 0, Transfers(16))
+    assert len(claims) == 15
+    held = {claim.job.party: 1 for claim in claims}
+    other = await store.create_job(new_job(tenant="other"))
+    assert [claim.job.id for claim in await store.claim("one", 100, 30, 0, Transfers(16, held))] == [other.id]
+
+
+async def test_what_only_transfers_does_not_count_as_running_when_turns_go_round(store: Store) -> None:
+    slow, _ = await scanned_batch(store, 20)
+    assert len(await claim_all(store)) == 20
+    await scanned_batch(store, 20)
+    await scanned_batch(store, 20, tenant="other")
+    transfers = Transfers(100, {Party(TENANT, slow.id): 20})
+    tenants = Counter(claim.job.tenant for claim in await store.claim("one", 10, 30, 0, transfers))
+    assert tenants == {TENANT: 5, "other": 5}
 
 
 async def test_a_claimed_job_runs_with_its_event(store: Store, wakeups: Wakeups) -> None:

@@ -60,7 +60,7 @@ async def s3_service(
     options = S3Options(frozenset({"*"}), endpoint, "us-east-1", *OWNER)
     async with (
         S3Storage(options, fetched) as s3,
-        in_process_service(folder, transcriber, storages_by_scheme={"s3": s3}) as service,
+        in_process_service(folder, transcriber, storages={"s3": s3}) as service,
     ):
         yield service
 

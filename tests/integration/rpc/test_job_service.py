@@ -361,15 +361,17 @@ async def test_a_waiting_job_tells_its_place_in_the_queue(server: Served) -> Non
     server.service.transcriber.flowing.clear()
     names = [
         (await server.jobs.CreateJob(pb.CreateJobRequest(job=job_of(server.service.audio(f"{k}.wav"))))).name
-        for k in range(7)
+        for k in range(9)
     ]
+    # Four are heard, and one or two more have their files at hand.
     async with asyncio.timeout(PATIENCE_S):
-        while (await server.jobs.GetJob(pb.GetJobRequest(name=names[3]))).state != state_pb2.STATE_RUNNING:
+        while (await server.jobs.GetJob(pb.GetJobRequest(name=names[4]))).state != state_pb2.STATE_RUNNING:
             await asyncio.sleep(0)
-    jobs = [await server.jobs.GetJob(pb.GetJobRequest(name=name)) for name in names]
-    assert [job.queue_position for job in jobs] == [0, 0, 0, 0, 1, 2, 3]
+        jobs = [await server.jobs.GetJob(pb.GetJobRequest(name=name)) for name in names[6:]]
+    positions = [job.queue_position for job in jobs]
+    assert positions in ([1, 2, 3], [2, 3, 4])
     watch = server.jobs.WatchJob(pb.WatchJobRequest(name=names[-1]))
-    assert (await watch.read()).snapshot.queue_position == 3
+    assert (await watch.read()).snapshot.queue_position in (3, 4)
     watch.cancel()
 
 

@@ -29,7 +29,7 @@ from tests.azure_store import (
     needs_azurite,
 )
 from tests.object_store import cut_line
-from tests.storage_steps import failure_of, listed, read, reason_of
+from tests.storage_steps import check_listed_as_opened, failure_of, listed, read, reason_of
 
 pytestmark = [pytest.mark.timeout(120), needs_azurite]
 
@@ -208,6 +208,13 @@ async def test_a_wrong_key_is_denied(endpoint: str, container: str, tmp_path: Pa
         assert await reason_of(read(storage, uri)) is Reason.BUCKET_READ_DENIED
         assert await reason_of(listed(storage, f"az://{container}")) is Reason.BUCKET_READ_DENIED
         assert await reason_of(storage.write_output(uri, b"text")) is Reason.BUCKET_WRITE_DENIED
+
+
+async def test_blobs_are_opened_with_the_fingerprints_they_were_listed_with(
+    blobs: ContainerClient, storage: AzureStorage, container: str
+) -> None:
+    await blobs.upload_blob("in/a.wav", b"sound")
+    await check_listed_as_opened(storage, f"az://{container}/in/")
 
 
 async def test_a_token_that_may_read_and_list_cannot_write(

@@ -57,6 +57,10 @@ async def test_an_input_is_opened_in_place(storage: Storage, root: Path) -> None
         assert opened.size_bytes == 5
 
 
+def fingerprint_of(path: Path) -> str:
+    return f"{path.stat().st_size}-{path.stat().st_mtime_ns}"
+
+
 async def test_the_fingerprint_changes_with_the_bytes(storage: Storage, root: Path) -> None:
     path = root / "a.wav"
     path.write_bytes(b"sound")
@@ -160,8 +164,8 @@ async def test_a_prefix_lists_the_audio_below_it(storage: Storage, root: Path) -
         (root / "calls" / name).write_bytes(b"1234")
     found = await listed(storage, root / "calls")
     assert found == [
-        FoundObject(uri(root / "calls/b.wav"), "b.wav", 4),
-        FoundObject(uri(root / "calls/x/a b.wav"), "x/a b.wav", 4),
+        FoundObject(uri(root / "calls/b.wav"), "b.wav", 4, fingerprint_of(root / "calls/b.wav")),
+        FoundObject(uri(root / "calls/x/a b.wav"), "x/a b.wav", 4, fingerprint_of(root / "calls/x/a b.wav")),
     ]
     async with storage.open_input(found[1].uri) as opened:
         assert opened.size_bytes == 4

@@ -18,7 +18,7 @@ from batchscribe_server.storage.s3 import PART_BYTES, S3Storage
 from batchscribe_server.storage.s3_options import S3Options
 from tests.full_disk import file_size_limit
 from tests.object_store import OWNER, READER, cut_line, object_store
-from tests.storage_steps import listed, read, reason_of
+from tests.storage_steps import check_listed_as_opened, listed, read, reason_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -186,6 +186,14 @@ async def test_a_listing_goes_on_after_its_cursor_in_the_order_of_the_keys(
     assert max(map(len, chunks)) <= 100
     later = await listed(storage, f"s3://{bucket}/calls/", after=names[99])
     assert [each.relative_path for each in later] == names[100:]
+
+
+async def test_objects_are_opened_with_the_fingerprints_they_were_listed_with(
+    client: Any, storage: S3Storage, bucket: str
+) -> None:
+    await client.put_object(Bucket=bucket, Key="in/a.wav", Body=b"sound")
+    await storage.write_output(f"s3://{bucket}/in/parts.wav", b"x" * (2 * PART_BYTES + 5))
+    await check_listed_as_opened(storage, f"s3://{bucket}/in/")
 
 
 async def test_globs_choose_objects(client: Any, storage: S3Storage, bucket: str) -> None:

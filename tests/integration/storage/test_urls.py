@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.party import Party
 from batchscribe_server.storage.download import ATTEMPTS
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.urls import UrlStorage
@@ -314,7 +315,7 @@ async def test_who_finds_no_room_on_the_disk_waits(tmp_path: Path) -> None:
             async with storage.open_input(web.url(f"/{size_bytes}")):
                 order.append(f"{size_bytes} bytes")
 
-        async with fetched.room(6):
+        async with fetched.room(6, Party("default", "other")):
             waiting = asyncio.create_task(fetch(5))
             await web.was_asked.wait()
             await fetch(4)

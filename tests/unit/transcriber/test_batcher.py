@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, ModelSpec, SegmentResult
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.party import Party
 from batchscribe_server.transcriber.batcher import Batcher, BatchLimits
-from batchscribe_server.transcriber.party import Party
 from batchscribe_server.transcriber.segment import QueuedSegment, padded_s
 from batchscribe_server.transcriber.slots import Grant
 from batchscribe_server.transcriber.turns import AGING_S

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from batchscribe_server.transcriber.party import NOBODY, Party
+from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.transcriber.slots import GUARANTEED, Grant, SlotAllocator, SlotState
 
 

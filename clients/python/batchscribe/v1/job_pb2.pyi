@@ -104,7 +104,9 @@ class Job(_message.Message):
     queue_position: _builtins.int
     """Its place in the queue, from 1, while it waits. GetJob and the snapshot of WatchJob tell it; elsewhere it is 0."""
     warning: _builtins.str
-    """What went wrong though a transcript was made (a corrupt tail), in plain words."""
+    """What is to be known of it beside its transcript or its error, in plain words: a corrupt tail, a file that changed
+    after its batch was scanned.
+    """
     model: _builtins.str
     """The model it was transcribed with."""
     etag: _builtins.str

@@ -1,0 +1,156 @@
+"""The places of the jobs that a server runs: those that are heard, and those that wait for a store.
+
+    claimed --begin--> FETCHING --> HEARD --> WRITING --end-->
+                       its file     by media  its outputs
+                                    workers
+                                    and engine
+
+Only `max_heard` jobs are heard at once; a job waits for its place with its file at hand. The others take no place of
+those whose files are there, for a bucket may keep them for minutes. How many fetch or write is bounded by what is
+claimed (see `store.shares`), where none gets all of `max_transferring`. Nobody waits for a place to write, so that no
+two jobs can wait for each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from batchscribe_server.domain.party import Party
+from batchscribe_server.operations.store import Transfers
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLimits:
+    """`max_heard` jobs are heard at once; of `max_transferring` each batch that fetches leaves some to others.
+
+    One in `newcomers_share` of the places where jobs are heard is kept for batches of which none is heard (a tenant's
+    single files count as one), so that they needn't wait until a long recording ends.
+    """
+
+    max_heard: int
+    max_transferring: int
+    newcomers_share: int = 8
+
+    @property
+    def kept_for_newcomers(self) -> int:
+        """The places that only newcomers get."""
+        return self.max_heard // self.newcomers_share
+
+
+class Stage(Enum):
+    """Where a run is."""
+
+    FETCHING = auto()
+    HEARD = auto()
+    WRITING = auto()
+
+
+class Places:
+    """Who is where. `changed` is set whenever more may be claimed than before; belongs to one event loop.
+
+    A place where jobs are heard goes to the tenant that has fewest of them, then to its batch that has fewest, then to
+    the job that has waited longest.
+    """
+
+    def __init__(self, limits: PlaceLimits) -> None:
+        self._limits = limits
+        self._counts: defaultdict[Stage, Counter[Party]] = defaultdict(Counter)
+        self._ready: list[tuple[Party, asyncio.Future[None]]] = []
+        self.changed = asyncio.Event()
+
+    @property
+    def wanted(self) -> int:
+        """How many more files would be heard at once if they were there now; those kept for newcomers left out."""
+        taken = self._counts[Stage.HEARD].total() + len(self._ready)
+        return max(0, self._limits.max_heard - self._limits.kept_for_newcomers - taken)
+
+    @property
+    def newcomers_wanted(self) -> int:
+        """How many more may be claimed for batches that fetch nothing: each is to have one file on its way."""
+        return max(1, self._limits.kept_for_newcomers)
+
+    def transfers(self) -> Transfers:
+        """Who fetches and who writes now."""
+        fetching, writing = dict(self._counts[Stage.FETCHING]), dict(self._counts[Stage.WRITING])
+        return Transfers(self._limits.max_transferring, fetching, writing)
+
+    def begin(self, party: Party) -> Place:
+        """Of a job that was claimed."""
+        self.move(party, None, Stage.FETCHING)
+        return Place(self, party)
+
+    async def turn(self, party: Party) -> None:
+        """Wait for a place where the job is heard. It is HEARD afterwards, and FETCHING until then."""
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ready.append((party, place))
+        self._serve()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if not place.cancelled():  # it was given the place before it was cancelled
+                self.move(party, Stage.HEARD, Stage.FETCHING)
+            raise
+
+    def move(self, party: Party, before: Stage | None, after: Stage | None) -> None:
+        """Count a job elsewhere; with no stage it is only beginning, or has ended."""
+        if before is not None:
+            self._counts[before][party] -= 1
+            if not self._counts[before][party]:
+                del self._counts[before][party]
+            self.changed.set()
+        if after is not None:
+            self._counts[after][party] += 1
+        if before is Stage.HEARD:
+            self._serve()
+
+    def _serve(self) -> None:
+        self._ready = [(party, place) for party, place in self._ready if not place.done()]
+        while (first := self._next()) is not None:
+            party, place = self._ready.pop(first)
+            self.move(party, Stage.FETCHING, Stage.HEARD)
+            place.set_result(None)
+
+    def _next(self) -> int | None:
+        """The place in the line of whoever is heard next."""
+        heard = self._counts[Stage.HEARD]
+        free = self._limits.max_heard - heard.total()
+        newcomers_only = free <= self._limits.kept_for_newcomers
+        of_tenants: Counter[str] = Counter()
+        for party, count in heard.items():
+            of_tenants[party.tenant] += count
+
+        def rank(index: int) -> tuple[int, int]:
+            party, _ = self._ready[index]
+            return of_tenants[party.tenant], heard[party]
+
+        able = (index for index, (party, _) in enumerate(self._ready) if not (newcomers_only and heard[party]))
+        return min(able, key=rank, default=None) if free > 0 else None
+
+
+class Place:
+    """That of one run, from its claim to its end."""
+
+    def __init__(self, places: Places, party: Party) -> None:
+        self._places = places
+        self._party = party
+        self._stage = Stage.FETCHING
+
+    @asynccontextmanager
+    async def heard(self) -> AsyncIterator[None]:
+        """Be HEARD, once it is the job's turn, for as long as the context lasts; WRITING follows."""
+        await self._places.turn(self._party)
+        self._stage = Stage.HEARD
+        try:
+            yield
+        finally:
+            self._stage = Stage.WRITING
+            self._places.move(self._party, Stage.HEARD, Stage.WRITING)
+
+    def end(self) -> None:
+        """The run is over."""
+        self._places.move(self._party, self._stage, None)

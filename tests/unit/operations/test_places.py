@@ -1,0 +1,94 @@
+"""The places where jobs are heard: who gets the next one, and that none is lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+from batchscribe_server.domain.party import Party
+from batchscribe_server.operations.places import PlaceLimits, Places, Stage
+
+
+class Hearing:
+    """Jobs that are heard until they are told to end; `begun` are those that got a place, in that order."""
+
+    def __init__(self, max_heard: int) -> None:
+        self.places = Places(PlaceLimits(max_heard, max_transferring=100))
+        self.begun: list[str] = []
+        self._ends: dict[str, asyncio.Event] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def ask(self, name: str, batch_id: str, tenant: str = "t") -> None:
+        self._ends[name] = asyncio.Event()
+        self._tasks[name] = asyncio.create_task(self._run(name, Party(tenant, batch_id)))
+        await self._settled()
+
+    async def end(self, name: str) -> None:
+        self._ends[name].set()
+        await self._tasks[name]
+        await self._settled()
+
+    async def cancel(self, name: str) -> None:
+        self._tasks[name].cancel()
+        await asyncio.gather(self._tasks[name], return_exceptions=True)
+        await self._settled()
+
+    async def _run(self, name: str, party: Party) -> None:
+        place = self.places.begin(party)
+        try:
+            async with place.heard():
+                self.begun.append(name)
+                await self._ends[name].wait()
+        finally:
+            place.end()
+
+    async def _settled(self) -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def test_a_free_place_goes_to_whoever_has_fewest() -> None:
+    hearing = Hearing(4)
+    for number in range(6):
+        await hearing.ask(f"a{number}", "a")
+    assert hearing.begun == ["a0", "a1", "a2", "a3"]
+    for number in range(2):
+        await hearing.ask(f"b{number}", "b")
+    await hearing.ask("other", "c", tenant="other")
+    for name in ("a0", "a1", "a2", "other"):
+        await hearing.end(name)
+    assert hearing.begun[4:] == ["other", "b0", "a4", "b1"]
+
+
+async def test_one_place_in_eight_is_kept_for_batches_of_which_none_is_heard() -> None:
+    hearing = Hearing(8)
+    for number in range(9):
+        await hearing.ask(f"a{number}", "a")
+    assert len(hearing.begun) == 7
+    assert hearing.places.wanted == 0
+    await hearing.ask("lone", "")
+    await hearing.ask("lone too", "")
+    assert hearing.begun[7:] == ["lone"]
+
+
+async def test_what_waits_or_is_cancelled_gives_its_place_back() -> None:
+    hearing = Hearing(1)
+    await hearing.ask("first", "a")
+    await hearing.ask("second", "a")
+    await hearing.ask("third", "b")
+    assert hearing.places.transfers().fetching == {Party("t", "a"): 1, Party("t", "b"): 1}
+    await hearing.cancel("third")
+    await hearing.cancel("first")
+    assert hearing.begun == ["first", "second"]
+    await hearing.end("second")
+    assert hearing.places.transfers().fetching == {}
+    assert hearing.places.wanted == 1
+
+
+async def test_a_place_that_is_given_to_one_who_is_just_cancelled_goes_on_to_the_next() -> None:
+    hearing = Hearing(1)
+    for name in ("first", "second"):
+        await hearing.ask(name, "a")
+    hearing.places.move(Party("t", "a"), Stage.HEARD, Stage.WRITING)  # the second is given its place, and cancelled
+    await hearing.cancel("second")
+    await hearing.ask("third", "a")
+    assert hearing.begun == ["first", "third"]
