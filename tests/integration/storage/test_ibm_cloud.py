@@ -12,13 +12,13 @@ from pathlib import Path
 import aioboto3
 import aiohttp
 import pytest
-from batchscribe_server.storage.s3_pool import S3Pool
 
 from batchscribe_server.domain.access import IbmCredentials
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.fetched import FetchedFiles
+from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.s3 import PART_BYTES, S3Storage
 from batchscribe_server.storage.s3_options import IbmKey, S3Options
 from tests.ibm_cloud import APIKEY, INSTANCE, IbmCloud, ibm_cloud
@@ -167,7 +167,7 @@ async def test_what_is_broken_on_its_way_is_not_stored(cloud: IbmCloud, storage:
 async def test_clients_bring_keys_of_their_own(cloud: IbmCloud, tmp_path: Path) -> None:
     fetched = FetchedFiles(tmp_path / "fetched", 1024**2)
     await fetched.start()
-    async with S3Pool(lambda options: S3Storage(options, fetched)) as pool:
+    async with StoragePool(lambda options: S3Storage(options, fetched)) as pool:
         storages = StoragesByAccess({}, pool, None, {}, frozenset({cloud.store.endpoint}), cloud.iam.url)
         credentials = IbmCredentials(APIKEY, cloud.store.endpoint, INSTANCE, "us-south")
         storages.check_access(credentials)
