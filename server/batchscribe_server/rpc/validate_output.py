@@ -36,7 +36,7 @@ def check_output(
         case pb.OUTPUT_LAYOUT_ADJACENT:
             if output.uri:
                 violations.add(f"{path}.uri", "must be empty for the layout ADJACENT, which writes next to the input")
-            uris = [input.media or input.uri, *(entry.uri for entry in input.manifest.files)]
+            uris = [input.media or input.fetch.url or input.uri, *(entry.uri for entry in input.manifest.files)]
             # Once of each kind, for it is said of the layout.
             for problem in dict.fromkeys(filter(None, map(adjacent_problem, uris))):
                 violations.add(f"{path}.layout", problem)

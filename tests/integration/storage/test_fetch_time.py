@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.party import NOBODY
 from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.fetch_time import fetch_time
 from batchscribe_server.storage.fetched import FetchedFiles
@@ -52,7 +53,9 @@ async def test_an_object_store_that_stops_sending_is_given_up(tmp_path: Path) ->
         await asyncio.Event().wait()
 
     async def fetch() -> None:
-        async with downloaded("s3://calls/a", 2, "e", pieces, fetched=fetched, max_size_bytes=0, cut_off=()):
+        async with downloaded(
+            "s3://calls/a", 2, "e", pieces, fetched=fetched, party=NOBODY, max_size_bytes=0, cut_off=()
+        ):
             pass
 
     failure = await any_failure_of(fetch())

@@ -170,6 +170,6 @@ async def test_clients_bring_keys_of_their_own(cloud: IbmCloud, tmp_path: Path) 
     async with StoragePool(lambda options: S3Storage(options, fetched)) as pool:
         storages = StoragesByAccess({}, pool, None, {}, frozenset({cloud.store.endpoint}), cloud.iam.url)
         credentials = IbmCredentials(APIKEY, cloud.store.endpoint, INSTANCE, "us-south")
-        storages.check_access(credentials)
+        storages.check_access(credentials, ["s3://calls/a"])
         async with storages.opened(credentials) as storage:
             assert await read(storage, "s3://calls/a.wav") == b"sound"

@@ -69,7 +69,7 @@ def test_its_own_config_is_laid_over_its_batchs() -> None:
         ({"uri": "s3://b/a", "reference_id": "x" * 256}, ["reference_id"]),
         ({"uri": "s3://b/a", "config": {"lang": "de"}}, ["config"]),
         ({"uri": "s3://b/a", "config": {"language": "xx"}}, ["config.language"]),
-        ({"uri": "s3://b/a", "config": {"channel_separation": True}}, ["config.channel_separation"]),
+        ({"uri": "s3://b/a", "config": {"language_model": "legal"}}, ["config.language_model"]),
         ({"uri": "s3://b/a", "config": {"hotwords": ["x"] * 201}}, ["config.hotwords"]),
         ({"uri": "s3://b/a", "config": "de"}, ["config"]),
         ({"uri": "s3://b/a", "config_mask": "nonsense"}, ["config_mask"]),
