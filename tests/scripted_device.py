@@ -33,6 +33,8 @@ from batchscribe_engine.inference.windows import WorkSpace, content_frames
 from batchscribe_engine.messages import EngineReady, ModelSpec, ToEngine
 
 SAID = "Good morning."
+TOKENS = tuple(range(1, 11))
+"""Enough for two seconds: where text is little for its sound, the decoder asks for an alignment."""
 
 
 class ScriptedEncoded:
@@ -83,7 +85,7 @@ class ScriptedWhisper:
 
     def generate(self, encoded: ScriptedEncoded, *_: object, **__: object) -> list[Hypothesis]:
         """A good hypothesis for each window."""
-        return [Hypothesis((1, 2, 3), SAID, -0.1, 0.0, 0.0)] * encoded.size
+        return [Hypothesis(TOKENS, SAID, -0.1, 0.0, 0.0)] * encoded.size
 
     def close(self) -> None:
         """Nothing is held."""

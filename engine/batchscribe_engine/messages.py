@@ -316,8 +316,9 @@ class SegmentResult(msgspec.Struct, frozen=True):
     which attempt gave the result: "short", "long" (a longer window), "full" (30 s) or "fallback" (a higher
     temperature); "none" for digital silence, which no model is asked about. `doubts` are the checks that fired, as
     pairs of the attempt and the check ("repetitive", "improbable", "too_long", "too_short", "language_unsure";
+    "stopped_early" where speech that came long after the last word was heard by itself, and its text put behind;
     "silence" where the attempt's text was dropped for it), in the order of the attempts; each higher temperature is a
-    "fallback" of its own.
+    "fallback" of its own. The doubts of what was heard by itself follow.
     """
 
     segment_id: int

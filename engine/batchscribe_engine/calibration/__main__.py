@@ -12,6 +12,7 @@ import msgspec
 from batchscribe_engine.calibration.figures import Outcome, Refused
 from batchscribe_engine.calibration.speech_folder import SpeechFolderError, recordings_in
 from batchscribe_engine.inference.__main__ import limit_threads
+from batchscribe_engine.inference.memory import keep_few_kernels
 
 if TYPE_CHECKING:
     from batchscribe_engine.calibration.measuring import Speech
@@ -31,6 +32,7 @@ def main() -> int:
 
 def _outcome(arguments: argparse.Namespace) -> Outcome:
     limit_threads(1)
+    keep_few_kernels()  # as the engine does: it is part of what an encoder window costs
 
     # Only now: the libraries read the environment as they are loaded.
     from batchscribe_engine.calibration.measuring import Speech, SpeechError

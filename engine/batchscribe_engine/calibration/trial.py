@@ -46,8 +46,8 @@ class Trials:
         cost_s = self._clock() - started_s
         frames = window_frames(utterance.task.samples, margin_s)
         doubted = frames < FULL_WINDOW_FRAMES and result.decoding != "short"
-        # What passed the checks is the first decoding's text, except that silence was taken for silence.
-        raw_text = result.text if result.text and not doubted else self._raw_text(utterance, frames)
+        # What no check has doubted is the first decoding's text, except that silence was taken for silence.
+        raw_text = result.text if result.text and not result.doubts else self._raw_text(utterance, frames)
         return Trial(raw_text, result.text, doubted, cost_s)
 
     def _raw_text(self, utterance: Utterance, frames: int) -> str:

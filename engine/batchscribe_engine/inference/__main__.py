@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from batchscribe_engine.inference.memory import keep_freed_memory
+from batchscribe_engine.inference.memory import keep_few_kernels, keep_freed_memory
 
 GPU_STREAMS = 2
 """Batches at once on a GPU: it has something to do while a worker prepares a call or reads its results."""
@@ -23,6 +23,7 @@ def main() -> int:
     arguments = parsed(sys.argv[1:])
     os.nice(arguments.nice)
     limit_threads(arguments.threads)
+    keep_few_kernels()
     keep_freed_memory()
 
     # Only now: the libraries read the environment as they are loaded.

@@ -1,6 +1,7 @@
 """How a segment gets its text: a short window, longer ones where the result looks wrong, then higher temperatures.
 
 A full window costs as much as five short ones, so a somewhat longer one is tried before it: it settles most doubts.
+Where the text ends long before the speech does, whatever the window, the rest is heard by itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from batchscribe_engine.inference.encoded_window import EncodedWindow, Language, Utterance
 from batchscribe_engine.inference.quality import Fault, faults_in_full_window, faults_in_short_window, is_silence
+from batchscribe_engine.inference.rest import has_few_tokens, joined, rest_of, rest_start_frame
 from batchscribe_engine.inference.windows import (
     FULL_WINDOW_FRAMES,
     MAX_NEW_TOKENS,
@@ -41,6 +43,14 @@ class Attempt:
     faults: frozenset[Fault] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A result, and the frame from which on its segment has speech that is not in it, where there is such."""
+
+    result: SegmentResult
+    rest_start_frame: int | None
+
+
 class Decoder:
     """Decodes utterances with one model and one set of options; keeps nothing between calls."""
 
@@ -51,14 +61,25 @@ class Decoder:
 
     def transcribe(self, utterances: Sequence[Utterance]) -> list[SegmentResult]:
         """A result for each utterance, in their order. Raises OutOfMemoryError."""
-        results: dict[int, SegmentResult] = {}
+        heard = self._hear(utterances)
+        results = [each.result for each in heard]
+        starts = {index: each.rest_start_frame for index, each in enumerate(heard) if each.rest_start_frame is not None}
+        if starts:
+            rests = [rest_of(utterances[index], start, results[index].language) for index, start in starts.items()]
+            # Which may stop early in their turn; each is shorter than what it is the rest of.
+            for (index, start), rest in zip(starts.items(), self.transcribe(rests), strict=True):
+                results[index] = joined(results[index], rest, start)
+        return results
+
+    def _hear(self, utterances: Sequence[Utterance]) -> list[Heard]:
+        results: dict[int, Heard] = {}
         doubted: dict[int, list[Attempt]] = {index: [] for index in range(len(utterances))}
         for decoding, margin_s in self._shorter_windows():
             for portion, frames in self._portions(utterances, doubted, margin_s):
                 window = self._encode(utterances, portion, frames)
                 earlier = [doubted[index] for index in portion]
                 for index, outcome in zip(portion, self._in_shorter_window(window, decoding, earlier), strict=True):
-                    if isinstance(outcome, SegmentResult):
+                    if isinstance(outcome, Heard):
                         results[index] = outcome
                         del doubted[index]
                     else:
@@ -96,7 +117,7 @@ class Decoder:
 
     def _in_shorter_window(
         self, window: EncodedWindow, decoding: str, earlier: Sequence[Sequence[Attempt]]
-    ) -> list[SegmentResult | Attempt]:
+    ) -> list[Heard | Attempt]:
         """A result for each row, or the attempt whose outcome looks wrong; `earlier` are those in shorter windows."""
         limits = [
             token_limit(utterance.task.samples, language.code)
@@ -111,7 +132,7 @@ class Decoder:
         good = [row for row, each in enumerate(attempts) if not each.faults or self._confirms(each, earlier[row])]
         chosen = [attempts[row] for row in good]
         tried = [[*earlier[row], attempts[row]] for row in good]
-        outcomes: list[SegmentResult | Attempt] = list(attempts)
+        outcomes: list[Heard | Attempt] = list(attempts)
         for row, result in zip(good, self._results(window, good, chosen, tried), strict=True):
             outcomes[row] = result
         return outcomes
@@ -131,7 +152,7 @@ class Decoder:
         # What was cut off at the limit of tokens is not whole, however often.
         return same and Fault.TOO_LONG not in attempt.faults and not self._faults(attempt)
 
-    def _in_full_window(self, window: EncodedWindow, earlier: Sequence[Sequence[Attempt]]) -> list[SegmentResult]:
+    def _in_full_window(self, window: EncodedWindow, earlier: Sequence[Sequence[Attempt]]) -> list[Heard]:
         """A result for each row; `earlier` are the doubted attempts in shorter windows, where there were any."""
         rows = list(range(len(window.utterances)))
         attempts = [list(before) for before in earlier]
@@ -176,32 +197,39 @@ class Decoder:
         rows: Sequence[int],
         attempts: Sequence[Attempt],
         tried: Sequence[Sequence[Attempt]],
-    ) -> list[SegmentResult]:
+    ) -> list[Heard]:
         """The results of these rows: each from its attempt, with the doubts of all that were `tried` for it."""
         silent = [self._is_silence(window, row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
+        mels = [window.utterances[row].mel for row in rows]
+        thin = [has_few_tokens(each.hypothesis.tokens, mel) for each, mel in zip(attempts, mels, strict=True)]
         words: list[tuple[Word, ...]] = [()] * len(rows)
-        spoken = [place for place, is_silent in enumerate(silent) if not is_silent]
-        if self._options.word_times and spoken:
-            heard = window.words(
-                [rows[place] for place in spoken],
-                [attempts[place].hypothesis for place in spoken],
-                [attempts[place].language.code for place in spoken],
+        aligned = [
+            place for place in range(len(rows)) if not silent[place] and (self._options.word_times or thin[place])
+        ]
+        if aligned:
+            found = window.words(
+                [rows[place] for place in aligned],
+                [attempts[place].hypothesis for place in aligned],
+                [attempts[place].language.code for place in aligned],
             )
-            for place, its_words in zip(spoken, heard, strict=True):
+            for place, its_words in zip(aligned, found, strict=True):
                 words[place] = its_words
         return [
-            SegmentResult(
-                segment_id=window.utterances[row].task.segment_id,
-                text="" if silent[place] else attempts[place].hypothesis.text,
-                words=words[place],
-                language=attempts[place].language.code,
-                language_candidates=attempts[place].language.candidates,
-                avg_log_prob=attempts[place].hypothesis.avg_log_prob,
-                no_speech_prob=attempts[place].hypothesis.no_speech_prob,
-                compression_ratio=attempts[place].hypothesis.compression_ratio,
-                temperature=attempts[place].hypothesis.temperature,
-                decoding=attempts[place].decoding,
-                doubts=_doubts(tried[place], attempts[place] if silent[place] else None),
+            Heard(
+                SegmentResult(
+                    segment_id=window.utterances[row].task.segment_id,
+                    text="" if silent[place] else attempts[place].hypothesis.text,
+                    words=words[place] if self._options.word_times else (),
+                    language=attempts[place].language.code,
+                    language_candidates=attempts[place].language.candidates,
+                    avg_log_prob=attempts[place].hypothesis.avg_log_prob,
+                    no_speech_prob=attempts[place].hypothesis.no_speech_prob,
+                    compression_ratio=attempts[place].hypothesis.compression_ratio,
+                    temperature=attempts[place].hypothesis.temperature,
+                    decoding=attempts[place].decoding,
+                    doubts=_doubts(tried[place], attempts[place] if silent[place] else None),
+                ),
+                rest_start_frame(words[place][-1].start_ms, mels[place]) if thin[place] and words[place] else None,
             )
             for place, row in enumerate(rows)
         ]

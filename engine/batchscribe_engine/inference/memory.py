@@ -1,8 +1,9 @@
-"""What the allocator keeps of freed memory: all of it, until it is told to give it back."""
+"""What is kept of memory: freed memory until it is told to be given back, and few of oneDNN's compiled kernels."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 # From malloc.h.
@@ -12,6 +13,8 @@ _M_ARENA_MAX = -8
 
 _LARGE_BYTES = 32 * 1024**2
 _HUGE_BYTES = 1024**3
+
+_KEPT_KERNELS = 16
 
 
 def keep_freed_memory() -> None:
@@ -29,6 +32,16 @@ def keep_freed_memory() -> None:
         for size in (_LARGE_BYTES, _HUGE_BYTES):  # the most that older versions take, and newer ones
             mallopt(_M_MMAP_THRESHOLD, size)
         mallopt(_M_TRIM_THRESHOLD, _HUGE_BYTES)
+
+
+def keep_few_kernels() -> None:
+    """Have oneDNN keep few of the kernels that it compiles; to be called before CTranslate2 is loaded.
+
+    It compiles the encoder's two convolutions anew for each length of a window, and keeps the last 1024 kernels: 0.6 MB
+    for each length, 180 MB after 300 lengths. As nearly every segment has a length of its own, a kept one is rarely
+    used again, but for that of full windows. Compiling takes 3 to 6 ms.
+    """
+    os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = str(_KEPT_KERNELS)
 
 
 def return_freed_memory() -> None:

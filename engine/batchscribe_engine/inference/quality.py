@@ -37,6 +37,7 @@ class Fault(StrEnum):
     IMPROBABLE = "improbable"
     TOO_LONG = "too_long"
     TOO_SHORT = "too_short"
+    STOPPED_EARLY = "stopped_early"
     LANGUAGE_UNSURE = "language_unsure"
     SILENCE = "silence"
 

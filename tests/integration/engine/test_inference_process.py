@@ -223,6 +223,24 @@ def test_memory_that_work_took_is_given_back_in_time(tiny_en: ModelSpec) -> None
         assert status.models == working[-1].models
 
 
+@pytest.mark.slow
+def test_segments_of_ever_new_lengths_take_no_more_memory_than_a_few(tiny_en: ModelSpec) -> None:
+    shortest = 16_000
+    step = 320  # a window has a frame for each 10 ms, and an even number of them
+
+    with engine("--keep-freed-s", "0.05") as busy:
+
+        def resident_after(lengths: range) -> int:
+            for number in lengths:
+                batch = busy.batch(number, tiny_en)
+                cut = replace(batch.segments[0], samples=shortest + step * number)
+                assert isinstance(busy.answer(replace(batch, segments=(cut,))), BatchDone)
+            return min(busy.next(EngineStatus).resident_bytes for _ in range(10))
+
+        after_few = resident_after(range(10))
+        assert resident_after(range(10, 80)) < after_few + 20_000_000
+
+
 @pytest.mark.parametrize("ask", ["SIGTERM", "Shutdown"])
 def test_it_finishes_what_runs_and_leaves_the_rest_when_asked_to_stop(ask: str, tiny_en: ModelSpec) -> None:
     with engine() as stopping:
