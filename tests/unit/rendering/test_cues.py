@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchscribe_server.domain.recognition import SubtitleConfig
 from batchscribe_server.domain.transcript import Segment, Word
-from batchscribe_server.rendering.cues import MAX_PAUSE_MS, MIN_DURATION_MS, Cue, cues_of
+from batchscribe_server.rendering.cues import MAX_PAUSE_MS, MIN_DURATION_MS, Cue, Turn
+from batchscribe_server.rendering.cues import cues_of as cues_of_channels
+
+
+def cues_of(segments: Iterable[Segment], config: SubtitleConfig) -> Iterator[Cue]:
+    """The cues of one party alone."""
+    return cues_of_channels([[Turn(segments)]], config)
+
 
 words_said = st.text(alphabet="abcdefghij.,?'", min_size=1, max_size=14)
 configs = st.builds(

@@ -18,6 +18,8 @@ from batchscribe_server.operations.rendering import Renderer
 
 renderer: Renderer = rendering
 
+NOTE = "NOTE\nTranscript of jobs/1\nCreated: 2026-01-31T12:00:00+00:00\nDuration: 61.234 s\nChannels: 2"
+
 
 def transcript(*segments: Segment, warning: str = "") -> Transcript:
     return Transcript(
@@ -82,7 +84,11 @@ def test_text_names_who_speaks_at_each_turn() -> None:
 
 @pytest.mark.parametrize(
     ("format", "expected"),
-    [(TranscriptFormat.TEXT, ""), (TranscriptFormat.SRT, ""), (TranscriptFormat.VTT, "WEBVTT\n\n")],
+    [
+        (TranscriptFormat.TEXT, ""),
+        (TranscriptFormat.SRT, ""),
+        (TranscriptFormat.VTT, f"WEBVTT\n\n{NOTE}\n\n"),
+    ],
 )
 def test_silence_gives_an_empty_document(format: TranscriptFormat, expected: str) -> None:
     assert rendered(transcript(), format) == expected
@@ -163,7 +169,7 @@ def test_srt_is_read_back_as_it_was_meant() -> None:
 
 def test_vtt_escapes_what_has_a_meaning_there() -> None:
     text = rendered(transcript(segment(0, 0, "a<b & c --> d")), TranscriptFormat.VTT)
-    assert text == "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.999\na&lt;b &amp; c --&gt; d\n\n"
+    assert text == f"WEBVTT\n\n{NOTE}\n\n1\n00:00:00.000 --> 00:00:01.999\na&lt;b &amp; c --&gt; d\n\n"
 
 
 @pytest.mark.parametrize("format", [TranscriptFormat.SRT, TranscriptFormat.VTT])
