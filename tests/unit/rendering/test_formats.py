@@ -113,6 +113,7 @@ def test_json_holds_what_is_known() -> None:
         "task": "transcribe",
         "language": {"code": "de", "confidence": 0.988},
         "media": {"container": "wav", "codec": "pcm_s16le", "sample_rate": 8000, "channels": 2},
+        "channels": [],
         "duration": 61.234,
         "warning": "",
         "text": "Schöne Grüße.",
