@@ -43,6 +43,11 @@ def needs_space_between(left: str, right: str) -> bool:
     return not (_unspaced(left[-1]) and _unspaced(right[0]))
 
 
+def words_meet_between(left: str, right: str) -> bool:
+    """Whether two pieces of text with nothing between them, neither empty, are words of their own."""
+    return _unspaced(left[-1]) or _unspaced(right[0])
+
+
 def sentence_ends(text: str) -> bool:
     """Whether the text ends with a full stop or its like, maybe inside quotes."""
     return _last_mark(text) in SENTENCE_ENDS

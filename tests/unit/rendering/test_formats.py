@@ -88,6 +88,7 @@ def test_text_names_who_speaks_at_each_turn() -> None:
         (TranscriptFormat.TEXT, ""),
         (TranscriptFormat.SRT, ""),
         (TranscriptFormat.VTT, f"WEBVTT\n\n{NOTE}\n\n"),
+        (TranscriptFormat.TSV, "start\tend\ttext\n"),
     ],
 )
 def test_silence_gives_an_empty_document(format: TranscriptFormat, expected: str) -> None:
