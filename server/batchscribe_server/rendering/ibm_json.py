@@ -10,6 +10,7 @@ and 0.5 where a voice does, of which no score is kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 
 from batchscribe_server.domain.recognition import RecognitionConfig
@@ -56,14 +57,23 @@ def _spoken(
 ) -> Iterator[tuple[Segment, list[Word], list[_Label]]]:
     """The segments in which something is said, their bare words, and the words' labels where there are any."""
     delimiter = word_delimiter(transcript.text_language)
-    segments = [segment for segment in transcript.segments if segment.text.strip()]
-    for segment in segments:
-        words = [word for word in written_words(segment, delimiter) if marked_word(word.text).word]
+    labelled = (segment for segment in reversed(transcript.segments) if _party(segment) in numbers)
+    last_labelled = next((segment for segment in labelled if _bare_words(segment, delimiter)), None)
+    for segment in transcript.segments:
+        if not segment.text.strip():
+            continue
+        words = _bare_words(segment, delimiter)
         number = numbers.get(_party(segment))
         labels = [] if number is None else [_label(word, number) for word in words]
-        if labels and segment is segments[-1]:
+        if segment is last_labelled:
             labels[-1]["final"] = True
         yield segment, words, labels
+
+
+def _bare_words(segment: Segment, delimiter: str) -> list[Word]:
+    """The words without their marks, and without those that are marks alone."""
+    bare = (replace(word, text=marked_word(word.text).word) for word in written_words(segment, delimiter))
+    return [word for word in bare if word.text]
 
 
 def _label(word: Word, number: int) -> _Label:
@@ -77,10 +87,7 @@ def _label(word: Word, number: int) -> _Label:
 
 
 def _result(segment: Segment, words: list[Word], labels: list[_Label], config: RecognitionConfig) -> dict[str, object]:
-    bare = [marked_word(word.text).word for word in words]
-    timestamps: list[list[object]] = [
-        [text, seconds(word.start_ms), seconds(word.end_ms)] for text, word in zip(bare, words, strict=True)
-    ]
+    timestamps: list[list[object]] = [[word.text, seconds(word.start_ms), seconds(word.end_ms)] for word in words]
     for timestamp, label in zip(timestamps, labels, strict=False):
         timestamp.append(label)
     alternative: dict[str, object] = {
@@ -90,9 +97,7 @@ def _result(segment: Segment, words: list[Word], labels: list[_Label], config: R
         "timestamps": timestamps,
     }
     if config.word_confidence:
-        alternative["word_confidence"] = [
-            [text, rounded(word.confidence)] for text, word in zip(bare, words, strict=True)
-        ]
+        alternative["word_confidence"] = [[word.text, rounded(word.confidence)] for word in words]
     return {"final": True, "alternatives": [alternative]}
 
 

@@ -310,6 +310,17 @@ def test_ibm_json_numbers_the_parties(of: Transcript, speakers: list[int]) -> No
     assert [label["speaker"] for label in ibm(of)["speaker_labels"]] == speakers
 
 
+def test_the_last_label_is_final_also_where_marks_alone_come_after_it() -> None:
+    of = transcript(said("Well then.", speaker="Speaker 0"), said("...", 2_000, speaker="Speaker 1"))
+    assert [label["final"] for label in ibm(of)["speaker_labels"]] == [False, True]
+
+
+def test_words_of_whom_it_is_not_told_have_no_label() -> None:
+    of = transcript(said("Who?"), said("Me.", 2_000, speaker="Speaker 3"))
+    assert [len(timestamp) for timestamp in timestamps(ibm(of))] == [3, 4]
+    assert [label["speaker"] for label in ibm(of)["speaker_labels"]] == [0]
+
+
 def test_ibm_json_has_bare_words_and_confidences_where_they_were_asked_for() -> None:
     of = transcript(said('"Well, yes.', 1_000), warning="cut short")
     assert ibm(of) == {
