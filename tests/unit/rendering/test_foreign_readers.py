@@ -8,6 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,12 @@ def test_json_tells_the_channels_and_the_speakers_of_words() -> None:
     assert "speaker" not in json.loads(rendered(MONO, TranscriptFormat.JSON, config))["segments"][0]["words"][0]
 
 
+def test_json_tells_which_channels_sound_the_same() -> None:
+    of = replace(CHANNELS, media=replace(CHANNELS.media, same_sound_as=(0, 0)))
+    channels = json.loads(rendered(of, TranscriptFormat.JSON))["channels"]
+    assert [channel["same_sound_as"] for channel in channels] == [None, 0]
+
+
 # Speechmatics' json-v2
 
 
@@ -245,6 +252,13 @@ def test_json_v2_says_what_was_asked_for_and_how_the_language_was_found() -> Non
     document, _ = json_v2(ARABIC, RecognitionConfig(language="ar"))
     assert "language_identification" not in document["metadata"]
     assert document["metadata"]["language_pack_info"]["writing_direction"] == "right-to-left"
+
+
+def test_json_v2_of_a_translation_is_english_whatever_was_spoken() -> None:
+    document, read = json_v2(replace(CHINESE, task="translate", segments=[said("New York is large.", language="zh")]))
+    assert read.transcript_text == "New York is large."
+    assert {result["alternatives"][0]["language"] for result in document["results"]} == {"en"}
+    assert document["metadata"]["language_identification"]["predicted_language"] == "zh"
 
 
 def test_json_v2_of_unlabelled_channels_counts_them_from_one() -> None:
