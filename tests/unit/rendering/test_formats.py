@@ -82,6 +82,18 @@ def test_text_names_who_speaks_at_each_turn() -> None:
     assert text == "Agent: Guten Tag. Hier ist Weber.\n\nCaller, Speaker 2: Ja bitte?\n\nChannel 2: Gut.\n"
 
 
+def test_a_long_turn_of_text_is_parted_too_and_named_once() -> None:
+    sentences = [
+        replace(segment(number, 4000 * number, f"Satz {number} mit Worten."), speaker="Speaker 0")
+        for number in range(80)
+    ]
+    answer = replace(segment(80, 320_000, "Aha."), speaker="Speaker 1", words=())
+    paragraphs = rendered(transcript(*sentences, answer), TranscriptFormat.TEXT).split("\n\n")
+    assert len(paragraphs) > 3
+    assert [paragraph.startswith("Speaker 0: ") for paragraph in paragraphs] == [True, *[False] * (len(paragraphs) - 1)]
+    assert paragraphs[-1] == "Speaker 1: Aha.\n"
+
+
 @pytest.mark.parametrize(
     ("format", "expected"),
     [
