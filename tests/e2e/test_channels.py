@@ -80,3 +80,23 @@ def test_the_client_gets_turns_and_an_upload_in_two_equal_channels_is_heard_once
             said = client.transcript(transcript.job.name, "txt", channel=channel)
             assert said.startswith(f"Channel {channel}: ")
             assert words(said.partition(": ")[2]) == words(CALL[0][1])
+
+
+def test_every_format_is_read_of_a_call_that_was_transcribed_once(server: RunningServer, call: Path) -> None:
+    with Client(server.address) as client:
+        job = client.transcribe(call, diarization=DiarizationConfig(mode=DiarizationConfig.MODE_CHANNEL)).job
+        texts = {word: client.transcript(job.name, word) for word in ("json_v2", "ibm_json", "tsv", "srt", "vtt")}
+    speechmatics = json.loads(texts["json_v2"])["results"]
+    ibm = json.loads(texts["ibm_json"])
+    for channel in range(2):
+        said = words(" ".join(text for number, text in CALL if number == channel))
+        in_channel = [result for result in speechmatics if result["channel"] == f"channel_{channel + 1}"]
+        content = [result["alternatives"][0]["content"] for result in in_channel if result["type"] == "word"]
+        assert words(" ".join(content)) == said
+        timestamps = [t for result in ibm["results"] for t in result["alternatives"][0]["timestamps"]]
+        assert words(" ".join(t[0] for t in timestamps if t[3]["speaker"] == channel)) == said
+    assert "warnings" not in ibm
+    assert [line.split("\t")[3] for line in texts["tsv"].splitlines()[1:]] == [f"Channel {n}" for n, _ in CALL]
+    for number, _ in CALL:
+        assert f"Channel {number}: " in texts["srt"]
+        assert f"<v Channel {number}>" in texts["vtt"]

@@ -20,7 +20,8 @@ REPORT_SUFFIX = ".report.jsonl"
 _NO_NAMES = frozenset({"", ".", ".."})
 """What stands between the slashes of a path and is no file's name."""
 
-_TRANSCRIPT_SUFFIXES = frozenset({*TranscriptFormat, NOTICE_SUFFIX})
+# The longest first: `v2.json` is one of them and `json` another.
+_TRANSCRIPT_SUFFIXES = sorted({*TranscriptFormat, NOTICE_SUFFIX}, key=len, reverse=True)
 
 
 def output_uri(
@@ -133,9 +134,10 @@ def _stem_uri(output: OutputConfig, input_uri: str, relative_path: str) -> str:
         case OutputLayout.SINGLE:
             if output.uri.endswith("/"):
                 return output.uri + _as_uri_path(output.uri, _names_of(input_uri)[-1:])
-            stem, dot, suffix = output.uri.rpartition(".")
             # Only a transcript's suffix makes way for another: `meeting.2026` is a name, not a suffix.
-            return stem if dot and suffix.lower() in _TRANSCRIPT_SUFFIXES else output.uri
+            suffixes = (f".{suffix}" for suffix in _TRANSCRIPT_SUFFIXES)
+            suffix = next((suffix for suffix in suffixes if output.uri.lower().endswith(suffix)), "")
+            return output.uri[: len(output.uri) - len(suffix)]
         case OutputLayout.ADJACENT:
             return input_uri
         case OutputLayout.PREFIX:

@@ -81,6 +81,9 @@ class TranscriptFormat(StrEnum):
     SRT = "srt"
     VTT = "vtt"
     JSON = "json"
+    JSON_V2 = "v2.json"
+    IBM_JSON = "ibm.json"
+    TSV = "tsv"
 
     @property
     def media_type(self) -> str:
@@ -90,7 +93,15 @@ class TranscriptFormat(StrEnum):
             TranscriptFormat.SRT: "application/x-subrip; charset=utf-8",
             TranscriptFormat.VTT: "text/vtt; charset=utf-8",
             TranscriptFormat.JSON: "application/json",
+            TranscriptFormat.JSON_V2: "application/json",
+            TranscriptFormat.IBM_JSON: "application/json",
+            TranscriptFormat.TSV: "text/tab-separated-values; charset=utf-8",
         }[self]
+
+    @property
+    def needs_word_times(self) -> bool:
+        """Whether each word, or the cue it stands in, is given a time."""
+        return self in {TranscriptFormat.SRT, TranscriptFormat.VTT, TranscriptFormat.JSON_V2, TranscriptFormat.IBM_JSON}
 
 
 class OutputLayout(StrEnum):
@@ -216,5 +227,5 @@ class OutputConfig:
 
     @property
     def needs_word_times(self) -> bool:
-        """Subtitles are cut at words, so their times are needed even where the client did not ask for them."""
-        return any(f in (TranscriptFormat.SRT, TranscriptFormat.VTT) for f in self.formats)
+        """Some formats tell when words are said, so times are needed even where the client did not ask for them."""
+        return any(format.needs_word_times for format in self.formats)

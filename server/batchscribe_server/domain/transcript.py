@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from batchscribe_server.domain.recognition import Task
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -82,11 +84,33 @@ class Transcript:
 
     def party_of(self, segment: Segment) -> str:
         """Who speaks, as people read it: a channel by its label or number, a speaker, or both; empty if not told."""
-        channel = ""
-        if segment.channel is not None:
-            is_named = segment.channel < len(self.channel_labels)
-            channel = self.channel_labels[segment.channel] if is_named else f"Channel {segment.channel}"
+        channel = "" if segment.channel is None else self.channel_name(segment.channel)
         return ", ".join(filter(None, (channel, segment.speaker)))
+
+    def channel_name(self, channel: int) -> str:
+        """A channel as people read it: its label, or its number where it has none."""
+        return self.channel_labels[channel] if channel < len(self.channel_labels) else f"Channel {channel}"
+
+    @property
+    def tells_parties(self) -> bool:
+        """Whether it is known of any segment who speaks."""
+        return any(segment.channel is not None or segment.speaker for segment in self.segments)
+
+    @property
+    def has_estimated_times(self) -> bool:
+        """Whether there is text whose words were never timed, so that formats that time them must estimate."""
+        return any(segment.text.strip() and not segment.words for segment in self.segments)
+
+    @property
+    def text_language(self) -> str:
+        """The language of the text, which of a translation is English; empty where none was detected."""
+        if self.task == Task.TRANSLATE:
+            return "en"
+        return self.language.code if self.language else ""
+
+    def text_language_of(self, segment: Segment) -> str:
+        """The language of a segment's text."""
+        return self.text_language if self.task == Task.TRANSLATE else segment.language or self.text_language
 
     @property
     def text(self) -> str:

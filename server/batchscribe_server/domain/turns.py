@@ -21,11 +21,9 @@ def in_turns(segments: Sequence[Segment]) -> list[Segment]:
     """The same words in segments of one party each, ordered by their starts and numbered anew.
 
     A segment is cut between words of different speakers, and at a pause in which another party begins to speak; one
-    without words stays whole. Where everything is of one party, nothing changes.
+    without words stays whole. Where everything is of one party, nothing is cut.
     """
     starts = _starts_by_party(segments)
-    if len(starts) < 2:
-        return list(segments)
     cut = [part for segment in segments for part in _cut(segment, starts)]
     cut.sort(key=lambda segment: (segment.start_ms, segment.channel or 0))
     return [replace(segment, index=index) for index, segment in enumerate(cut)]
@@ -47,7 +45,7 @@ def _cut(segment: Segment, starts: Mapping[_Party, Sequence[int]]) -> Iterator[S
     words = segment.words
     begins = [k for k, (before, after) in enumerate(pairwise(words), start=1) if _turns(segment, before, after, starts)]
     if not begins:
-        yield replace(segment, speaker=words[0].speaker) if words else segment
+        yield replace(segment, speaker=words[0].speaker or segment.speaker) if words else segment
         return
     texts = _texts(segment, begins)
     for text, begin, end in zip(texts, [0, *begins], [*begins, len(words)], strict=True):
@@ -58,7 +56,7 @@ def _cut(segment: Segment, starts: Mapping[_Party, Sequence[int]]) -> Iterator[S
             end_ms=part[-1].end_ms if end < len(words) else segment.end_ms,
             text=text,
             words=part,
-            speaker=part[0].speaker,
+            speaker=part[0].speaker or segment.speaker,
         )
 
 

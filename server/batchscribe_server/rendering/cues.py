@@ -1,16 +1,20 @@
 """Cuts a transcript into subtitle cues.
 
-What holds always: no word is lost, doubled or moved; cues do not overlap, and each begins after the one before; no
-line is wider than allowed but for a single word that is; no cue spans a pause of more than a second. What is striven
-for, by the least sum of penalties over each stretch of speech: cues that end with a sentence, a clause or at least at
-a breath, that are read at the speed asked for, and that are neither flashes nor monuments.
+What holds always: no word is lost, doubled or moved; the cues of a channel do not overlap, and each begins after the
+one before; no line is wider than allowed but for a single word that is, with the name before it; no cue spans a pause
+of more than a second, nor two turns. What is striven for, by the least sum of penalties over each stretch of speech:
+cues that end with a sentence, a clause or at least at a breath, that are read at the speed asked for, and that are
+neither flashes nor monuments.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice, tee
+from typing import TypeVar
 
 from batchscribe_server.domain.recognition import SubtitleConfig
 from batchscribe_server.domain.transcript import Segment
@@ -39,53 +43,105 @@ _EACH_SECOND_TOO_SHORT = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A subtitle: its lines and when they are shown."""
+    """A subtitle: its lines, when they are shown, and who speaks, empty where that is not told."""
 
     start_ms: int
     end_ms: int
     lines: tuple[str, ...]
+    party: str = ""
 
 
-def cues_of(segments: Iterable[Segment], config: SubtitleConfig) -> Iterator[Cue]:
-    """The cues of a transcript, in order of time."""
-    stretches = _stretches(pieces_of(segments))
-    groups = _with_next(group for stretch, pause_ms in stretches for group in _grouped(stretch, pause_ms, config))
-    free_from_ms = 0
-    for group, following in groups:
-        start_ms = max(group[0].start_ms, free_from_ms)
-        end_ms = max(group[-1].end_ms, start_ms + _needed_ms(text_of(group), config))
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a party says until another one speaks. A `name` is written before its first word."""
+
+    segments: Iterable[Segment]
+    party: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The pieces of a cue, from when it may be shown, until when at least and at most."""
+
+    pieces: Sequence[Piece]
+    party: str
+    start_ms: int
+    spoken_until_ms: int
+    readable_until_ms: int
+
+
+def cues_of(channels: Iterable[Iterable[Turn]], config: SubtitleConfig) -> Iterator[Cue]:
+    """The cues of all channels, in order of their starts.
+
+    Those of a channel follow each other. Where two channels speak at once their cues overlap; but none is shown on
+    for its readers' sake into the next, whosever that is.
+    """
+    groups = heapq.merge(*(_timed(turns, config) for turns in channels), key=lambda group: group.start_ms)
+    for group, following in _with_next(groups):
+        end_ms = group.readable_until_ms
         if following is not None:
-            end_ms = min(end_ms, following[0].start_ms)
+            end_ms = max(group.spoken_until_ms, min(end_ms, following.start_ms))
+        lines = broken_into_lines(group.pieces, config.max_line_width)
+        yield Cue(group.start_ms, max(end_ms, group.start_ms + 1), tuple(lines), group.party)
+
+
+def _timed(turns: Iterable[Turn], config: SubtitleConfig) -> Iterator[_Group]:
+    """The cues of one channel. None ends after the next one begins."""
+    free_from_ms = 0
+    for (pieces, party), following in _with_next(_divided(turns, config)):
+        start_ms = max(pieces[0].start_ms, free_from_ms)
         # Words timed on top of each other still are shown one after the other, if only for a moment.
-        free_from_ms = max(end_ms, start_ms + 1)
-        yield Cue(start_ms, free_from_ms, tuple(broken_into_lines(group, config.max_line_width)))
+        free_from_ms = start_ms + 1
+        spoken_until_ms = pieces[-1].end_ms
+        readable_until_ms = max(spoken_until_ms, start_ms + _needed_ms(text_of(pieces), config))
+        if following is not None:
+            next_start_ms = max(following[0][0].start_ms, free_from_ms)
+            spoken_until_ms = min(spoken_until_ms, next_start_ms)
+            readable_until_ms = min(readable_until_ms, next_start_ms)
+        yield _Group(pieces, party, start_ms, spoken_until_ms, readable_until_ms)
 
 
-def _with_next(groups: Iterable[Sequence[Piece]]) -> Iterator[tuple[Sequence[Piece], Sequence[Piece] | None]]:
-    previous: Sequence[Piece] | None = None
-    for group in groups:
-        if previous is not None:
-            yield previous, group
-        previous = group
-    if previous is not None:
-        yield previous, None
+def _divided(turns: Iterable[Turn], config: SubtitleConfig) -> Iterator[tuple[Sequence[Piece], str]]:
+    """The pieces of each cue of one channel, and who speaks."""
+    for stretch, turn, pause_ms in _stretches(turns):
+        for pieces in _grouped(stretch, pause_ms, config):
+            yield pieces, turn.party
 
 
-def _stretches(pieces: Iterator[Piece]) -> Iterator[tuple[list[Piece], int]]:
-    """Speech between pauses that no cue may span, each with the pause after it; the last one has time enough."""
+_T = TypeVar("_T")
+
+
+def _with_next(items: Iterable[_T]) -> Iterator[tuple[_T, _T | None]]:
+    these, following = tee(items)
+    return zip(these, chain(islice(following, 1, None), (None,)), strict=False)
+
+
+def _stretches(turns: Iterable[Turn]) -> Iterator[tuple[list[Piece], Turn, int]]:
+    """Speech of one turn between pauses that no cue may span, each with the pause after it; the last one has time."""
     stretch: list[Piece] = []
-    for piece in pieces:
+    of_turn = Turn(())
+    for turn, piece in _pieces(turns):
         if stretch:
             pause_ms = piece.start_ms - stretch[-1].end_ms
             full = len(stretch) >= _STRETCH_PIECES and (
                 sentence_ends(stretch[-1].text) or len(stretch) >= 2 * _STRETCH_PIECES
             )
-            if pause_ms > MAX_PAUSE_MS or full:
-                yield stretch, max(0, pause_ms)
+            if turn is not of_turn or pause_ms > MAX_PAUSE_MS or full:
+                yield stretch, of_turn, max(0, pause_ms)
                 stretch = []
         stretch.append(piece)
+        of_turn = turn
     if stretch:
-        yield stretch, MAX_DURATION_MS
+        yield stretch, of_turn, MAX_DURATION_MS
+
+
+def _pieces(turns: Iterable[Turn]) -> Iterator[tuple[Turn, Piece]]:
+    for turn in turns:
+        name = f"{turn.name}: " if turn.name else ""
+        for piece in pieces_of(turn.segments):
+            yield turn, replace(piece, text=name + piece.text) if name else piece
+            name = ""
 
 
 def _grouped(stretch: Sequence[Piece], pause_after_ms: int, config: SubtitleConfig) -> Iterator[Sequence[Piece]]:

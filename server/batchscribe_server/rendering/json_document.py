@@ -1,8 +1,9 @@
 """The project's own JSON: all that is known of a transcript.
 
 Times are seconds with milliseconds, confidences 0 to 1. Every key is always there, except `words` where neither word
-times nor word confidences were asked for; a word has what was asked for. `schema` changes its number when a reader of
-the old one would go wrong; new keys may be added without.
+times nor word confidences were asked for; a word has what was asked for, and its `speaker` where voices are told
+apart. `schema` changes its number when a reader of the old one would go wrong; new keys may be added without. Its JSON
+Schema is docs/transcript.schema.json.
 
     {
       "schema": "batchscribe.transcript/1",
@@ -10,6 +11,8 @@ the old one would go wrong; new keys may be added without.
       "model": "base", "task": "transcribe",
       "language": {"code": "en", "confidence": 0.98},          // or null
       "media": {"container": "wav", "codec": "pcm_s16le", "sample_rate": 16000, "channels": 1},
+      "channels": [{"channel": 0, "label": "Agent", "same_sound_as": null}, …],   // heard apart; or the channel that
+                                                                                  // sounds the very same
       "duration": 12.345,
       "warning": "",                                           // what could not be decoded, or changed, in plain words
       "text": "Hello world. …",
@@ -27,12 +30,12 @@ written where others read it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.domain.transcript import Segment, Transcript, Word
 from batchscribe_server.domain.url import shown_url
+from batchscribe_server.rendering.json_parts import as_json, json_list, rounded, seconds
 
 SCHEMA = "batchscribe.transcript/1"
 
@@ -49,38 +52,45 @@ def json_document(transcript: Transcript, config: RecognitionConfig) -> Iterator
         "created": transcript.create_time_iso,
         "model": transcript.model,
         "task": transcript.task,
-        "language": {"code": language.code, "confidence": _rounded(language.confidence)} if language else None,
+        "language": {"code": language.code, "confidence": rounded(language.confidence)} if language else None,
         "media": {
             "container": media.container,
             "codec": media.codec,
             "sample_rate": media.sample_rate_hz,
             "channels": media.channels,
         },
-        "duration": _seconds(transcript.duration_ms),
+        "channels": [_channel(transcript, channel) for channel in transcript.channels],
+        "duration": seconds(transcript.duration_ms),
         "warning": transcript.warning,
         "text": transcript.text,
     }
     yield "{\n"
     for key, value in head.items():
-        yield f'  "{key}": {_json(value)},\n'
-    yield '  "segments": ['
-    separator = "\n    "
-    for segment in transcript.segments:
-        yield separator + _json(_segment(segment, config))
-        separator = ",\n    "
-    yield "\n  ]\n}\n" if transcript.segments else "]\n}\n"
+        yield f'  "{key}": {as_json(value)},\n'
+    yield '  "segments": '
+    yield from json_list(_segment(segment, config) for segment in transcript.segments)
+    yield "\n}\n"
+
+
+def _channel(transcript: Transcript, channel: int) -> dict[str, object]:
+    source = transcript.media.same_sound_as[channel]
+    return {
+        "channel": channel,
+        "label": transcript.channel_name(channel),
+        "same_sound_as": None if source == channel else source,
+    }
 
 
 def _segment(segment: Segment, config: RecognitionConfig) -> dict[str, object]:
     document: dict[str, object] = {
         "index": segment.index,
-        "start": _seconds(segment.start_ms),
-        "end": _seconds(segment.end_ms),
+        "start": seconds(segment.start_ms),
+        "end": seconds(segment.end_ms),
         "text": segment.text,
         "channel": segment.channel,
         "speaker": segment.speaker,
         "language": segment.language,
-        "confidence": _rounded(segment.confidence),
+        "confidence": rounded(segment.confidence),
     }
     if config.word_time_offsets or config.word_confidence:
         document["words"] = [_word(word, config) for word in segment.words]
@@ -90,20 +100,10 @@ def _segment(segment: Segment, config: RecognitionConfig) -> dict[str, object]:
 def _word(word: Word, config: RecognitionConfig) -> dict[str, object]:
     document: dict[str, object] = {"text": word.text}
     if config.word_time_offsets:
-        document["start"] = _seconds(word.start_ms)
-        document["end"] = _seconds(word.end_ms)
+        document["start"] = seconds(word.start_ms)
+        document["end"] = seconds(word.end_ms)
     if config.word_confidence:
-        document["confidence"] = _rounded(word.confidence)
+        document["confidence"] = rounded(word.confidence)
+    if word.speaker:
+        document["speaker"] = word.speaker
     return document
-
-
-def _seconds(time_ms: int) -> float:
-    return time_ms / 1000
-
-
-def _rounded(confidence: float) -> float:
-    return round(confidence, 3)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)

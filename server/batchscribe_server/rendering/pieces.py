@@ -14,7 +14,8 @@ class Piece:
     """Text that no line break divides: a word with its punctuation, or an ideograph.
 
     `spaced` says whether a space goes before it, unless a line begins. Starts never go back from piece to piece, and
-    no piece ends before it starts. `ends_segment` marks the last of a segment.
+    no piece ends before it starts. `ends_segment` marks the last of a segment. `confidence` is the word's, and the
+    segment's where words were not timed.
     """
 
     text: str
@@ -22,6 +23,7 @@ class Piece:
     end_ms: int
     spaced: bool
     ends_segment: bool
+    confidence: float
 
 
 def pieces_of(segments: Iterable[Segment]) -> Iterator[Piece]:
@@ -29,12 +31,13 @@ def pieces_of(segments: Iterable[Segment]) -> Iterator[Piece]:
     last_start_ms = 0
     for segment in segments:
         timed = _timed_by_words(segment) if segment.words else _timed_by_length(segment)
-        for number, (text, spaced, start_ms, end_ms) in enumerate(timed):
+        for number, (text, spaced, start_ms, end_ms, confidence) in enumerate(timed):
             last_start_ms = max(last_start_ms, start_ms)
-            yield Piece(text, last_start_ms, max(last_start_ms, end_ms), spaced, number == len(timed) - 1)
+            is_last = number == len(timed) - 1
+            yield Piece(text, last_start_ms, max(last_start_ms, end_ms), spaced, is_last, confidence)
 
 
-_Timed = list[tuple[str, bool, int, int]]
+_Timed = list[tuple[str, bool, int, int, float]]
 
 
 def _timed_by_words(segment: Segment) -> _Timed:
@@ -52,7 +55,7 @@ def _timed_by_words(segment: Segment) -> _Timed:
             else:
                 # The text was edited after its words were timed: the script must tell.
                 spaced = bool(previous) and needs_space_between(previous, part)
-            timed.append((part, spaced or not timed, word.start_ms, word.end_ms))
+            timed.append((part, spaced or not timed, word.start_ms, word.end_ms, word.confidence))
             previous = part
     return timed
 
@@ -67,7 +70,7 @@ def _timed_by_length(segment: Segment) -> _Timed:
     for part, spaced in parts:
         start_ms = segment.start_ms + span_ms * done // chars
         done += len(part)
-        timed.append((part, spaced, start_ms, segment.start_ms + span_ms * done // chars))
+        timed.append((part, spaced, start_ms, segment.start_ms + span_ms * done // chars, segment.confidence))
     return timed
 
 

@@ -1,11 +1,10 @@
 """What the writing systems ask of whoever joins or breaks text: where words are spaced, where sentences end."""
 
-# ruff: noqa: RUF001 - the marks of other scripts look like ours, and are meant
 from __future__ import annotations
 
-_SENTENCE_ENDS = frozenset(".?!…。？！｡؟۔।॥։።")
-_CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛፣፤")
-_CLOSING = "\"'”’»)]}›」』）】》〉"
+from batchscribe_server.domain.marks import CLAUSE_ENDS, CLOSING, SENTENCE_ENDS
+
+_CLOSING = "".join(sorted(CLOSING))
 
 # Letters of scripts that are written without spaces between words.
 _UNSPACED_RANGES = (
@@ -23,27 +22,47 @@ _UNSPACED_RANGES = (
 # Of these, what may stand alone on a line: in the others only a dictionary tells where a word ends.
 _FIRST_IDEOGRAPHIC = 0x2E80
 
+# The languages that are written in these scripts, and which Whisper parts into words all the same.
+_UNSPACED_LANGUAGES = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
+
+_RIGHT_TO_LEFT_LANGUAGES = frozenset({"ar", "fa", "he", "ps", "sd", "ur", "yi"})
+
+
+def word_delimiter(language: str) -> str:
+    """What stands between the words of a language: a space or nothing."""
+    return "" if language in _UNSPACED_LANGUAGES else " "
+
+
+def writing_direction(language: str) -> str:
+    """`left-to-right` or `right-to-left`."""
+    return "right-to-left" if language in _RIGHT_TO_LEFT_LANGUAGES else "left-to-right"
+
 
 def needs_space_between(left: str, right: str) -> bool:
     """Whether two pieces of text, neither empty, are joined with a space."""
     return not (_unspaced(left[-1]) and _unspaced(right[0]))
 
 
+def words_meet_between(left: str, right: str) -> bool:
+    """Whether two pieces of text with nothing between them, neither empty, are words of their own."""
+    return _unspaced(left[-1]) or _unspaced(right[0])
+
+
 def sentence_ends(text: str) -> bool:
     """Whether the text ends with a full stop or its like, maybe inside quotes."""
-    return _last_mark(text) in _SENTENCE_ENDS
+    return _last_mark(text) in SENTENCE_ENDS
 
 
 def clause_ends(text: str) -> bool:
     """Whether the text ends with a comma or its like."""
-    return _last_mark(text) in _CLAUSE_ENDS
+    return _last_mark(text) in CLAUSE_ENDS
 
 
 def breakable_parts(token: str) -> list[str]:
     """A token without spaces, cut where its script allows a line to end: between ideographs, never before a mark."""
     parts: list[str] = []
     for char in token:
-        joins = not parts or char in _SENTENCE_ENDS or char in _CLAUSE_ENDS or char in _CLOSING
+        joins = not parts or char in SENTENCE_ENDS or char in CLAUSE_ENDS or char in CLOSING
         if joins or not (_ideographic(char) or _ideographic(parts[-1][-1])):
             parts[-1:] = [(parts[-1] if parts else "") + char]
         else:

@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 import pysubs2
 
 from batchscribe_server.domain.recognition import SubtitleConfig
 from batchscribe_server.domain.transcript import Transcript
-from batchscribe_server.rendering.cues import Cue, cues_of
+from batchscribe_server.rendering.cues import Cue, Turn, cues_of
 
 # pysubs2 takes `\N`, `\n` and `\h` for line breaks and spaces; a backslash that was said so goes in disguise.
 _BACKSLASH_DISGUISE = "\ue05c"
 
 
 def srt_blocks(transcript: Transcript, config: SubtitleConfig) -> Iterator[str]:
-    """A SubRip file, a cue at a time. SubRip knows no escapes: text stands as it is."""
-    for number, cue in enumerate(cues_of(transcript.segments, config), config.start_index):
+    """A SubRip file, a cue at a time. A turn begins with the name of who speaks, where that is told.
+
+    SubRip knows no escapes: text stands as it is.
+    """
+    cues = cues_of(_channels(transcript, with_names=True), config)
+    for number, cue in enumerate(cues, config.start_index):
         yield _block(cue, "\n".join(cue.lines), "srt", number)
 
 
 def vtt_blocks(transcript: Transcript, config: SubtitleConfig) -> Iterator[str]:
-    """A WebVTT file (W3C WebVTT 1), a cue at a time, with the cues' numbers as identifiers."""
-    yield "WEBVTT\n\n"
-    for number, cue in enumerate(cues_of(transcript.segments, config), config.start_index):
-        yield _block(cue, _escaped("\n".join(cue.lines)), "vtt", number)
+    """A WebVTT file (W3C WebVTT 1), a cue at a time, with the cues' numbers as identifiers.
+
+    A comment says of what it tells, and each cue is a voice span of who speaks, where that is told.
+    """
+    yield f"WEBVTT\n\n{_note(transcript)}\n\n"
+    cues = cues_of(_channels(transcript, with_names=False), config)
+    for number, cue in enumerate(cues, config.start_index):
+        text = _escaped("\n".join(cue.lines))
+        yield _block(cue, f"<v {_escaped(cue.party)}>{text}" if cue.party else text, "vtt", number)
+
+
+def _channels(transcript: Transcript, *, with_names: bool) -> list[list[Turn]]:
+    """The turns of each channel."""
+    channels: dict[int | None, list[Turn]] = {}
+    spoken = (segment for segment in transcript.segments if segment.text.strip())
+    for party, segments in groupby(spoken, transcript.party_of):
+        of_party = list(segments)
+        turn = Turn(of_party, party, party if with_names else "")
+        channels.setdefault(of_party[0].channel, []).append(turn)
+    return list(channels.values())
+
+
+def _note(transcript: Transcript) -> str:
+    return (
+        f"NOTE\nTranscript of {transcript.job_name}\nCreated: {transcript.create_time_iso}\n"
+        f"Duration: {transcript.duration_ms / 1000} s\nChannels: {transcript.media.channels}"
+    )
 
 
 def _block(cue: Cue, text: str, format: str, number: int) -> str:

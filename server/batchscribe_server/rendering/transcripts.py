@@ -7,9 +7,12 @@ from typing import assert_never
 
 from batchscribe_server.domain.recognition import RecognitionConfig, SubtitleConfig, TranscriptFormat
 from batchscribe_server.domain.transcript import Transcript
+from batchscribe_server.rendering.ibm_json import ibm_json
 from batchscribe_server.rendering.json_document import json_document
+from batchscribe_server.rendering.json_v2 import json_v2
 from batchscribe_server.rendering.subtitles import srt_blocks, vtt_blocks
 from batchscribe_server.rendering.text import paragraphs
+from batchscribe_server.rendering.tsv import tsv_rows
 
 PIECE_CHARS = 16_384
 
@@ -29,6 +32,12 @@ def render(
             texts = paragraphs(transcript)
         case TranscriptFormat.JSON:
             texts = json_document(transcript, config)
+        case TranscriptFormat.JSON_V2:
+            texts = json_v2(transcript, config)
+        case TranscriptFormat.IBM_JSON:
+            texts = ibm_json(transcript, config)
+        case TranscriptFormat.TSV:
+            texts = tsv_rows(transcript)
         case TranscriptFormat.SRT:
             texts = srt_blocks(transcript, subtitles)
         case TranscriptFormat.VTT:

@@ -34,6 +34,9 @@ _FORMATS = {
     pb.TRANSCRIPT_FORMAT_SRT: TranscriptFormat.SRT,
     pb.TRANSCRIPT_FORMAT_VTT: TranscriptFormat.VTT,
     pb.TRANSCRIPT_FORMAT_JSON: TranscriptFormat.JSON,
+    pb.TRANSCRIPT_FORMAT_JSON_V2: TranscriptFormat.JSON_V2,
+    pb.TRANSCRIPT_FORMAT_IBM_JSON: TranscriptFormat.IBM_JSON,
+    pb.TRANSCRIPT_FORMAT_TSV: TranscriptFormat.TSV,
 }
 _FORMAT_MESSAGES = {format: message for message, format in _FORMATS.items()}
 _CONFLICTS = {

@@ -162,11 +162,12 @@ def test_standard_input_is_a_file(run: Run, script: Script) -> None:
     assert script.heard["bytes"] == [b"piped sound"]
 
 
-def test_output_is_written_to_a_folder(run: Run, audio: Path, tmp_path: Path) -> None:
-    result = run("transcribe", str(audio), "--output", str(tmp_path / "out"), "--format", "vtt")
+@pytest.mark.parametrize(("word", "suffix"), [("vtt", "vtt"), ("json_v2", "v2.json"), ("ibm_json", "ibm.json")])
+def test_output_is_written_to_a_folder(run: Run, audio: Path, tmp_path: Path, word: str, suffix: str) -> None:
+    result = run("transcribe", str(audio), "--output", str(tmp_path / "out"), "--format", word)
     assert result.stdout == ""
-    assert (tmp_path / "out" / "call.wav.vtt").read_text() == TEXT
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["call.wav.vtt"]
+    assert (tmp_path / "out" / f"call.wav.{suffix}").read_text() == TEXT
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"call.wav.{suffix}"]
 
 
 def test_detach_prints_the_name_and_watches_nothing(run: Run, script: Script, audio: Path) -> None:

@@ -32,6 +32,41 @@ async def test_a_job_is_transcribed_and_its_transcript_is_kept(tmp_path: Path) -
         assert b"".join(pieces).decode().split() == WORDS.split()
 
 
+async def test_any_format_is_read_later_from_what_was_heard_once(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        job = await service.ended(await service.submit.job(TENANT, NewJob(service.audio("a.wav"))))
+        for format in TranscriptFormat:
+            text = b"".join(await service.read_transcript(TENANT, job.id, format)).decode()
+            assert all(word in text for word in WORDS.split())
+        assert len(service.transcriber.requests) == 1
+
+
+async def test_all_formats_of_a_run_are_written_beside_each_other(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        output = OutputConfig(OutputLayout.ADJACENT, formats=tuple(TranscriptFormat))
+        job = await service.ended(await service.submit.job(TENANT, NewJob(service.audio("a.wav"), output=output)))
+        assert job.state is State.SUCCEEDED
+        suffixes = {"txt", "srt", "vtt", "json", "v2.json", "ibm.json", "tsv"}
+        assert {path.name for path in tmp_path.glob("a.wav.*")} == {f"a.wav.{suffix}" for suffix in suffixes}
+        assert len(service.transcriber.requests) == 1
+        for format in TranscriptFormat:
+            read = b"".join(await service.read_transcript(TENANT, job.id, format))
+            assert (tmp_path / f"a.wav.{format.value}").read_bytes() == read
+
+
+@pytest.mark.parametrize("format", TranscriptFormat)
+async def test_words_are_timed_for_the_formats_that_tell_when_they_are_said(
+    tmp_path: Path, format: TranscriptFormat
+) -> None:
+    async with in_process_service(tmp_path) as service:
+        output = OutputConfig(OutputLayout.ADJACENT, formats=(format,))
+        await service.ended(await service.submit.job(TENANT, NewJob(service.audio("a.wav"), output=output)))
+        (request,) = service.transcriber.requests
+        assert request.word_times == (
+            format in {TranscriptFormat.SRT, TranscriptFormat.VTT, TranscriptFormat.JSON_V2, TranscriptFormat.IBM_JSON}
+        )
+
+
 async def test_a_batch_mirrors_the_tree_of_its_input(tmp_path: Path) -> None:
     async with in_process_service(tmp_path) as service:
         names = ["calls/a b.wav", "calls/deep/er/ü#1?.mp3", "calls/100%.wav"]

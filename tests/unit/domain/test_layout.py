@@ -43,10 +43,24 @@ def test_a_single_output_of_one_format_is_the_uri_as_given(uri: str) -> None:
         ("file:///out/talk", "file:///out/talk.srt"),
         ("file:///out/talk.2026", "file:///out/talk.2026.srt"),
         ("file:///out.json/talk", "file:///out.json/talk.srt"),
+        ("file:///out/talk.v2.json", "file:///out/talk.srt"),
+        ("file:///out/talk.IBM.json", "file:///out/talk.srt"),
     ],
 )
 def test_several_formats_of_a_single_output_differ_in_their_suffix(uri: str, srt: str) -> None:
     assert output_uri(single(uri, JSON, SRT), SRT, "file:///in/a.wav") == srt
+
+
+@pytest.mark.parametrize("layout", OutputLayout)
+def test_no_two_formats_of_a_run_write_to_the_same_file(layout: OutputLayout) -> None:
+    uri = "" if layout is OutputLayout.ADJACENT else "file:///out/talk"
+    output = OutputConfig(layout=layout, uri=uri, formats=tuple(TranscriptFormat), file_per_channel=True)
+    uris = [
+        output_uri(output, format, "file:///in/a.wav", "a.wav", channel)
+        for format in TranscriptFormat
+        for channel in (None, 0, 1)
+    ]
+    assert len(set(uris)) == len(uris)
 
 
 def test_a_single_output_that_is_a_folder_takes_the_inputs_name() -> None:

@@ -38,6 +38,11 @@ def test_speech_of_one_party_stays_as_it_is() -> None:
     assert in_turns(segments) == segments
 
 
+def test_one_voice_alone_is_the_speaker_of_its_segments() -> None:
+    segments = [said(4_000 * k, "One two three.", None, speakers=["Speaker 0"] * 3) for k in range(2)]
+    assert [(turn.index, turn.speaker) for turn in in_turns(segments)] == [(0, "Speaker 0"), (1, "Speaker 0")]
+
+
 def test_speaking_at_the_same_time_parts_no_words_that_follow_at_once() -> None:
     both = [said(0, "one two three four", 0, pauses=0), said(150, "yes yes", 1, pauses=0)]
     assert [turn.text for turn in in_turns(both)] == ["one two three four", "yes yes"]

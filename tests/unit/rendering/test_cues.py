@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchscribe_server.domain.recognition import SubtitleConfig
 from batchscribe_server.domain.transcript import Segment, Word
-from batchscribe_server.rendering.cues import MAX_PAUSE_MS, MIN_DURATION_MS, Cue, cues_of
+from batchscribe_server.rendering.cues import MAX_PAUSE_MS, MIN_DURATION_MS, Cue, Turn
+from batchscribe_server.rendering.cues import cues_of as cues_of_channels
+
+
+def cues_of(segments: Iterable[Segment], config: SubtitleConfig) -> Iterator[Cue]:
+    """The cues of one party alone."""
+    return cues_of_channels([[Turn(segments)]], config)
+
 
 words_said = st.text(alphabet="abcdefghij.,?'", min_size=1, max_size=14)
 configs = st.builds(
@@ -140,3 +148,48 @@ def test_long_speech_without_a_pause_is_cut_as_a_stream() -> None:
     cues = cues_of(iter(endless, None), SubtitleConfig())
     assert next(cues).start_ms == 0
     assert len(read) < 50
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[list[Turn]]:
+    """The turns of up to three channels, which may speak at once."""
+    channels = []
+    for number in range(draw(st.integers(1, 3))):
+        segments = draw(transcripts())
+        parties = [f"{number}, {draw(st.integers(0, 1))}" for _ in segments]
+        grouped = itertools.groupby(zip(parties, segments, strict=True), key=lambda pair: pair[0])
+        channels.append([Turn([segment for _, segment in pairs], party, party) for party, pairs in grouped])
+    return channels
+
+
+@given(conversations(), configs)
+def test_cues_of_several_channels_are_in_order_and_never_of_two_parties(
+    channels: list[list[Turn]], config: SubtitleConfig
+) -> None:
+    cues = list(cues_of_channels(channels, config))
+    assert all(before.start_ms <= after.start_ms for before, after in itertools.pairwise(cues))
+    assert all(cue.start_ms < cue.end_ms for cue in cues)
+    for turns in channels:
+        own = [cue for cue in cues if cue.party in {turn.party for turn in turns}]
+        assert all(before.end_ms <= after.start_ms for before, after in itertools.pairwise(own))
+        shown = [(cue.party, " ".join(cue.lines)) for cue in own]
+        said_in_turns = [
+            (party, " ".join(text for _, text in texts))
+            for party, texts in itertools.groupby(shown, lambda cue: cue[0])
+        ]
+        assert said_in_turns == [
+            (turn.party, f"{turn.name}: " + " ".join(word.text for segment in turn.segments for word in segment.words))
+            for turn in turns
+        ]
+
+
+@given(conversations(), configs)
+def test_cues_overlap_only_while_there_is_speech(channels: list[list[Turn]], config: SubtitleConfig) -> None:
+    cues = list(cues_of_channels(channels, config))
+    spoken_until_ms: dict[str, set[int]] = {}
+    for turn in itertools.chain.from_iterable(channels):
+        ends_ms = {word.end_ms for segment in turn.segments for word in segment.words}
+        spoken_until_ms.setdefault(turn.party, set()).update(ends_ms)
+    for cue, after in itertools.pairwise(cues):
+        if cue.end_ms > max(after.start_ms, cue.start_ms + 1):
+            assert cue.end_ms in spoken_until_ms[cue.party]

@@ -18,6 +18,8 @@ from batchscribe_server.operations.rendering import Renderer
 
 renderer: Renderer = rendering
 
+NOTE = "NOTE\nTranscript of jobs/1\nCreated: 2026-01-31T12:00:00+00:00\nDuration: 61.234 s\nChannels: 2"
+
 
 def transcript(*segments: Segment, warning: str = "") -> Transcript:
     return Transcript(
@@ -80,9 +82,26 @@ def test_text_names_who_speaks_at_each_turn() -> None:
     assert text == "Agent: Guten Tag. Hier ist Weber.\n\nCaller, Speaker 2: Ja bitte?\n\nChannel 2: Gut.\n"
 
 
+def test_a_long_turn_of_text_is_parted_too_and_named_once() -> None:
+    sentences = [
+        replace(segment(number, 4000 * number, f"Satz {number} mit Worten."), speaker="Speaker 0")
+        for number in range(80)
+    ]
+    answer = replace(segment(80, 320_000, "Aha."), speaker="Speaker 1", words=())
+    paragraphs = rendered(transcript(*sentences, answer), TranscriptFormat.TEXT).split("\n\n")
+    assert len(paragraphs) > 3
+    assert [paragraph.startswith("Speaker 0: ") for paragraph in paragraphs] == [True, *[False] * (len(paragraphs) - 1)]
+    assert paragraphs[-1] == "Speaker 1: Aha.\n"
+
+
 @pytest.mark.parametrize(
     ("format", "expected"),
-    [(TranscriptFormat.TEXT, ""), (TranscriptFormat.SRT, ""), (TranscriptFormat.VTT, "WEBVTT\n\n")],
+    [
+        (TranscriptFormat.TEXT, ""),
+        (TranscriptFormat.SRT, ""),
+        (TranscriptFormat.VTT, f"WEBVTT\n\n{NOTE}\n\n"),
+        (TranscriptFormat.TSV, "start\tend\ttext\n"),
+    ],
 )
 def test_silence_gives_an_empty_document(format: TranscriptFormat, expected: str) -> None:
     assert rendered(transcript(), format) == expected
@@ -107,6 +126,7 @@ def test_json_holds_what_is_known() -> None:
         "task": "transcribe",
         "language": {"code": "de", "confidence": 0.988},
         "media": {"container": "wav", "codec": "pcm_s16le", "sample_rate": 8000, "channels": 2},
+        "channels": [],
         "duration": 61.234,
         "warning": "",
         "text": "Schöne Grüße.",
@@ -163,7 +183,7 @@ def test_srt_is_read_back_as_it_was_meant() -> None:
 
 def test_vtt_escapes_what_has_a_meaning_there() -> None:
     text = rendered(transcript(segment(0, 0, "a<b & c --> d")), TranscriptFormat.VTT)
-    assert text == "WEBVTT\n\n1\n00:00:00.000 --> 00:00:01.999\na&lt;b &amp; c --&gt; d\n\n"
+    assert text == f"WEBVTT\n\n{NOTE}\n\n1\n00:00:00.000 --> 00:00:01.999\na&lt;b &amp; c --&gt; d\n\n"
 
 
 @pytest.mark.parametrize("format", [TranscriptFormat.SRT, TranscriptFormat.VTT])

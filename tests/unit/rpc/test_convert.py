@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchscribe.outputs import format_suffix
 from batchscribe.v1 import batch_pb2, event_pb2, job_pb2, recognition_pb2, state_pb2, storage_pb2, transcript_pb2
 from batchscribe_server.domain.batch import (
     Batch,
@@ -56,7 +57,12 @@ from batchscribe_server.rpc.convert_job import job_message, new_job
 from batchscribe_server.rpc.convert_model import model_message
 from batchscribe_server.rpc.convert_recognition import recognition_config, recognition_config_message
 from batchscribe_server.rpc.convert_state import failure_message, state_message
-from batchscribe_server.rpc.convert_storage import output_config, output_config_message
+from batchscribe_server.rpc.convert_storage import (
+    output_config,
+    output_config_message,
+    transcript_format,
+    transcript_format_message,
+)
 from batchscribe_server.rpc.convert_time import duration, duration_ms
 from batchscribe_server.rpc.languages import WHISPER_LANGUAGES
 
@@ -342,3 +348,10 @@ def test_events_of_a_batch() -> None:
     assert batch_event_message(Heartbeat(7, NOW)).WhichOneof("event") == "heartbeat"
     with pytest.raises(TypeError):
         batch_event_message(event(SegmentHeard(SEGMENT)))
+
+
+@pytest.mark.parametrize("format", TranscriptFormat)
+def test_clients_name_files_as_the_server_does(format: TranscriptFormat) -> None:
+    message = transcript_format_message(format)
+    assert transcript_format(message) is format
+    assert format_suffix(message) == format.value

@@ -126,7 +126,7 @@ def test_paths_name_the_entry_of_a_list() -> None:
     request = batch_service_pb2.CreateBatchRequest()
     request.batch.input.manifest.files.add(uri="file:///a")
     request.batch.input.manifest.files.add(uri="file:///b").config.speech_analytics = True
-    request.batch.output.formats.extend([storage_pb2.TRANSCRIPT_FORMAT_SRT, storage_pb2.TRANSCRIPT_FORMAT_TSV])
+    request.batch.output.formats.extend([storage_pb2.TRANSCRIPT_FORMAT_SRT, storage_pb2.TRANSCRIPT_FORMAT_SUMMARY])
     assert set(refused(request)) == {
         "batch.input.manifest.files[1].config.speech_analytics",
         "batch.output.formats[1]",

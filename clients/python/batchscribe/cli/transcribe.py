@@ -24,7 +24,7 @@ from batchscribe.cli.views import JobView, JsonView
 from batchscribe.cli.wording import file_name, size, span_seconds
 from batchscribe.errors import BatchscribeError, UnavailableError
 from batchscribe.inputs import is_uri, is_web_url
-from batchscribe.outputs import output_config
+from batchscribe.outputs import format_suffix, output_config
 from batchscribe.uploads import UploadProgress
 from batchscribe.v1.job_pb2 import Job
 
@@ -193,7 +193,7 @@ def names_folder(output: Path) -> bool:
 
 def output_path(output: Path, source: str, format: str) -> Path:
     """The file that a transcript is written to."""
-    return output / f"{_label(source)}.{format}" if names_folder(output) else output
+    return output / f"{_label(source)}.{format_suffix(format)}" if names_folder(output) else output
 
 
 def _label(source: str) -> str:

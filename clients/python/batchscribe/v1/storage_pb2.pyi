@@ -89,11 +89,11 @@ class _TranscriptFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     TRANSCRIPT_FORMAT_JSON: _TranscriptFormat.ValueType  # 4
     """The service's own JSON document (`.json`)."""
     TRANSCRIPT_FORMAT_JSON_V2: _TranscriptFormat.ValueType  # 5
-    """JSON as Speechmatics' json-v2 has it."""
+    """JSON as Speechmatics' json-v2 has it (`.v2.json`)."""
     TRANSCRIPT_FORMAT_IBM_JSON: _TranscriptFormat.ValueType  # 6
-    """JSON as IBM Watson has it."""
+    """JSON as IBM Watson has it (`.ibm.json`)."""
     TRANSCRIPT_FORMAT_TSV: _TranscriptFormat.ValueType  # 7
-    """Tab-separated values, a line a segment (`.tsv`)."""
+    """Tab-separated values, a line a segment, as Whisper's own (`.tsv`)."""
     TRANSCRIPT_FORMAT_SUMMARY: _TranscriptFormat.ValueType  # 8
     """The summary as text (`.summary.txt`)."""
 
@@ -111,11 +111,11 @@ TRANSCRIPT_FORMAT_VTT: TranscriptFormat.ValueType  # 3
 TRANSCRIPT_FORMAT_JSON: TranscriptFormat.ValueType  # 4
 """The service's own JSON document (`.json`)."""
 TRANSCRIPT_FORMAT_JSON_V2: TranscriptFormat.ValueType  # 5
-"""JSON as Speechmatics' json-v2 has it."""
+"""JSON as Speechmatics' json-v2 has it (`.v2.json`)."""
 TRANSCRIPT_FORMAT_IBM_JSON: TranscriptFormat.ValueType  # 6
-"""JSON as IBM Watson has it."""
+"""JSON as IBM Watson has it (`.ibm.json`)."""
 TRANSCRIPT_FORMAT_TSV: TranscriptFormat.ValueType  # 7
-"""Tab-separated values, a line a segment (`.tsv`)."""
+"""Tab-separated values, a line a segment, as Whisper's own (`.tsv`)."""
 TRANSCRIPT_FORMAT_SUMMARY: TranscriptFormat.ValueType  # 8
 """The summary as text (`.summary.txt`)."""
 Global___TranscriptFormat: _TypeAlias = TranscriptFormat  # noqa: Y015
