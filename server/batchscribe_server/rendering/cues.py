@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from batchscribe_server.domain.recognition import SubtitleConfig
+from batchscribe_server.domain.script import clause_ends, sentence_ends
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.rendering.lines import broken_into_lines
 from batchscribe_server.rendering.pieces import Piece, pieces_of, text_of
-from batchscribe_server.rendering.script import clause_ends, sentence_ends
 
 MAX_PAUSE_MS = 1_000
 MIN_DURATION_MS = 800

@@ -1,10 +1,10 @@
-"""What the writing systems ask of whoever joins or breaks text: where words are spaced, where sentences end."""
+"""What the writing systems ask of whoever joins, breaks or edits text: where words are spaced, where sentences end."""
 
 # ruff: noqa: RUF001 - the marks of other scripts look like ours, and are meant
 from __future__ import annotations
 
-_SENTENCE_ENDS = frozenset(".?!…。？！｡؟۔।॥։።")
-_CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛፣፤")
+SENTENCE_ENDS = frozenset(".?!…。？！｡؟۔।॥։።")
+CLAUSE_ENDS = frozenset(",;:–—，、；：､،؛፣፤")
 _CLOSING = "\"'”’»)]}›」』）】》〉"
 
 # Letters of scripts that are written without spaces between words.
@@ -31,19 +31,19 @@ def needs_space_between(left: str, right: str) -> bool:
 
 def sentence_ends(text: str) -> bool:
     """Whether the text ends with a full stop or its like, maybe inside quotes."""
-    return _last_mark(text) in _SENTENCE_ENDS
+    return _last_mark(text) in SENTENCE_ENDS
 
 
 def clause_ends(text: str) -> bool:
     """Whether the text ends with a comma or its like."""
-    return _last_mark(text) in _CLAUSE_ENDS
+    return _last_mark(text) in CLAUSE_ENDS
 
 
 def breakable_parts(token: str) -> list[str]:
     """A token without spaces, cut where its script allows a line to end: between ideographs, never before a mark."""
     parts: list[str] = []
     for char in token:
-        joins = not parts or char in _SENTENCE_ENDS or char in _CLAUSE_ENDS or char in _CLOSING
+        joins = not parts or char in SENTENCE_ENDS or char in CLAUSE_ENDS or char in _CLOSING
         if joins or not (_ideographic(char) or _ideographic(parts[-1][-1])):
             parts[-1:] = [(parts[-1] if parts else "") + char]
         else:
