@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from cryptography.fernet import Fernet
 
-from batchscribe_server import rendering
+from batchscribe_server import rendering, text
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.model import Model, ModelSource
@@ -139,6 +139,7 @@ async def in_process_service(
             uploads,
             models,
             transcriber,
+            text,
             write_outputs,
             now,
             MediaLimits(max_size_bytes=1 << 20),
@@ -153,7 +154,7 @@ async def in_process_service(
             store,
             wakeups,
             transcriber,
-            Submit(store, reach, models, new_id, now),
+            Submit(store, reach, models, text, new_id, now),
             Watch(store, wakeups, now, WatchLimits(heartbeat_s=0.2)),
             ReadTranscript(store, renderer),
             dispatch,

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
-from batchscribe_server import rendering
+from batchscribe_server import rendering, text
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.logs import configure_logging
 from batchscribe_server.metrics.engine import EngineMetrics
@@ -35,6 +35,7 @@ from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.text import TextEditing
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.upload import Upload
 from batchscribe_server.operations.wait import WaitForJob
@@ -173,6 +174,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         settings.data_dir / "media", settings.media.max_upload_bytes, settings.media.max_spool_bytes
     )
     renderer: Renderer = rendering
+    text_editing: TextEditing = text
     devices = await resolved_devices(parsed_devices(settings.engine.device))
     slots = settings.engine.slots or default_slots(devices)
     async with (
@@ -188,7 +190,9 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         write_outputs = WriteOutputs(store, renderer)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
-        run_job = RunJob(store, reach, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
+        run_job = RunJob(
+            store, reach, uploads, models, transcriber, text_editing, write_outputs, _now, limits, job_metrics
+        )
         dispatch = Dispatch(
             store,
             transcriber,
@@ -200,7 +204,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         )
         services = Services(
             store=store,
-            submit=Submit(store, reach, models, _new_id, _now),
+            submit=Submit(store, reach, models, text_editing, _new_id, _now),
             watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),
             wait=WaitForJob(store, wakeups),
             read_transcript=ReadTranscript(store, renderer),

@@ -17,6 +17,7 @@ from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, Re
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.store import IdempotencyKey, Store
+from batchscribe_server.operations.text import TextEditing
 
 MEDIA_PREFIX = "media/"
 
@@ -50,19 +51,22 @@ class NewBatch:
 
 
 class Submit:
-    """Creates jobs and batches. Requests reach it well formed; here they meet the models, the roots and the uploads."""
+    """Creates jobs and batches. Requests reach it well formed; here they meet the models, the
+    roots, the uploads and what can be done to text."""
 
     def __init__(
         self,
         store: Store,
         reach: ReachStorages,
         models: Models,
+        text: TextEditing,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._reach = reach
         self._models = models
+        self._text = text
         self._new_id = new_id
         self._now = now
 
@@ -175,3 +179,8 @@ class Submit:
             violations.add(f"{path}.language", f"the model {model.name} does not know the language {config.language!r}")
         if config.task is Task.TRANSLATE and not model.multilingual:
             violations.add(f"{path}.task", f"the model {model.name} knows English alone and can't translate")
+        for field_path, description in self._text.problems(config):
+            violations.add(f"{path}.{field_path}", description)
+        for field_name, _ in self._text.unknown_to(config, config.language) if config.language else ():
+            if field_name != "redaction":  # which hides figures nonetheless; the job's warning tells
+                violations.add(f"{path}.{field_name}", f"can't be had in the language {config.language!r}")

@@ -62,10 +62,12 @@ SUPPORTED_FIELDS = _fields(
     SubtitleConfig="max_line_width max_lines max_chars_per_second start_index",
     RecognitionConfig=(
         "language model operating_point task diarization channel_separation word_time_offsets word_confidence vad "
-        "hotwords initial_prompt decoding"
+        "hotwords initial_prompt disfluency_removal smart_formatting replacements profanity_filter redaction decoding"
     ),
     DiarizationConfig="mode channel_labels",
     VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
+    Replacement="from to regex",
+    RedactionConfig="enabled categories",
     DecodingConfig="beam_size temperatures",
 )
 
@@ -76,6 +78,10 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
         "DiarizationConfig.Mode": "MODE_CHANNEL",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
+        "ProfanityFilter": "PROFANITY_FILTER_NONE PROFANITY_FILTER_MASK PROFANITY_FILTER_REMOVE",
+        "RedactionConfig.Category": (
+            "CATEGORY_NUMBERS CATEGORY_CARD_NUMBERS CATEGORY_PHONE_NUMBERS CATEGORY_EMAIL_ADDRESSES"
+        ),
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",
         "TranscriptFormat": "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON",
         "OnConflict": "ON_CONFLICT_OVERWRITE ON_CONFLICT_SKIP ON_CONFLICT_FAIL",

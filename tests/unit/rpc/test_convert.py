@@ -35,7 +35,11 @@ from batchscribe_server.domain.recognition import (
     OperatingPoint,
     OutputConfig,
     OutputLayout,
+    ProfanityFilter,
     RecognitionConfig,
+    Redaction,
+    RedactionCategory,
+    Replacement,
     SubtitleConfig,
     Task,
     TranscriptFormat,
@@ -80,6 +84,11 @@ configs = st.builds(
     initial_prompt=texts,
     beam_size=st.integers(0, 10),
     temperatures=st.lists(fractions, max_size=3).map(tuple),
+    disfluency_removal=st.booleans(),
+    smart_formatting=st.booleans(),
+    replacements=st.lists(st.builds(Replacement, texts, texts, st.booleans()), max_size=3).map(tuple),
+    profanity_filter=st.sampled_from(ProfanityFilter),
+    redaction=st.none() | st.builds(Redaction, st.lists(st.sampled_from(RedactionCategory), unique=True).map(tuple)),
 )
 
 outputs = st.builds(
