@@ -166,8 +166,8 @@ class RunJob:
         if job.detected_language is None:
             return ""
         language = job.detected_language.code
-        unknown = self._text.unknown_to(job.config, language)
-        return " ".join(f"{field}: {what} are not found in the language {language}." for field, what in unknown)
+        gaps = self._text.gaps(job.config, language)
+        return " ".join(f"{gap.field}: {gap.missing} are not found in the language {language}." for gap in gaps)
 
     @asynccontextmanager
     async def _open(self, job: Job, storage: Storage) -> AsyncIterator[tuple[LocalInput, str]]:

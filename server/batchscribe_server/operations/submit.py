@@ -181,6 +181,6 @@ class Submit:
             violations.add(f"{path}.task", f"the model {model.name} knows English alone and can't translate")
         for field_path, description in self._text.problems(config):
             violations.add(f"{path}.{field_path}", description)
-        for field_name, _ in self._text.unknown_to(config, config.language) if config.language else ():
-            if field_name != "redaction":  # which hides figures nonetheless; the job's warning tells
-                violations.add(f"{path}.{field_name}", f"can't be had in the language {config.language!r}")
+        for gap in self._text.gaps(config, config.language) if config.language else ():
+            if gap.in_vain:
+                violations.add(f"{path}.{gap.field}", f"can't be had in the language {config.language!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from batchscribe_server.domain.editing import LanguageGap
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.domain.transcript import Segment
 
@@ -35,9 +36,6 @@ class TextEditing(Protocol):
         """What can't be done whatever the language: paths below the config, and what is wrong there."""
         ...
 
-    def unknown_to(self, config: RecognitionConfig, language: str) -> Iterable[tuple[str, str]]:
-        """What is asked for and can't be done in a spoken language: fields, and what is not found in it.
-
-        All of the field is in vain, but for `redaction`, which finds figures in any language.
-        """
+    def gaps(self, config: RecognitionConfig, language: str) -> Iterable[LanguageGap]:
+        """What is asked for and can't be done where this language is spoken."""
         ...

@@ -9,6 +9,6 @@ The steps are pure functions of a segment, its text and words edited as one, and
 5. redaction     last, so that nothing that is hidden comes from any other step; it alone remembers what was before
 """
 
-from batchscribe_server.text.editor import editor, problems, unknown_to
+from batchscribe_server.text.editor import editor, gaps, problems
 
-__all__ = ["editor", "problems", "unknown_to"]
+__all__ = ["editor", "gaps", "problems"]

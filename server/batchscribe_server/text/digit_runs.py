@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from batchscribe_server.text.spoken_numbers import spoken_numbers
+from batchscribe_server.text import spoken_numbers
 from batchscribe_server.text.tokens import words_in
 
 MASK = "X"
@@ -15,6 +15,9 @@ _FIGURES = re.compile(r"\d+")
 _MASKED = re.compile(rf"(?<![^\W_]){MASK}+(?![^\W_])")
 _IDEOGRAPHS = re.compile("[〇零一二三四五六七八九十百千万]")
 _IDEOGRAPHIC = frozenset({"ja", "zh", "yue"})
+LANGUAGES = spoken_numbers.LANGUAGES | _IDEOGRAPHIC
+"""The languages in which digits in words are found; figures are in any."""
+
 _MULTIPLES = frozenset({"double", "triple"})
 
 # What is said between the digits of one number, besides punctuation.
@@ -70,15 +73,16 @@ def is_between_digits(text: str) -> bool:
 
 def _parts(text: str, language: str, masked: bool) -> Iterable[tuple[int, int, int]]:
     """Begin, end and number of digits of each word or figure that tells some."""
-    yield from _counted(_FIGURES.finditer(text))
+    figures = _counted(_FIGURES.finditer(text))
+    yield from figures
     if masked:
         yield from _counted(_MASKED.finditer(text))
     if language in _IDEOGRAPHIC:
         yield from _counted(_IDEOGRAPHS.finditer(text))
-    numbers = spoken_numbers(text, language)
+    numbers = spoken_numbers.spoken_numbers(text, language)
     yield from ((number.begin, number.end, number.digits) for number in numbers)
     if language == "en":
-        followed = {number.begin for number in numbers}
+        followed = {number.begin for number in numbers} | {begin for begin, _, _ in figures}
         for word in words_in(text):
             if word.key in _MULTIPLES and word.end + 1 in followed:
                 yield word.begin, word.end, 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from batchscribe_server.domain.editing import LanguageGap
 from batchscribe_server.domain.recognition import ProfanityFilter, RecognitionConfig
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.text import disfluencies, formatting, profanity, redaction
@@ -66,14 +67,18 @@ def problems(config: RecognitionConfig) -> Iterator[tuple[str, str]]:
             break
 
 
-def unknown_to(config: RecognitionConfig, language: str) -> Iterator[tuple[str, str]]:
+def gaps(config: RecognitionConfig, language: str) -> Iterator[LanguageGap]:
     """See `operations.text.TextEditing`."""
     written = config.language_of_text(language)
     if config.disfluency_removal and written not in disfluencies.LANGUAGES:
-        yield "disfluency_removal", "fillers"
+        yield LanguageGap("disfluency_removal", "fillers")
     if config.smart_formatting and written not in formatting.LANGUAGES:
-        yield "smart_formatting", "numbers in words"
+        yield LanguageGap("smart_formatting", "numbers in words")
     if config.profanity_filter is not ProfanityFilter.NONE and written not in profanity.LANGUAGES:
-        yield "profanity_filter", "profane words"
-    if config.redaction is not None and written not in redaction.LANGUAGES:
-        yield "redaction", "numbers in words"
+        yield LanguageGap("profanity_filter", "profane words")
+    if (
+        config.redaction is not None
+        and redaction.hides_numbers(config.redaction)
+        and written not in redaction.LANGUAGES
+    ):
+        yield LanguageGap("redaction", "numbers in words", in_vain=False)

@@ -14,14 +14,13 @@ from collections.abc import Iterator, Mapping
 
 from batchscribe_server.domain.recognition import Redaction, RedactionCategory
 from batchscribe_server.domain.transcript import Segment
-from batchscribe_server.text.digit_runs import MASK, DigitRun, digit_runs, is_between_digits
+from batchscribe_server.text.digit_runs import LANGUAGES, MASK, DigitRun, digit_runs, is_between_digits
 from batchscribe_server.text.email_addresses import email_addresses
 from batchscribe_server.text.passage import Edit, edited
 from batchscribe_server.text.removal import Span
-from batchscribe_server.text.spoken_numbers import LANGUAGES
 from batchscribe_server.text.tokens import words_in
 
-__all__ = ["LANGUAGES", "Redactor"]
+__all__ = ["LANGUAGES", "Redactor", "hides_numbers"]
 
 _FEWEST_DIGITS: Mapping[RedactionCategory, int] = {
     RedactionCategory.NUMBERS: 3,
@@ -32,15 +31,17 @@ _FEWEST_OPEN_DIGITS = 3
 _ADDRESS_MASK = MASK * 4
 
 
+def hides_numbers(redaction: Redaction) -> bool:
+    """Whether numbers are redacted, and not e-mail addresses alone."""
+    return _fewest_digits(redaction) is not None
+
+
 class Redactor:
     """Redacts the segments of one file in order. Owned by one run."""
 
     def __init__(self, redaction: Redaction) -> None:
-        categories = redaction.categories or (RedactionCategory.NUMBERS,)
-        self._fewest_digits = min(
-            (_FEWEST_DIGITS[category] for category in categories if category in _FEWEST_DIGITS), default=None
-        )
-        self._addresses = RedactionCategory.EMAIL_ADDRESSES in categories
+        self._fewest_digits = _fewest_digits(redaction)
+        self._addresses = RedactionCategory.EMAIL_ADDRESSES in redaction.categories
         self._digits_before: dict[int | None, int] = {}
 
     def redacted(self, segment: Segment, language: str) -> Segment:
@@ -68,6 +69,12 @@ class Redactor:
             # An "okay" between two halves of a number doesn't end it.
             digits = before if is_between_digits(segment.text) else 0
         self._digits_before[segment.channel] = digits
+
+
+def _fewest_digits(redaction: Redaction) -> int | None:
+    """From how many digits on numbers are redacted; None where they are not."""
+    categories = redaction.categories or (RedactionCategory.NUMBERS,)
+    return min((_FEWEST_DIGITS[category] for category in categories if category in _FEWEST_DIGITS), default=None)
 
 
 def _masks(text: str, run: DigitRun, besides: list[Span]) -> Iterator[Edit]:

@@ -7,6 +7,7 @@ from batchscribe_server.domain.recognition import (
     ProfanityFilter,
     RecognitionConfig,
     Redaction,
+    RedactionCategory,
     Replacement,
     Task,
 )
@@ -37,8 +38,11 @@ def test_a_segment_of_fillers_is_empty() -> None:
 
 
 def test_what_a_language_is_not_known_for_is_named() -> None:
-    fields = [field for field, _ in text.unknown_to(ALL, "xx")]
+    fields = [gap.field for gap in text.gaps(ALL, "xx")]
     assert fields == ["disfluency_removal", "smart_formatting", "profanity_filter", "redaction"]
-    assert not list(text.unknown_to(ALL, "en"))
-    assert not list(text.unknown_to(RecognitionConfig(smart_formatting=True, task=Task.TRANSLATE), "xx"))
-    assert not list(text.unknown_to(RecognitionConfig(replacements=ALL.replacements), "xx"))
+    assert [gap.field for gap in text.gaps(ALL, "xx") if not gap.in_vain] == ["redaction"]
+    assert not list(text.gaps(ALL, "en"))
+    only_addresses = RecognitionConfig(redaction=Redaction((RedactionCategory.EMAIL_ADDRESSES,)))
+    assert not list(text.gaps(only_addresses, "xx"))
+    assert not list(text.gaps(RecognitionConfig(smart_formatting=True, task=Task.TRANSLATE), "xx"))
+    assert not list(text.gaps(RecognitionConfig(replacements=ALL.replacements), "xx"))

@@ -19,7 +19,7 @@ from batchscribe_server.domain.recognition import (
     SubtitleConfig,
     TranscriptFormat,
 )
-from batchscribe_server.domain.transcript import MediaDescription, Segment, Transcript
+from batchscribe_server.domain.transcript import MediaDescription, Segment, Transcript, Word
 from tests.edited_segments import edited, said, words_of
 
 NUMBERS, CARDS = RedactionCategory.NUMBERS, RedactionCategory.CARD_NUMBERS
@@ -46,7 +46,7 @@ def redacted(heard: Sequence[Segment], *categories: RedactionCategory) -> list[S
         ("four one one one, um, one one", "X X X X, um, X X"),
         ("In 2024 we had 25 people.", "In XXXX we had 25 people."),
         ("twenty-five thousand dollars or $1,200.50", "X-X X dollars or $X,XXX.XX"),
-        ("double five six", "X X X"),
+        ("double five six, double 5 6", "X X X, X X X"),
         ("oh five oh", "X X X"),
         ("2 million people", "X X people"),
         ("at 14:30 on 5/1/24", "at XX:XX on X/X/XX"),
@@ -99,6 +99,12 @@ def test_categories_differ_by_the_number_of_digits(category: RedactionCategory, 
 def test_addresses_are_masked_written_or_told(heard: str, left: str) -> None:
     after = edited(said(heard), redacting(ADDRESSES))
     assert (after.text, words_of(after)) == (left, left)
+
+
+def test_a_number_whose_words_are_written_without_a_space_is_masked_in_them() -> None:
+    words = tuple(Word(part, 100 * k, 100 * k + 90, 0.5) for k, part in enumerate(["It's", "41", "11."]))
+    after = edited(Segment(0, 0, 300, "It's 4111.", "en", words=words), redacting())
+    assert (after.text, words_of(after)) == ("It's XXXX.", "It's XXXX.")
 
 
 def test_an_address_hides_its_digits_only_once() -> None:
