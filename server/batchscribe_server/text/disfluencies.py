@@ -43,12 +43,12 @@ _NEVER_DOUBLED: Mapping[str, frozenset[str]] = {
     language: frozenset(words.split())
     for language, words in {
         "de": "ich wir du er es und oder aber in mit auf zu von für wenn weil ist war kann dass",
-        "en": "a an and are as at be because but by can could do for from he he's her his i i'm i've if in is it it's "
-        "its my of on or our she she's than the their they they're this to was we we're we've were what when "
-        "where which who will with would you you're your",
+        "en": "a an and are as at be because but by could for from he he's his i i'm i've if it it's its my of or our "
+        "she she's than the their they they're this to was we we're we've were what when where which who with would "
+        "you're your",
         "es": "yo el la los las y pero de en con por para se mi su",
         "fr": "je j'ai tu il elle on et mais le la les de des du à dans pour avec que qui c'est ce",
-        "it": "io il la i le e ma di da in che con per si mi",
+        "it": "io il la i le e ma di da in che con per mi",
         "nl": "ik wij we het de een en maar in op van met voor is",
         "pt": "eu ele ela e mas de do da em com por para se",
     }.items()

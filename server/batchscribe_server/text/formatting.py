@@ -89,7 +89,7 @@ def _grouped_digits(figures: str) -> str:
 
 
 def _date(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """ "May twenty-first twenty twenty-four" is May 21, 2024."""
+    """As in "May twenty-first twenty twenty-four": May 21, 2024."""
     day = numbers[0]
     if not (day.ordinal and 1 <= day.value <= 31 and (month := _MONTH.search(text[: day.begin]))):
         return None
@@ -103,7 +103,7 @@ def _date(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None
 
 
 def _time(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """ "three thirty p.m." is 3:30 p.m."""
+    """As in "three thirty p.m.": 3:30 p.m."""
     hour = numbers[0]
     if hour.ordinal or not (hour.figures.isdecimal() and 1 <= hour.value <= 12):
         return None
@@ -118,7 +118,7 @@ def _time(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None
 
 
 def _year(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """ "nineteen ninety-nine" and "twenty oh five"."""
+    """As in "nineteen ninety-nine" and "twenty oh five"."""
     if not _adjacent(text, numbers) or not 16 <= numbers[0].value <= 20 or numbers[0].ordinal:
         return None
     century, rest = numbers[0], numbers[1]
@@ -128,7 +128,7 @@ def _year(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None
 
 
 def _money(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """ "twenty-five dollars and fifty cents" is $25.50; pounds are money where pence or sterling says so."""
+    """As in "twenty-five dollars and fifty cents": $25.50. Pounds are money where pence or sterling says so."""
     amount = numbers[0]
     unit = _CURRENCY.match(text, amount.end)
     if unit is None or amount.ordinal:
