@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from cryptography.fernet import Fernet
 
-from batchscribe_server import rendering
+from batchscribe_server import rendering, text
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.finish_batch import FinishBatches
@@ -163,6 +164,7 @@ async def in_process_service(
             uploads,
             models,
             transcriber,
+            text,
             write_outputs,
             now,
             MediaLimits(max_size_bytes=1 << 20),
@@ -171,7 +173,8 @@ async def in_process_service(
         dispatch = Dispatch(
             store, transcriber, wakeups, run_job, "test-owner", places, DispatchLimits(lease_s), observer
         )
-        scan_manifest = ScanManifest(store, uploads, models, LocalManifests(), read_entry)
+        check_config = CheckConfig(models, text)
+        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
         scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now)
         finish = FinishBatches(store, reach, renderer, DiskStreamSpool(folder), wakeups)
         service = InProcessService(
@@ -179,7 +182,7 @@ async def in_process_service(
             store,
             wakeups,
             transcriber,
-            Submit(store, reach, models, new_id, now, retention or RetentionPolicy()),
+            Submit(store, reach, check_config, new_id, now, retention or RetentionPolicy()),
             Watch(store, wakeups, now, WatchLimits(heartbeat_s=0.2)),
             ReadTranscript(store, renderer),
             dispatch,

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
-from batchscribe_server import rendering
+from batchscribe_server import rendering, text
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.logs import configure_logging
@@ -29,6 +29,7 @@ from batchscribe_server.metrics.jobs import JobMetrics
 from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.finish_batch import FinishBatches
@@ -41,6 +42,7 @@ from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.text import TextEditing
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.upload import Upload
 from batchscribe_server.operations.wait import WaitForJob
@@ -200,6 +202,8 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         settings.data_dir / "media", settings.media.max_upload_bytes, settings.media.max_spool_bytes
     )
     renderer: Renderer = rendering
+    text_editing: TextEditing = text
+    check_config = CheckConfig(models, text_editing)
     devices = await resolved_devices(parsed_devices(settings.engine.device))
     slots = settings.engine.slots or default_slots(devices)
     async with (
@@ -213,11 +217,13 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         await uploads.start()
         reach = ReachStorages(store, storages, _seal(settings))
         write_outputs = WriteOutputs(store, renderer)
-        scan_manifest = ScanManifest(store, uploads, models, LocalManifests(), read_entry)
+        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         places = Places(_place_limits(settings.jobs, devices))
-        run_job = RunJob(store, reach, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
+        run_job = RunJob(
+            store, reach, uploads, models, transcriber, text_editing, write_outputs, _now, limits, job_metrics
+        )
         dispatch = Dispatch(
             store,
             transcriber,
@@ -232,7 +238,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         retention = RetentionPolicy(round(settings.keep.results_s * 1000), round(settings.keep.max_results_s * 1000))
         services = Services(
             store=store,
-            submit=Submit(store, reach, models, _new_id, _now, retention),
+            submit=Submit(store, reach, check_config, _new_id, _now, retention),
             delete=delete,
             retention=retention,
             watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),

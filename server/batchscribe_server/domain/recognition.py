@@ -74,6 +74,23 @@ class DiarizationMode(StrEnum):
     CHANNEL_AND_SPEAKER = "channel_and_speaker"
 
 
+class ProfanityFilter(StrEnum):
+    """Profane words stay, keep their first letter alone, or are left out."""
+
+    NONE = "none"
+    MASK = "mask"
+    REMOVE = "remove"
+
+
+class RedactionCategory(StrEnum):
+    """What is blackened."""
+
+    NUMBERS = "numbers"
+    CARD_NUMBERS = "card_numbers"
+    PHONE_NUMBERS = "phone_numbers"
+    EMAIL_ADDRESSES = "email_addresses"
+
+
 class TranscriptFormat(StrEnum):
     """What a transcript is written as; the value is the file's suffix."""
 
@@ -142,6 +159,22 @@ class Diarization:
 
 
 @dataclass(frozen=True, slots=True)
+class Redaction:
+    """What is blackened in the text; no categories stand for numbers."""
+
+    categories: tuple[RedactionCategory, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """`to` is written for the words `pattern`, whatever their case; with `regex` for what the expression matches."""
+
+    pattern: str
+    to: str = ""
+    regex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RecognitionConfig:
     """How one file is transcribed. Empty `language` is detected per file; empty `model` is the server's default.
 
@@ -163,6 +196,15 @@ class RecognitionConfig:
     start_offset_ms: int = 0
     end_offset_ms: int = 0
     decoding: Decoding = field(default_factory=Decoding)
+    disfluency_removal: bool = False
+    smart_formatting: bool = False
+    replacements: tuple[Replacement, ...] = ()
+    profanity_filter: ProfanityFilter = ProfanityFilter.NONE
+    redaction: Redaction | None = None
+
+    def language_of_text(self, spoken: str) -> str:
+        """The language that is written where `spoken` is heard."""
+        return "en" if self.task is Task.TRANSLATE else spoken
 
     @property
     def effective_beam_size(self) -> int:

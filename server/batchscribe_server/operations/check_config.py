@@ -1,22 +1,39 @@
-"""Check what a recognition config asks of its model."""
+"""Check what a recognition config asks of its model and of its text."""
 
 from __future__ import annotations
 
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.recognition import RecognitionConfig, Task
 from batchscribe_server.operations.models import Models
+from batchscribe_server.operations.text import TextEditing
 
 
-def check_config(models: Models, config: RecognitionConfig, path: str, violations: Violations) -> None:
-    """Note what the model of the config at that path can't do. Raises ModelNotFoundError."""
-    model = models.get(config.model)
-    if config.language and config.language not in model.languages:
-        violations.add(f"{path}.language", f"the model {model.name} does not know the language {config.language!r}")
-    if config.detection.default and config.detection.default not in model.languages:
-        unknown = f"the model {model.name} does not know the language {config.detection.default!r}"
-        violations.add(f"{path}.default_language", unknown)
-    if unknown_candidates := [code for code in config.detection.candidates if code not in model.languages]:
-        unknown = f"the model {model.name} does not know {', '.join(unknown_candidates)}"
-        violations.add(f"{path}.candidate_languages", unknown)
-    if config.task is Task.TRANSLATE and not model.multilingual:
-        violations.add(f"{path}.task", f"the model {model.name} knows English alone and can't translate")
+class CheckConfig:
+    """Holds configs, well formed in themselves, against the models there are and the languages that can be edited."""
+
+    def __init__(self, models: Models, text: TextEditing) -> None:
+        self._models = models
+        self._text = text
+
+    def __call__(self, config: RecognitionConfig, path: str, violations: Violations) -> None:
+        """Note what can't be had of the config at that path. Raises ModelNotFoundError."""
+        self._check_languages(config, self._models.get(config.model), path, violations)
+        for field_path, description in self._text.problems(config):
+            violations.add(f"{path}.{field_path}", description)
+        for gap in self._text.gaps(config, config.language) if config.language else ():
+            if gap.in_vain:
+                violations.add(f"{path}.{gap.field}", f"can't be had in the language {config.language!r}")
+
+    def _check_languages(self, config: RecognitionConfig, model: Model, path: str, violations: Violations) -> None:
+        asked = {
+            "language": (config.language,),
+            "default_language": (config.detection.default,),
+            "candidate_languages": config.detection.candidates,
+        }
+        for field, codes in asked.items():
+            if unknown := [code for code in codes if code and code not in model.languages]:
+                names = ", ".join(map(repr, unknown))
+                violations.add(f"{path}.{field}", f"the model {model.name} does not know the language {names}")
+        if config.task is Task.TRANSLATE and not model.multilingual:
+            violations.add(f"{path}.task", f"the model {model.name} knows English alone and can't translate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -23,6 +24,7 @@ from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.storage import LocalInput, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
+from batchscribe_server.operations.text import TextEditing, TextEditor
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
     HeardSegment,
@@ -60,6 +62,7 @@ class RunJob:
         uploads: UploadSpool,
         models: Models,
         transcriber: Transcriber,
+        text: TextEditing,
         write_outputs: WriteOutputs,
         now: Callable[[], datetime],
         limits: MediaLimits,
@@ -70,6 +73,7 @@ class RunJob:
         self._open_input = OpenInput(store, uploads)
         self._models = models
         self._transcriber = transcriber
+        self._text = text
         self._write_outputs = write_outputs
         self._now = now
         self._limits = limits
@@ -150,14 +154,29 @@ class RunJob:
                     Reason.MEDIA_TOO_LARGE,
                     f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
                 )
-            run = _Run(self._store, claim, model, file.fingerprint)
+            run = _Run(self._store, claim, model, file.fingerprint, await self._editor(job))
             async with place.heard():
                 summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
-        if summary.warning:
-            warnings.append(summary.warning)
+        warnings += filter(None, (summary.warning, self._warning_of_text(run.as_heard())))
         summary = replace(summary, warning=" ".join(warnings))
         outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
+
+    async def _editor(self, job: Job) -> TextEditor | None:
+        """What edits this run's segments, after those that an earlier run has stored."""
+        editor = self._text.editor(job.config)
+        if editor is not None and job.segments:
+            async for segment in self._store.read_segments(job.id):
+                editor.recall(segment)
+        return editor
+
+    def _warning_of_text(self, job: Job) -> str:
+        """What could not be done to the text in the language that was heard, in plain words."""
+        if job.detected_language is None:
+            return ""
+        language = job.detected_language.code
+        gaps = self._text.gaps(job.config, language)
+        return " ".join(f"{gap.field}: {gap.missing} are not found in the language {language}." for gap in gaps)
 
     def _request(self, job: Job, model: Model, file: LocalInput, file_name: str) -> TranscriptionRequest:
         known = job.detected_language
@@ -181,11 +200,14 @@ class RunJob:
 class _Run:
     """How far one run has come, and the storing of it."""
 
-    def __init__(self, store: Store, claim: Claim, model: Model, fingerprint: str) -> None:
+    def __init__(
+        self, store: Store, claim: Claim, model: Model, fingerprint: str, editor: TextEditor | None = None
+    ) -> None:
         self._store = store
         self._claim = claim
         self._model = model
         self._fingerprint = fingerprint
+        self._editor = editor
         self._media = claim.job.media
         self._language = claim.job.detected_language
         self._segments = claim.job.segments
@@ -202,7 +224,7 @@ class _Run:
                         self._media = item
                         await self._store.describe(self._claim, item, self._model.name, self._fingerprint)
                     case HeardSegment():
-                        await self._advance(self._segment(item), item.end_ms)
+                        await self._advance(await self._segments_of(item), item.end_ms)
                     case DecodingProgress(processed_ms):
                         await self._advance((), processed_ms)
                     case MediaSummary():
@@ -215,7 +237,8 @@ class _Run:
         """The job with what this run has learnt of it, for the documents that are written before it ends."""
         return replace(self._claim.job, media=self._media, model=self._model.name, detected_language=self._language)
 
-    def _segment(self, heard: HeardSegment) -> tuple[Segment, ...]:
+    async def _segments_of(self, heard: HeardSegment) -> tuple[Segment, ...]:
+        """What is to be stored of it: nothing where nothing was said, or nothing is left of it."""
         self._media_segments_done = heard.index + 1
         if self._language is None or self._language.code != heard.language.code:
             self._language = DetectedLanguage(heard.language.code, heard.language.confidence)
@@ -231,6 +254,10 @@ class _Run:
             words=heard.words,
             channel=heard.channel,
         )
+        if self._editor is not None:
+            segment = await asyncio.to_thread(self._editor.edit, segment)
+            if not segment.text:
+                return ()
         self._segments += 1
         return (segment,)
 

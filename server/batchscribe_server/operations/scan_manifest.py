@@ -22,10 +22,9 @@ from batchscribe_server.domain.errors import (
 )
 from batchscribe_server.domain.layout import notice_uri, path_below, shared_folder
 from batchscribe_server.domain.recognition import RecognitionConfig
-from batchscribe_server.operations.check_config import check_config
+from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.manifest import ManifestFile, Manifests, Place, ReadEntry, Record
-from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.storage import Storage, UploadSpool
 from batchscribe_server.operations.store import MediaStore
@@ -103,11 +102,16 @@ class ScanManifest:
     """Reads the files that a manifest lists. Nothing of one that has any entry that can't be used is given."""
 
     def __init__(
-        self, store: MediaStore, uploads: UploadSpool, models: Models, manifests: Manifests, read_entry: ReadEntry
+        self,
+        store: MediaStore,
+        uploads: UploadSpool,
+        check_config: CheckConfig,
+        manifests: Manifests,
+        read_entry: ReadEntry,
     ) -> None:
         self._store = store
         self._open_input = OpenInput(store, uploads)
-        self._models = models
+        self._check_config = check_config
         self._manifests = manifests
         self._read_entry = read_entry
 
@@ -174,7 +178,7 @@ class ScanManifest:
     def _model_problems(self, config: RecognitionConfig) -> str:
         violations = Violations()
         try:
-            check_config(self._models, config, "config", violations)
+            self._check_config(config, "config", violations)
         except ModelNotFoundError as error:
             return f"config.model: {error.message}"
         return "; ".join(f"{violation.field}: {violation.description}" for violation in violations.found)

@@ -23,8 +23,7 @@ from batchscribe_server.domain.layout import notice_uri, relative_paths
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
-from batchscribe_server.operations.check_config import check_config
-from batchscribe_server.operations.models import Models
+from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.store import IdempotencyKey, Store
 
 MEDIA_PREFIX = "media/"
@@ -68,14 +67,14 @@ class Submit:
         self,
         store: Store,
         reach: ReachStorages,
-        models: Models,
+        check_config: CheckConfig,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
         retention: RetentionPolicy,
     ) -> None:
         self._store = store
         self._reach = reach
-        self._models = models
+        self._check_config = check_config
         self._new_id = new_id
         self._now = now
         self._retention = retention
@@ -94,7 +93,7 @@ class Submit:
         Raises ModelNotFoundError, MediaNotFoundError, PathNotAllowedError, AlreadyExistsError, InvalidArgumentError.
         """
         violations = Violations()
-        check_config(self._models, new.config, "job.config", violations)
+        self._check_config(new.config, "job.config", violations)
         retention_ms = self._retention.granted(new.retention_ms, "job.retention", violations)
         violations.raise_if_any()
         self._reach.check(new.access, [new.input_uri], new.output.uri)
@@ -131,7 +130,7 @@ class Submit:
     ) -> Batch:
         """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
         violations = Violations()
-        check_config(self._models, new.config, "batch.config", violations)
+        self._check_config(new.config, "batch.config", violations)
         retention_ms = self._retention.granted(new.retention_ms, "batch.retention", violations)
         self._reach.check(new.access, _uris_of(new.input), new.output.uri)
         async with self._reach.opened(new.access) as reached:
@@ -175,7 +174,7 @@ class Submit:
         for index, entry in enumerate(manifest.files):
             path = f"batch.input.manifest.files[{index}]"
             if entry.config is not None:
-                check_config(self._models, entry.config, f"{path}.config", violations)
+                self._check_config(entry.config, f"{path}.config", violations)
             if times_named[outputs[index]] > 1 and not output.kept_by_service:
                 violations.add(f"{path}.uri", "has the same output as another file, which would overwrite it")
 

@@ -17,10 +17,10 @@ from itertools import chain, islice, tee
 from typing import TypeVar
 
 from batchscribe_server.domain.recognition import SubtitleConfig
+from batchscribe_server.domain.script import clause_ends, sentence_ends
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.rendering.lines import broken_into_lines
 from batchscribe_server.rendering.pieces import Piece, pieces_of, text_of
-from batchscribe_server.rendering.script import clause_ends, sentence_ends
 
 MAX_PAUSE_MS = 1_000
 MIN_DURATION_MS = 800

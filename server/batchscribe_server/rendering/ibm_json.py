@@ -14,10 +14,10 @@ from dataclasses import replace
 from itertools import chain
 
 from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.domain.script import word_delimiter
 from batchscribe_server.domain.transcript import Segment, Transcript, Word
 from batchscribe_server.domain.words import marked_word
 from batchscribe_server.rendering.json_parts import as_json, json_list, rounded, seconds
-from batchscribe_server.rendering.script import word_delimiter
 from batchscribe_server.rendering.warnings import warnings_of
 from batchscribe_server.rendering.written_words import written_words
 

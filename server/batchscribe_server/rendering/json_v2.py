@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from batchscribe_server.domain.layout import file_name
 from batchscribe_server.domain.marks import ends_sentence
 from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.domain.script import word_delimiter, writing_direction
 from batchscribe_server.domain.transcript import Transcript, Word
 from batchscribe_server.domain.words import MarkedWord, marked_word
 from batchscribe_server.rendering.json_parts import as_json, json_list, rounded, seconds
-from batchscribe_server.rendering.script import word_delimiter, writing_direction
 from batchscribe_server.rendering.warnings import warnings_of
 from batchscribe_server.rendering.written_words import written_words
 

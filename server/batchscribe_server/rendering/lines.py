@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batchscribe_server.domain.script import clause_ends, sentence_ends
 from batchscribe_server.rendering.pieces import Piece, text_of
-from batchscribe_server.rendering.script import clause_ends, sentence_ends
 
 # In characters squared, as unevenness is counted: a comma makes up for halves that differ by some ten characters.
 _CLAUSE_BONUS = 60.0

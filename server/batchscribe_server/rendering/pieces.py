@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from batchscribe_server.domain.script import breakable_parts, needs_space_between
 from batchscribe_server.domain.transcript import Segment
-from batchscribe_server.rendering.script import breakable_parts, needs_space_between
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from batchscribe_server.domain.script import needs_space_between, sentence_ends
 from batchscribe_server.domain.transcript import Transcript
-from batchscribe_server.rendering.script import needs_space_between, sentence_ends
 
 PARAGRAPH_PAUSE_MS = 2_000
 """A pause this long begins a paragraph."""

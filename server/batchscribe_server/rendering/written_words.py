@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from batchscribe_server.domain.script import words_meet_between
 from batchscribe_server.domain.transcript import Segment, Word
 from batchscribe_server.rendering.pieces import Piece, pieces_of
-from batchscribe_server.rendering.script import words_meet_between
 
 
 def written_words(segment: Segment, delimiter: str) -> list[Word]:

@@ -9,13 +9,18 @@ from batchscribe_server.domain.recognition import (
     DiarizationMode,
     LanguageDetection,
     OperatingPoint,
+    ProfanityFilter,
     RecognitionConfig,
+    Redaction,
+    RedactionCategory,
+    Replacement,
     Task,
     UnsureLanguage,
     VoiceActivity,
 )
 from batchscribe_server.rpc.convert_time import duration, duration_ms
 from batchscribe_server.rpc.languages import whisper_language
+from batchscribe_server.rpc.validate_editing import replaced
 
 _TASKS = {pb.TASK_TRANSCRIBE: Task.TRANSCRIBE, pb.TASK_TRANSLATE: Task.TRANSLATE}
 _TASK_MESSAGES = {task: message for message, task in _TASKS.items()}
@@ -43,6 +48,20 @@ _DIARIZATION_MODES = {
 _DIARIZATION_MODE_MESSAGES = {mode: message for message, mode in _DIARIZATION_MODES.items()}
 _SPEECH_FOUND = {pb.VoiceActivityConfig.MODE_AUTO: True, pb.VoiceActivityConfig.MODE_NONE: False}
 _VOICE_ACTIVITY_MODES = {found: mode for mode, found in _SPEECH_FOUND.items()}
+_PROFANITY_FILTERS = {
+    pb.PROFANITY_FILTER_NONE: ProfanityFilter.NONE,
+    pb.PROFANITY_FILTER_MASK: ProfanityFilter.MASK,
+    pb.PROFANITY_FILTER_REMOVE: ProfanityFilter.REMOVE,
+}
+_PROFANITY_FILTER_MESSAGES = {filter: message for message, filter in _PROFANITY_FILTERS.items()}
+_REDACTION_CATEGORIES = {
+    pb.RedactionConfig.CATEGORY_UNSPECIFIED: RedactionCategory.NUMBERS,
+    pb.RedactionConfig.CATEGORY_NUMBERS: RedactionCategory.NUMBERS,
+    pb.RedactionConfig.CATEGORY_CARD_NUMBERS: RedactionCategory.CARD_NUMBERS,
+    pb.RedactionConfig.CATEGORY_PHONE_NUMBERS: RedactionCategory.PHONE_NUMBERS,
+    pb.RedactionConfig.CATEGORY_EMAIL_ADDRESSES: RedactionCategory.EMAIL_ADDRESSES,
+}
+_REDACTION_CATEGORY_MESSAGES = {category: message for message, category in _REDACTION_CATEGORIES.items()}
 _OPERATING_POINT_MESSAGES = {point: message for message, point in _OPERATING_POINTS.items()}
 
 
@@ -64,6 +83,14 @@ def recognition_config(message: pb.RecognitionConfig) -> RecognitionConfig:
         start_offset_ms=duration_ms(message.start_offset),
         end_offset_ms=duration_ms(message.end_offset),
         decoding=_decoding(message.decoding),
+        disfluency_removal=message.disfluency_removal,
+        smart_formatting=message.smart_formatting,
+        replacements=tuple(
+            Replacement(replaced(replacement), replacement.to, replacement.regex)
+            for replacement in message.replacements
+        ),
+        profanity_filter=_PROFANITY_FILTERS.get(message.profanity_filter, ProfanityFilter.NONE),
+        redaction=_redaction(message.redaction),
     )
 
 
@@ -83,7 +110,14 @@ def recognition_config_message(config: RecognitionConfig) -> pb.RecognitionConfi
         channel_separation=config.channel_separation,
         hotwords=config.hotwords,
         initial_prompt=config.initial_prompt,
+        disfluency_removal=config.disfluency_removal,
+        smart_formatting=config.smart_formatting,
+        replacements=[_replacement_message(replacement) for replacement in config.replacements],
+        profanity_filter=_PROFANITY_FILTER_MESSAGES[config.profanity_filter],
     )
+    if config.redaction is not None:
+        message.redaction.enabled = True
+        message.redaction.categories.extend(_REDACTION_CATEGORY_MESSAGES[c] for c in config.redaction.categories)
     if config.diarization is not None:
         message.diarization.CopyFrom(_diarization_message(config.diarization))
     if config.voice_activity != VoiceActivity():
@@ -157,6 +191,18 @@ def _diarization_message(diarization: Diarization) -> pb.DiarizationConfig:
         max_speakers=diarization.max_speakers,
         channel_labels=diarization.channel_labels,
     )
+
+
+def _replacement_message(replacement: Replacement) -> pb.Replacement:
+    message = pb.Replacement(to=replacement.to, regex=replacement.regex)
+    setattr(message, "from", replacement.pattern)
+    return message
+
+
+def _redaction(message: pb.RedactionConfig) -> Redaction | None:
+    if not message.enabled:
+        return None
+    return Redaction(tuple(_REDACTION_CATEGORIES[category] for category in message.categories))
 
 
 def _voice_activity(message: pb.VoiceActivityConfig) -> VoiceActivity:

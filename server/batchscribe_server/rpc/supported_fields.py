@@ -70,10 +70,13 @@ SUPPORTED_FIELDS = _fields(
     RecognitionConfig=(
         "language candidate_languages low_confidence_action language_confidence_threshold default_language model "
         "operating_point task diarization channel_separation word_time_offsets word_confidence vad hotwords "
-        "initial_prompt start_offset end_offset decoding"
+        "initial_prompt start_offset end_offset disfluency_removal smart_formatting replacements profanity_filter "
+        "redaction decoding"
     ),
     DiarizationConfig="mode channel_labels",
     VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
+    Replacement="from to regex",
+    RedactionConfig="enabled categories",
     DecodingConfig=(
         "beam_size temperatures length_penalty repetition_penalty no_repeat_ngram_size compression_ratio_threshold "
         "log_prob_threshold no_speech_threshold"
@@ -91,6 +94,10 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         "DiarizationConfig.Mode": "MODE_CHANNEL",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
         "ServerSideEncryption": "SERVER_SIDE_ENCRYPTION_AES256 SERVER_SIDE_ENCRYPTION_KMS",
+        "ProfanityFilter": "PROFANITY_FILTER_NONE PROFANITY_FILTER_MASK PROFANITY_FILTER_REMOVE",
+        "RedactionConfig.Category": (
+            "CATEGORY_NUMBERS CATEGORY_CARD_NUMBERS CATEGORY_PHONE_NUMBERS CATEGORY_EMAIL_ADDRESSES"
+        ),
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",
         "TranscriptFormat": (
             "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON "

@@ -10,6 +10,7 @@ from batchscribe_server.domain.recognition import MAX_SEPARATE_CHANNELS
 from batchscribe_server.rpc.convert_time import duration_ms
 from batchscribe_server.rpc.languages import whisper_language
 from batchscribe_server.rpc.names import shown
+from batchscribe_server.rpc.validate_editing import check_editing
 
 MAX_MODEL_NAME_CHARS = 255
 MAX_PROMPT_CHARS = 2_000
@@ -38,6 +39,7 @@ def check_recognition(config: pb.RecognitionConfig, path: str, violations: Viola
         violations.add(f"{path}.initial_prompt", f"is longer than {MAX_PROMPT_CHARS} characters")
     _check_hotwords(config, path, violations)
     _check_channels(config, path, violations)
+    check_editing(config, path, violations)
     _check_voice_activity(config.vad, f"{path}.vad", violations)
     if (
         config.operating_point == pb.OPERATING_POINT_SEQUENTIAL

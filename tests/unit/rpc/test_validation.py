@@ -61,6 +61,10 @@ GOOD_JOBS = [
     'job { config { diarization { mode: MODE_CHANNEL channel_labels: ["Agent", "Caller"] } } }',
     'job { config { channel_separation: true diarization { mode: MODE_CHANNEL channel_labels: "Agent" } } }',
     'job { config { hotwords: ["Kubernetes"] initial_prompt: "Minutes." } }',
+    'job { config { replacements { from: "cube control" to: "kubectl" } replacements { from: "(a)" regex: true } } }',
+    "job { config { redaction { enabled: true } smart_formatting: true disfluency_removal: true } }",
+    "job { config { redaction { enabled: true categories: [CATEGORY_NUMBERS, CATEGORY_EMAIL_ADDRESSES] } } }",
+    "job { config { redaction { } profanity_filter: PROFANITY_FILTER_NONE } }",
     'job { labels { key: "team" value: "" } priority: -100 display_name: "Grüße" }',
     'job { input { media: "media/0199-ab" } }',
     'job { input { media: "media/0199-ab" } output { uri: "file:///out/" } }',
@@ -147,6 +151,17 @@ BAD_JOBS = [
     ("job { config { channel_separation: true } output { file_per_channel: true } }", "job.output.file_per_channel"),
     ('job { config { hotwords: ["good", " "] } }', "job.config.hotwords[1]"),
     (f'job {{ config {{ initial_prompt: "{"x" * 2_001}" }} }}', "job.config.initial_prompt"),
+    ('job { config { replacements { from: "a" } replacements { to: "b" } } }', "job.config.replacements[1].from"),
+    ('job { config { replacements { from: " " } } }', "job.config.replacements[0].from"),
+    (f'job {{ config {{ replacements {{ from: "{"x" * 201}" }} }} }}', "job.config.replacements[0].from"),
+    (f'job {{ config {{ replacements {{ from: "a" to: "{"x" * 501}" }} }} }}', "job.config.replacements[0].to"),
+    ('job { config { replacements { from: "a" to: "b\\nc" } } }', "job.config.replacements[0].to"),
+    ("job { config { " + 'replacements { from: "a" } ' * 101 + "} }", "job.config.replacements"),
+    ("job { config { redaction { categories: CATEGORY_NUMBERS } } }", "job.config.redaction.categories"),
+    (
+        "job { config { redaction { enabled: true categories: [CATEGORY_NUMBERS, CATEGORY_NUMBERS] } } }",
+        "job.config.redaction.categories[1]",
+    ),
     (f'job {{ display_name: "{"x" * 256}" }}', "job.display_name"),
     ('job { reference_id: "a\\nb" }', "job.reference_id"),
     ('job { labels { key: "" value: "x" } }', "job.labels"),
@@ -176,6 +191,13 @@ BAD_JOBS = [
     ('job_id: "abcd\\n"', "job_id"),
     ('request_id: "1"', "request_id"),
 ]
+
+
+def test_names_of_people_cannot_be_redacted() -> None:
+    request = job_request("job { config { redaction { enabled: true categories: [CATEGORY_NAMES] } } }")
+    assert violations(validate.check_create_job, request) == {
+        "job.config.redaction.categories[0]": "FIELD_NOT_SUPPORTED"
+    }
 
 
 @pytest.mark.parametrize(("text", "field"), BAD_JOBS)

@@ -200,11 +200,16 @@ class RecognitionConfig(_message.Message):
     initial_prompt: _builtins.str
     """Text that sets vocabulary and style, as if it had been said before."""
     profanity_filter: Global___ProfanityFilter.ValueType
-    """What to do with profanity."""
+    """What to do with profanity. This and the four that follow are done before segments are stored and streamed: what
+    was there before is not kept. Their order: disfluencies, formatting, replacements, profanity, redaction. One that
+    is not known in the language given is refused; where the language is detected, the job's warning tells of it.
+    """
     smart_formatting: _builtins.bool
-    """Write dates, times, money and numbers as people do."""
+    """Write numbers that were told in words as people do, in English also money, percentages, dates, times and phone
+    numbers. What is in figures already stays as it is.
+    """
     disfluency_removal: _builtins.bool
-    """Leave out "um", "uh" and repetitions."""
+    """Leave out "um", "uh", function words that are repeated ("the the") and words broken off."""
     enable_entities: _builtins.bool
     """Find names, places, dates and amounts in the text."""
     speech_analytics: _builtins.bool
@@ -231,7 +236,7 @@ class RecognitionConfig(_message.Message):
 
     @_builtins.property
     def replacements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replacement]:
-        """Replacements in the text, applied in order."""
+        """Replacements in the text, applied in order; at most 100."""
 
     @_builtins.property
     def summary(self) -> Global___SummaryConfig:
@@ -424,7 +429,9 @@ Global___VoiceActivityConfig: _TypeAlias = VoiceActivityConfig  # noqa: Y015
 
 @_typing.final
 class RedactionConfig(_message.Message):
-    """What to blacken in text, words and subtitles alike."""
+    """What to blacken in text, words and subtitles alike: an X for each digit, one for each word of a number in words. A
+    run of three digits that ends a segment is blackened for every category of numbers, as it may go on in the next one.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -435,15 +442,15 @@ class RedactionConfig(_message.Message):
     class _CategoryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[RedactionConfig._Category.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         CATEGORY_UNSPECIFIED: RedactionConfig._Category.ValueType  # 0
-        """Numbers of three digits and more."""
+        """The same as NUMBERS."""
         CATEGORY_NUMBERS: RedactionConfig._Category.ValueType  # 1
-        """Numbers of three digits and more."""
+        """Numbers of three digits and more, in figures or in words, however their digits are grouped."""
         CATEGORY_CARD_NUMBERS: RedactionConfig._Category.ValueType  # 2
-        """Card numbers, spoken as digits or as words."""
+        """Numbers of thirteen digits and more, as those of cards."""
         CATEGORY_PHONE_NUMBERS: RedactionConfig._Category.ValueType  # 3
-        """Phone numbers, spoken as digits or as words."""
+        """Numbers of seven digits and more, as those of phones."""
         CATEGORY_EMAIL_ADDRESSES: RedactionConfig._Category.ValueType  # 4
-        """E-mail addresses."""
+        """E-mail addresses, written or told ("john at example dot com")."""
         CATEGORY_NAMES: RedactionConfig._Category.ValueType  # 5
         """Names of people."""
 
@@ -451,15 +458,15 @@ class RedactionConfig(_message.Message):
         """A category of text."""
 
     CATEGORY_UNSPECIFIED: RedactionConfig.Category.ValueType  # 0
-    """Numbers of three digits and more."""
+    """The same as NUMBERS."""
     CATEGORY_NUMBERS: RedactionConfig.Category.ValueType  # 1
-    """Numbers of three digits and more."""
+    """Numbers of three digits and more, in figures or in words, however their digits are grouped."""
     CATEGORY_CARD_NUMBERS: RedactionConfig.Category.ValueType  # 2
-    """Card numbers, spoken as digits or as words."""
+    """Numbers of thirteen digits and more, as those of cards."""
     CATEGORY_PHONE_NUMBERS: RedactionConfig.Category.ValueType  # 3
-    """Phone numbers, spoken as digits or as words."""
+    """Numbers of seven digits and more, as those of phones."""
     CATEGORY_EMAIL_ADDRESSES: RedactionConfig.Category.ValueType  # 4
-    """E-mail addresses."""
+    """E-mail addresses, written or told ("john at example dot com")."""
     CATEGORY_NAMES: RedactionConfig.Category.ValueType  # 5
     """Names of people."""
 
@@ -495,9 +502,11 @@ class Replacement(_message.Message):
     TO_FIELD_NUMBER: _builtins.int
     REGEX_FIELD_NUMBER: _builtins.int
     to: _builtins.str
-    """What stands there instead."""
+    """What stands there instead, at most 500 characters; nothing leaves the words out. For a regular expression, \\1 to
+    \\9 are its groups, \\0 is the whole match and \\\\ a backslash.
+    """
     regex: _builtins.bool
-    """`from` is a regular expression."""
+    """`from` is a regular expression of RE2, which matches anywhere and must not match nothing."""
     def __init__(
         self,
         *,

@@ -1,4 +1,4 @@
-"""What the writing systems ask of whoever joins or breaks text: where words are spaced, where sentences end."""
+"""What the writing systems ask of whoever joins, breaks or edits text: where words are spaced, where sentences end."""
 
 from __future__ import annotations
 

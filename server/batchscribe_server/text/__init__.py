@@ -1,0 +1,14 @@
+"""What is done to the text before it is stored and streamed. This package is a `TextEditing`.
+
+The steps are pure functions of a segment, its text and words edited as one, and follow each other in this order:
+
+1. disfluencies  "twenty, um, five" must be "twenty five" before it can be 25
+2. formatting    numbers in figures
+3. replacements  the client's own wording, which no step for everybody changes again
+4. profanity     also what a replacement writes
+5. redaction     last, so that nothing that is hidden comes from any other step; it alone remembers what was before
+"""
+
+from batchscribe_server.text.editor import editor, gaps, problems
+
+__all__ = ["editor", "gaps", "problems"]

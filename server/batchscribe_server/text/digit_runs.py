@@ -1,0 +1,92 @@
+"""Finds runs of digits as they are dictated: in figures, as words, in groups, with pauses and fillers between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from batchscribe_server.text import spoken_numbers
+from batchscribe_server.text.tokens import words_in
+
+MASK = "X"
+
+_FIGURES = re.compile(r"\d+")
+_MASKED = re.compile(rf"(?<![^\W_]){MASK}+(?![^\W_])")
+_IDEOGRAPHS = re.compile("[〇零一二三四五六七八九十百千万]")
+_IDEOGRAPHIC = frozenset({"ja", "zh", "yue"})
+LANGUAGES = spoken_numbers.LANGUAGES | _IDEOGRAPHIC
+"""The languages in which digits in words are found; figures are in any."""
+
+_MULTIPLES = frozenset({"double", "triple"})
+
+# What is said between the digits of one number, besides punctuation.
+_SAID_BETWEEN = """
+and then dash hyphen minus space slash dot point plus okay ok yes yeah yep right so uh um er erm hm hmm mhm mm
+und dann strich bindestrich ja äh ähm et puis tiret oui euh y luego guion guión sí eh e poi trattino si hífen sim en
+streepje og bindestreg
+"""
+_BETWEEN = frozenset(_SAID_BETWEEN.split())
+_MOST_BETWEEN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class DigitRun:
+    """Digits that belong together: the stretches of text that tell them, and how many there are.
+
+    `at_start` and `at_end` say that nothing but what may stand between digits is before, or after, in the text.
+    """
+
+    parts: tuple[tuple[int, int], ...]
+    digits: int
+    at_start: bool
+    at_end: bool
+
+
+def digit_runs(text: str, language: str, *, masked: bool = False) -> list[DigitRun]:
+    """The runs in a text in order; with `masked`, what was masked before counts as digits too."""
+    parts = sorted(_parts(text, language, masked))
+    if not parts:
+        return []
+    joined: list[list[tuple[int, int, int]]] = [[parts[0]]]
+    for part in parts[1:]:
+        if is_between_digits(text[joined[-1][-1][1] : part[0]]):
+            joined[-1].append(part)
+        else:
+            joined.append([part])
+    return [
+        DigitRun(
+            parts=tuple((begin, end) for begin, end, _ in run),
+            digits=sum(digits for _, _, digits in run),
+            at_start=is_between_digits(text[: run[0][0]]),
+            at_end=is_between_digits(text[run[-1][1] :]),
+        )
+        for run in joined
+    ]
+
+
+def is_between_digits(text: str) -> bool:
+    """Whether the text is punctuation, with two words at most that are said between digits."""
+    words = words_in(text)
+    return len(words) <= _MOST_BETWEEN and all(word.key in _BETWEEN for word in words)
+
+
+def _parts(text: str, language: str, masked: bool) -> Iterable[tuple[int, int, int]]:
+    """Begin, end and number of digits of each word or figure that tells some."""
+    figures = _counted(_FIGURES.finditer(text))
+    yield from figures
+    if masked:
+        yield from _counted(_MASKED.finditer(text))
+    if language in _IDEOGRAPHIC:
+        yield from _counted(_IDEOGRAPHS.finditer(text))
+    numbers = spoken_numbers.spoken_numbers(text, language)
+    yield from ((number.begin, number.end, number.digits) for number in numbers)
+    if language == "en":
+        followed = {number.begin for number in numbers} | {begin for begin, _, _ in figures}
+        for word in words_in(text):
+            if word.key in _MULTIPLES and word.end + 1 in followed:
+                yield word.begin, word.end, 1
+
+
+def _counted(found: Iterable[re.Match[str]]) -> Sequence[tuple[int, int, int]]:
+    return [(*match.span(), len(match.group())) for match in found]

@@ -1,0 +1,86 @@
+"""Blackens numbers and e-mail addresses, also where the end of a segment cuts them.
+
+What is stored and streamed can't be taken back, so a segment is redacted when the next one is not known yet: a run of
+digits at its end is masked from the third digit on, as it may be the beginning of a longer number, and it counts as
+the beginning of the run that begins the next segment. All that is remembered of it is how many digits it has, which
+can be told from the redacted text: a run that goes on after a crash redacts as one that was never cut off.
+
+The masks tell nothing of what they hide: an X for each digit of figures, one for each word that told some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from batchscribe_server.domain.recognition import Redaction, RedactionCategory
+from batchscribe_server.domain.transcript import Segment
+from batchscribe_server.text.digit_runs import LANGUAGES, MASK, DigitRun, digit_runs, is_between_digits
+from batchscribe_server.text.email_addresses import email_addresses
+from batchscribe_server.text.passage import Edit, edited
+from batchscribe_server.text.removal import Span
+from batchscribe_server.text.tokens import words_in
+
+__all__ = ["LANGUAGES", "Redactor", "hides_numbers"]
+
+_FEWEST_DIGITS: Mapping[RedactionCategory, int] = {
+    RedactionCategory.NUMBERS: 3,
+    RedactionCategory.PHONE_NUMBERS: 7,
+    RedactionCategory.CARD_NUMBERS: 13,
+}
+_FEWEST_OPEN_DIGITS = 3
+_ADDRESS_MASK = MASK * 4
+
+
+def hides_numbers(redaction: Redaction) -> bool:
+    """Whether numbers are redacted, and not e-mail addresses alone."""
+    return _fewest_digits(redaction) is not None
+
+
+class Redactor:
+    """Redacts the segments of one file in order. Owned by one run."""
+
+    def __init__(self, redaction: Redaction) -> None:
+        self._fewest_digits = _fewest_digits(redaction)
+        self._addresses = RedactionCategory.EMAIL_ADDRESSES in redaction.categories
+        self._digits_before: dict[int | None, int] = {}
+
+    def redacted(self, segment: Segment, language: str) -> Segment:
+        """The segment with what is to be hidden masked in its text and its words."""
+        text = segment.text
+        addresses = email_addresses(text) if self._addresses else []
+        edits = [Edit(begin, end, _ADDRESS_MASK) for begin, end in addresses]
+        if self._fewest_digits is not None:
+            before = self._digits_before.get(segment.channel, 0)
+            for run in digit_runs(text, language):
+                digits = run.digits + (before if run.at_start else 0)
+                if digits >= self._fewest_digits or (run.at_end and digits >= _FEWEST_OPEN_DIGITS):
+                    edits += _masks(text, run, addresses)
+        segment = edited(segment, edits)
+        self.recall(segment, language)
+        return segment
+
+    def recall(self, segment: Segment, language: str) -> None:
+        """Take note of how a redacted segment ends."""
+        before = self._digits_before.get(segment.channel, 0)
+        runs = digit_runs(segment.text, language, masked=True)
+        if runs and runs[-1].at_end:
+            digits = runs[-1].digits + (before if runs[-1].at_start else 0)
+        else:
+            # An "okay" between two halves of a number doesn't end it.
+            digits = before if is_between_digits(segment.text) else 0
+        self._digits_before[segment.channel] = digits
+
+
+def _fewest_digits(redaction: Redaction) -> int | None:
+    """From how many digits on numbers are redacted; None where they are not."""
+    categories = redaction.categories or (RedactionCategory.NUMBERS,)
+    return min((_FEWEST_DIGITS[category] for category in categories if category in _FEWEST_DIGITS), default=None)
+
+
+def _masks(text: str, run: DigitRun, besides: list[Span]) -> Iterator[Edit]:
+    for begin, end in run.parts:
+        if any(begin < address_end and address_begin < end for address_begin, address_end in besides):
+            continue
+        for word in words_in(text[begin:end]):
+            mask = MASK * len(word.text) if word.text.isdecimal() else MASK
+            yield Edit(begin + word.begin, begin + word.end, mask)

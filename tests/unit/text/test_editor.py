@@ -1,0 +1,48 @@
+"""The steps together: their order, and what they can't do."""
+
+from __future__ import annotations
+
+from batchscribe_server import text
+from batchscribe_server.domain.recognition import (
+    ProfanityFilter,
+    RecognitionConfig,
+    Redaction,
+    RedactionCategory,
+    Replacement,
+    Task,
+)
+from tests.edited_segments import edited, said, words_of
+
+ALL = RecognitionConfig(
+    disfluency_removal=True,
+    smart_formatting=True,
+    replacements=(Replacement("my code", "4711"), Replacement("fiddlesticks", "shit"), Replacement("25", "XXV")),
+    profanity_filter=ProfanityFilter.MASK,
+    redaction=Redaction(),
+)
+
+
+def test_nothing_is_done_where_nothing_is_asked_for() -> None:
+    assert text.editor(RecognitionConfig(word_time_offsets=True)) is None
+
+
+def test_each_step_sees_what_those_before_it_have_made() -> None:
+    after = edited(said("Um, twenty, uh, five times: fiddlesticks, my code is five hundred and six."), ALL)
+    assert after.text == "XXV times: s***, XXXX is XXX."
+    assert words_of(after) == after.text
+
+
+def test_a_segment_of_fillers_is_empty() -> None:
+    after = edited(said("Um."), ALL)
+    assert (after.text, after.words) == ("", ())
+
+
+def test_what_a_language_is_not_known_for_is_named() -> None:
+    fields = [gap.field for gap in text.gaps(ALL, "xx")]
+    assert fields == ["disfluency_removal", "smart_formatting", "profanity_filter", "redaction"]
+    assert [gap.field for gap in text.gaps(ALL, "xx") if not gap.in_vain] == ["redaction"]
+    assert not list(text.gaps(ALL, "en"))
+    only_addresses = RecognitionConfig(redaction=Redaction((RedactionCategory.EMAIL_ADDRESSES,)))
+    assert not list(text.gaps(only_addresses, "xx"))
+    assert not list(text.gaps(RecognitionConfig(smart_formatting=True, task=Task.TRANSLATE), "xx"))
+    assert not list(text.gaps(RecognitionConfig(replacements=ALL.replacements), "xx"))

@@ -1,0 +1,205 @@
+"""What is hidden is hidden in text and words, in every format and channel, and across segments."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchscribe_server import rendering, text
+from batchscribe_server.domain.recognition import (
+    RecognitionConfig,
+    Redaction,
+    RedactionCategory,
+    SubtitleConfig,
+    TranscriptFormat,
+)
+from batchscribe_server.domain.transcript import MediaDescription, Segment, Transcript, Word
+from tests.edited_segments import edited, said, words_of
+
+NUMBERS, CARDS = RedactionCategory.NUMBERS, RedactionCategory.CARD_NUMBERS
+PHONES, ADDRESSES = RedactionCategory.PHONE_NUMBERS, RedactionCategory.EMAIL_ADDRESSES
+DIGIT_WORDS = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
+
+
+def redacting(*categories: RedactionCategory) -> RecognitionConfig:
+    return RecognitionConfig(redaction=Redaction(categories), word_time_offsets=True)
+
+
+def redacted(heard: Sequence[Segment], *categories: RedactionCategory) -> list[Segment]:
+    """The segments of one file."""
+    editor = text.editor(redacting(*categories))
+    assert editor is not None
+    return [editor.edit(segment) for segment in heard]
+
+
+@pytest.mark.parametrize(
+    ("heard", "left"),
+    [
+        ("Card 4111 1111 1111 1111, ok? Room 12.", "Card XXXX XXXX XXXX XXXX, ok? Room 12."),
+        ("It is (555) 123-4567.", "It is (XXX) XXX-XXXX."),
+        ("four one one one, um, one one", "X X X X, um, X X"),
+        ("In 2024 we had 25 people.", "In XXXX we had 25 people."),
+        ("twenty-five thousand dollars or $1,200.50", "X-X X dollars or $X,XXX.XX"),
+        ("double five six, double 5 6", "X X X, X X X"),
+        ("oh five oh", "X X X"),
+        ("2 million people", "X X people"),
+        ("at 14:30 on 5/1/24", "at XX:XX on X/X/XX"),
+        ("one of the two, an X-ray, in room 12", "one of the two, an X-ray, in room 12"),
+        ("٤١١١", "XXXX"),
+    ],
+)
+def test_numbers_of_three_digits_and_more_are_masked(heard: str, left: str) -> None:
+    after = edited(said(heard), redacting())
+    assert (after.text, words_of(after)) == (left, left)
+    assert [word.start_ms for word in after.words] == [word.start_ms for word in said(heard).words]
+
+
+@pytest.mark.parametrize(
+    ("language", "heard", "left"),
+    [
+        ("de", "vier eins eins eins und zwölf", "X X X X und X"),
+        ("fr", "zéro six, douze", "X X, X"),
+        ("ja", "四一一一です", "XXXXです"),
+        ("xx", "one two three 4111", "one two three XXXX"),
+    ],
+)
+def test_numbers_in_words_are_found_in_the_languages_that_are_known(language: str, heard: str, left: str) -> None:
+    assert edited(said(heard, language), redacting()).text == left
+
+
+@pytest.mark.parametrize(
+    ("category", "left"),
+    [
+        (NUMBERS, "In XXXX call XXX-XXXX, card XXXX XXXX XXXX XXXX is ok"),
+        (PHONES, "In 2024 call XXX-XXXX, card XXXX XXXX XXXX XXXX is ok"),
+        (CARDS, "In 2024 call 555-1234, card XXXX XXXX XXXX XXXX is ok"),
+        (ADDRESSES, "In 2024 call 555-1234, card 4111 1111 1111 1111 is ok"),
+    ],
+)
+def test_categories_differ_by_the_number_of_digits(category: RedactionCategory, left: str) -> None:
+    assert edited(said("In 2024 call 555-1234, card 4111 1111 1111 1111 is ok"), redacting(category)).text == left
+
+
+@pytest.mark.parametrize(
+    ("heard", "left"),
+    [
+        ("mail john.smith+x@example.co.uk, please", "mail XXXX, please"),
+        ("mail john dot smith at gmail dot com now", "mail XXXX now"),
+        ("it is j o h n 8 4 at example dot com", "it is XXXX"),
+        ("john at gmail", "XXXX"),
+        ("look at that. Fine, at school", "look at that. Fine, at school"),
+    ],
+)
+def test_addresses_are_masked_written_or_told(heard: str, left: str) -> None:
+    after = edited(said(heard), redacting(ADDRESSES))
+    assert (after.text, words_of(after)) == (left, left)
+
+
+def test_a_number_whose_words_are_written_without_a_space_is_masked_in_them() -> None:
+    words = tuple(Word(part, 100 * k, 100 * k + 90, 0.5) for k, part in enumerate(["It's", "41", "11."]))
+    after = edited(Segment(0, 0, 300, "It's 4111.", "en", words=words), redacting())
+    assert (after.text, words_of(after)) == ("It's XXXX.", "It's XXXX.")
+
+
+def test_an_address_hides_its_digits_only_once() -> None:
+    assert edited(said("john1234@example.com 12"), redacting(ADDRESSES, NUMBERS)).text == "XXXX 12"
+
+
+@pytest.mark.parametrize(
+    ("categories", "heard", "left"),
+    [
+        ((), ["My card is 41", "11, uh", "okay", "11 and then 5 dogs", "5 cats"],
+         ["My card is 41", "XX, uh", "okay", "XX and then X dogs", "5 cats"]),
+        ((CARDS,), ["It is 4111 1111", "1111 1111", "and 2024 was good"],
+         ["It is XXXX XXXX", "XXXX XXXX", "and XXXX was good"]),
+        ((PHONES,), ["five five five", "one two three four. Yes"], ["X X X", "X X X X. Yes"]),
+        ((CARDS,), ["It is 2024 here", "1111 is all"], ["It is 2024 here", "1111 is all"]),
+    ],
+)  # fmt: skip
+def test_a_number_that_a_pause_cuts_is_hidden(
+    categories: tuple[RedactionCategory, ...], heard: list[str], left: list[str]
+) -> None:
+    after = redacted([said(words, index=index) for index, words in enumerate(heard)], *categories)
+    assert [segment.text for segment in after] == left
+
+
+def test_what_is_said_in_another_channel_neither_ends_nor_lengthens_a_number() -> None:
+    heard = [said("it is 41", channel=0), said("room 5", channel=1), said("11", channel=0), said("6", channel=1)]
+    assert [segment.text for segment in redacted(heard)] == ["it is 41", "room 5", "XX", "6"]
+
+
+pieces_of_numbers = st.one_of(
+    st.text("0123456789", min_size=1, max_size=9),
+    st.lists(st.sampled_from(DIGIT_WORDS), min_size=1, max_size=9).map(" ".join),
+)
+separators = st.sampled_from([" ", ", ", "-", ". ", " - ", "/", ", um, ", " and "])
+
+
+@st.composite
+def dictated(draw: st.DrawFn) -> list[str]:
+    """The segments in which somebody dictates a number of three digits and more, each with three at least."""
+    segments = []
+    for _ in range(draw(st.integers(1, 4))):
+        told = "".join(piece + draw(separators) for piece in draw(st.lists(pieces_of_numbers, min_size=3, max_size=5)))
+        segments.append(draw(st.sampled_from(["", "It is: ", "Okay. "])) + told)
+    return segments
+
+
+@given(dictated(), st.booleans())
+def test_no_digit_is_left_in_any_format_of_any_channel(heard: list[str], formatted: bool) -> None:
+    config = replace(redacting(), smart_formatting=formatted, disfluency_removal=formatted)
+    editor = text.editor(config)
+    assert editor is not None
+    segments = [editor.edit(said(words, channel=0, index=index)) for index, words in enumerate(heard)]
+    transcript = Transcript(
+        "jobs/a",
+        "file:///a.wav",
+        "",
+        "base",
+        "transcribe",
+        None,
+        MediaDescription(same_sound_as=(0, 0)),
+        0,
+        "",
+        segments,
+    )
+    for shown in (transcript, transcript.of_channel(0), transcript.of_channel(1)):
+        for format in TranscriptFormat:
+            pieces = rendering.render(shown, format, config, SubtitleConfig())
+            assert not told_digits(said_in(b"".join(pieces).decode(), format))
+    assert not told_digits(words_of(segment) for segment in segments)
+
+
+def told_digits(texts: Iterable[str]) -> list[str]:
+    return [found for said in texts for found in re.findall(r"\d|\b(?:" + "|".join(DIGIT_WORDS) + r")\b", said)]
+
+
+def said_in(document: str, format: TranscriptFormat) -> list[str]:
+    """What people say in a document, without times and numbers of its own."""
+    match format:
+        case TranscriptFormat.JSON:
+            read = json.loads(document)
+            words = [word["text"] for segment in read["segments"] for word in segment["words"]]
+            return [read["text"], *(segment["text"] for segment in read["segments"]), *words]
+        case TranscriptFormat.TEXT:
+            return [re.sub(r"Channel \d: ", "", document)]
+        case _:
+            lines = [line for line in document.splitlines() if "-->" not in line and not line.strip().isdecimal()]
+            return [re.sub(r"<v Channel \d>|^(?:Channel \d: )", "", line) for line in lines]
+
+
+@given(dictated(), st.integers(0, 4))
+def test_a_run_that_goes_on_redacts_as_one_that_was_never_cut_off(heard: list[str], at: int) -> None:
+    segments = [said(words, index=index) for index, words in enumerate(heard)]
+    whole = redacted(segments)
+    editor = text.editor(redacting())
+    assert editor is not None
+    for stored in whole[:at]:
+        editor.recall(stored)
+    assert [editor.edit(segment) for segment in segments[at:]] == whole[at:]
