@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 import pytest
 from hypothesis import given
@@ -183,15 +184,31 @@ def told_digits(texts: Iterable[str]) -> list[str]:
 def said_in(document: str, format: TranscriptFormat) -> list[str]:
     """What people say in a document, without times and numbers of its own."""
     match format:
-        case TranscriptFormat.JSON:
-            read = json.loads(document)
-            words = [word["text"] for segment in read["segments"] for word in segment["words"]]
-            return [read["text"], *(segment["text"] for segment in read["segments"]), *words]
         case TranscriptFormat.TEXT:
-            return [re.sub(r"Channel \d: ", "", document)]
+            return [without_party(line) for line in document.splitlines()]
+        case TranscriptFormat.SRT | TranscriptFormat.VTT:
+            cues = [cue.splitlines() for cue in document.split("\n\n") if " --> " in cue]
+            return [without_party(line) for cue in cues for line in cue[2:]]
+        case TranscriptFormat.TSV:
+            return [line.split("\t")[2] for line in document.splitlines()[1:]]
+        case TranscriptFormat.JSON:
+            shown = json.loads(document)
+            words = [word["text"] for segment in shown["segments"] for word in segment.get("words", ())]
+            return [shown["text"], *(segment["text"] for segment in shown["segments"]), *words]
+        case TranscriptFormat.JSON_V2:
+            results = json.loads(document)["results"]
+            return [alternative["content"] for result in results for alternative in result["alternatives"]]
+        case TranscriptFormat.IBM_JSON:
+            results = json.loads(document)["results"]
+            told = [alternative for result in results for alternative in result["alternatives"]]
+            words = [word[0] for alternative in told for word in alternative["timestamps"]]
+            return [*(alternative["transcript"] for alternative in told), *words]
         case _:
-            lines = [line for line in document.splitlines() if "-->" not in line and not line.strip().isdecimal()]
-            return [re.sub(r"<v Channel \d>|^(?:Channel \d: )", "", line) for line in lines]
+            assert_never(format)
+
+
+def without_party(line: str) -> str:
+    return re.sub(r"^(<v Channel \d>|Channel \d: )", "", line)
 
 
 @given(dictated(), st.integers(0, 4))
