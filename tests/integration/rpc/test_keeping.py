@@ -19,7 +19,6 @@ from batchscribe.v1 import job_service_pb2 as jobs_pb
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.submit import Submit
 from batchscribe_server.rpc.services import Services
-from tests.in_process_service import AnyModel
 from tests.rpc_errors import bad_fields, detail_of, reason_of
 from tests.rpc_server import Served, served
 
@@ -43,7 +42,7 @@ async def strict_server(tmp_path: Path) -> AsyncIterator[Served]:
         return replace(
             services,
             retention=POLICY,
-            submit=Submit(services.store, submit._reach, AnyModel("scripted"), submit._new_id, submit._now, POLICY),
+            submit=Submit(services.store, submit._reach, submit._check_config, submit._new_id, submit._now, POLICY),
         )
 
     async with served(tmp_path, adapt=strict) as running:
