@@ -79,7 +79,7 @@ SUPPORTED_FIELDS = _fields(
     RedactionConfig="enabled categories",
     DecodingConfig=(
         "beam_size temperatures length_penalty repetition_penalty no_repeat_ngram_size compression_ratio_threshold "
-        "log_prob_threshold no_speech_threshold"
+        "log_prob_threshold no_speech_threshold suppressed_phrases"
     ),
 )
 

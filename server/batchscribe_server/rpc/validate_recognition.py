@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from google.protobuf.duration_pb2 import Duration
 
 from batchscribe.v1 import recognition_pb2 as pb
@@ -14,8 +16,8 @@ from batchscribe_server.rpc.validate_editing import check_editing
 
 MAX_MODEL_NAME_CHARS = 255
 MAX_PROMPT_CHARS = 2_000
-MAX_HOTWORDS = 200
-MAX_HOTWORD_CHARS = 100
+MAX_PHRASES = 200
+MAX_PHRASE_CHARS = 100
 MAX_CANDIDATE_LANGUAGES = 20
 MAX_OFFSET_MS = 30 * 86_400_000
 MAX_TEMPERATURES = 10
@@ -37,7 +39,7 @@ def check_recognition(config: pb.RecognitionConfig, path: str, violations: Viola
         violations.add(f"{path}.model", f"is longer than {MAX_MODEL_NAME_CHARS} characters")
     if len(config.initial_prompt) > MAX_PROMPT_CHARS:
         violations.add(f"{path}.initial_prompt", f"is longer than {MAX_PROMPT_CHARS} characters")
-    _check_hotwords(config, path, violations)
+    _check_phrases(config.hotwords, f"{path}.hotwords", violations)
     _check_channels(config, path, violations)
     check_editing(config, path, violations)
     _check_voice_activity(config.vad, f"{path}.vad", violations)
@@ -96,15 +98,15 @@ def _check_offsets(config: pb.RecognitionConfig, path: str, violations: Violatio
         violations.add(f"{path}.end_offset", "must be later than start_offset")
 
 
-def _check_hotwords(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
-    if len(config.hotwords) > MAX_HOTWORDS:
-        violations.add(f"{path}.hotwords", f"holds {len(config.hotwords)} entries, at most {MAX_HOTWORDS} are taken")
+def _check_phrases(phrases: Sequence[str], path: str, violations: Violations) -> None:
+    if len(phrases) > MAX_PHRASES:
+        violations.add(path, f"holds {len(phrases)} entries, at most {MAX_PHRASES} are taken")
         return
-    for index, hotword in enumerate(config.hotwords):
-        if not hotword.strip():
-            violations.add(f"{path}.hotwords[{index}]", "is empty")
-        elif len(hotword) > MAX_HOTWORD_CHARS:
-            violations.add(f"{path}.hotwords[{index}]", f"is longer than {MAX_HOTWORD_CHARS} characters")
+    for index, phrase in enumerate(phrases):
+        if not phrase.strip():
+            violations.add(f"{path}[{index}]", "is empty")
+        elif len(phrase) > MAX_PHRASE_CHARS:
+            violations.add(f"{path}[{index}]", f"is longer than {MAX_PHRASE_CHARS} characters")
 
 
 def _check_channels(config: pb.RecognitionConfig, path: str, violations: Violations) -> None:
@@ -161,6 +163,7 @@ def _check_decoding(decoding: pb.DecodingConfig, path: str, violations: Violatio
         low, high = _DECODING_BOUNDS.get(field.name, (None, None))
         if low is not None and not low <= value <= high:
             violations.add(f"{path}.{field.name}", f"must be from {low:g} to {high:g}")
+    _check_phrases(decoding.suppressed_phrases, f"{path}.suppressed_phrases", violations)
     if not 0 <= decoding.beam_size <= MAX_BEAM_SIZE:
         violations.add(f"{path}.beam_size", f"must be from 1 to {MAX_BEAM_SIZE}, or 0 for the operating point's")
     if len(decoding.temperatures) > MAX_TEMPERATURES:

@@ -2,6 +2,7 @@
 
 The steps are pure functions of a segment, its text and words edited as one, and follow each other in this order:
 
+0. suppressed    phrases that the model makes up and nobody says are not there for any step
 1. disfluencies  "twenty, um, five" must be "twenty five" before it can be 25
 2. formatting    numbers in figures
 3. replacements  the client's own wording, which no step for everybody changes again

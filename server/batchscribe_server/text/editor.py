@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from batchscribe_server.domain.editing import LanguageGap
-from batchscribe_server.domain.recognition import ProfanityFilter, RecognitionConfig
+from batchscribe_server.domain.recognition import ProfanityFilter, RecognitionConfig, Replacement
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.text import disfluencies, formatting, profanity, redaction
 from batchscribe_server.text.passage import settled
@@ -17,6 +17,7 @@ class Editor:
 
     def __init__(self, config: RecognitionConfig) -> None:
         self._config = config
+        self._suppressed = [compiled(Replacement(phrase, "")) for phrase in config.decoding.suppressed_phrases]
         self._replacements = [compiled(replacement) for replacement in config.replacements]
         self._redactor = redaction.Redactor(config.redaction) if config.redaction is not None else None
 
@@ -24,7 +25,7 @@ class Editor:
         """The segment as it is to be stored; its text may be empty. Raises JobFailure."""
         config = self._config
         language = config.language_of_text(segment.language)
-        segment = settled(segment)
+        segment = with_replacements(settled(segment), self._suppressed)
         if config.disfluency_removal:
             segment = disfluencies.without_disfluencies(segment, language)
         if config.smart_formatting:
@@ -44,7 +45,8 @@ class Editor:
 def editor(config: RecognitionConfig) -> Editor | None:
     """See `operations.text.TextEditing`."""
     asked = (
-        config.disfluency_removal
+        config.decoding.suppressed_phrases
+        or config.disfluency_removal
         or config.smart_formatting
         or config.replacements
         or config.profanity_filter is not ProfanityFilter.NONE

@@ -121,6 +121,7 @@ BAD_JOBS = [
     ('job { config { default_language: "de" } }', "job.config.default_language"),
     ("job { config { start_offset { seconds: 2 } end_offset { seconds: 2 } } }", "job.config.end_offset"),
     ("job { config { start_offset { seconds: -1 } } }", "job.config.start_offset"),
+    ('job { config { decoding { suppressed_phrases: " " } } }', "job.config.decoding.suppressed_phrases[0]"),
     ("job { config { decoding { length_penalty: 2.1 } } }", "job.config.decoding.length_penalty"),
     ("job { config { decoding { repetition_penalty: nan } } }", "job.config.decoding.repetition_penalty"),
     ("job { config { decoding { no_repeat_ngram_size: -1 } } }", "job.config.decoding.no_repeat_ngram_size"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from batchscribe_server import text
 from batchscribe_server.domain.recognition import (
+    Decoding,
     ProfanityFilter,
     RecognitionConfig,
     Redaction,
@@ -24,6 +25,16 @@ ALL = RecognitionConfig(
 
 def test_nothing_is_done_where_nothing_is_asked_for() -> None:
     assert text.editor(RecognitionConfig(word_time_offsets=True)) is None
+
+
+def test_suppressed_phrases_are_gone_before_any_other_step() -> None:
+    config = RecognitionConfig(
+        decoding=Decoding(suppressed_phrases=("thanks for  watching",)),
+        replacements=(Replacement("well", "Thanks for"),),
+    )
+    after = edited(said("Well watching. Thanks for watching! It was thanks for watchingly."), config)
+    assert after.text == words_of(after) == "Thanks for watching. It was thanks for watchingly."
+    assert edited(said("Thanks for watching."), config).text == ""
 
 
 def test_each_step_sees_what_those_before_it_have_made() -> None:
