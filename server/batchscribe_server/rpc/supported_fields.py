@@ -72,7 +72,7 @@ SUPPORTED_FIELDS = _fields(
         "operating_point task diarization channel_separation word_time_offsets word_confidence vad hotwords "
         "initial_prompt start_offset end_offset decoding"
     ),
-    DiarizationConfig="mode channel_labels",
+    DiarizationConfig="mode min_speakers max_speakers channel_labels",
     VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
     DecodingConfig=(
         "beam_size temperatures length_penalty repetition_penalty no_repeat_ngram_size compression_ratio_threshold "
@@ -88,7 +88,7 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         ),
         "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED OPERATING_POINT_SEQUENTIAL",
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
-        "DiarizationConfig.Mode": "MODE_CHANNEL",
+        "DiarizationConfig.Mode": "MODE_SPEAKER MODE_CHANNEL MODE_CHANNEL_AND_SPEAKER",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
         "ServerSideEncryption": "SERVER_SIDE_ENCRYPTION_AES256 SERVER_SIDE_ENCRYPTION_KMS",
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",

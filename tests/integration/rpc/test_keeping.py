@@ -43,7 +43,15 @@ async def strict_server(tmp_path: Path) -> AsyncIterator[Served]:
         return replace(
             services,
             retention=POLICY,
-            submit=Submit(services.store, submit._reach, AnyModel("scripted"), submit._new_id, submit._now, POLICY),
+            submit=Submit(
+                services.store,
+                submit._reach,
+                AnyModel("scripted"),
+                services.diarizer,
+                submit._new_id,
+                submit._now,
+                POLICY,
+            ),
         )
 
     async with served(tmp_path, adapt=strict) as running:
