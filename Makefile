@@ -3,15 +3,19 @@
 # make proto  regenerate stubs     make bench  speed, accuracy and memory beside faster-whisper and WhisperS2T
 #   make bench SPEECH=folder BENCH='--model base tiny.en --beam 1 5 --word-times both --save NAME'
 #   make whisper-s2t  gives WhisperS2T, which brings PyTorch (5 GB), an environment of its own, for make bench to find
+# make diarization  gives the tests of voices, which are skipped otherwise, and their measurements an environment of
+#   their own (3 GB: it brings PyTorch; TORCH='torch --index-url …' for a smaller build), and runs these tests
 # make azurite  gives the tests of az:// URIs, which are skipped otherwise, a server to talk to; needs npm
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 AZURITE := .build/azurite
+DIARIZATION := .build/diarization
+TORCH ?= torch
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo demo-s3 test test-slow check check-wheel proto bench bench-queue whisper-s2t azurite clean
+.PHONY: demo demo-s3 test test-slow check check-wheel proto bench bench-queue whisper-s2t diarization azurite clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -61,6 +65,12 @@ bench: $(BIN)/.dev
 whisper-s2t:
 	test -x .build/whisper-s2t/bin/python || $(PYTHON) -m venv .build/whisper-s2t
 	.build/whisper-s2t/bin/python -m pip install --quiet --disable-pip-version-check '.[whisper-s2t]'
+
+diarization:
+	test -x $(DIARIZATION)/bin/python || $(PYTHON) -m venv $(DIARIZATION)
+	$(DIARIZATION)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(DIARIZATION)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,diarization-bench]'
+	$(DIARIZATION)/bin/python -m pytest tests/integration/transcriber/test_diarizer_real.py
 
 azurite: $(AZURITE)/node_modules/.bin/azurite-blob
 

@@ -31,6 +31,7 @@ from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
@@ -44,6 +45,7 @@ from batchscribe_server.storage.seal import FernetSeal
 from batchscribe_server.storage.stream_spool import DiskStreamSpool
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.store.store import SqlStore
+from tests.scripted_diarizer import ScriptedDiarizer
 from tests.scripted_engine import ScriptedTranscriber
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ class InProcessService:
     store: SqlStore
     wakeups: Wakeups
     transcriber: ScriptedTranscriber
+    diarizer: ScriptedDiarizer
     submit: Submit
     watch: Watch
     read_transcript: ReadTranscript
@@ -129,6 +132,7 @@ async def in_process_service(
     retention: RetentionPolicy | None = None,
     storages: Mapping[str, Storage] | None = None,
     first_id: int = 1,
+    diarizer: ScriptedDiarizer | None = None,
 ) -> AsyncIterator[InProcessService]:
     """The service over `folder`: its database, and the root of its files; `storages` go before these, by scheme.
 
@@ -136,6 +140,7 @@ async def in_process_service(
     """
     wakeups = Wakeups()
     transcriber = transcriber or ScriptedTranscriber()
+    diarizer = diarizer or ScriptedDiarizer()
     by_access = StoragesByAccess(
         {"file": FileStorage(FileRoots([folder])), **(storages or {})},
         StoragePool(no_s3),
@@ -165,6 +170,7 @@ async def in_process_service(
             models,
             transcriber,
             text,
+            TellSpeakers(store, diarizer),
             write_outputs,
             now,
             MediaLimits(max_size_bytes=1 << 20),
@@ -173,7 +179,7 @@ async def in_process_service(
         dispatch = Dispatch(
             store, transcriber, wakeups, run_job, "test-owner", places, DispatchLimits(lease_s), observer
         )
-        check_config = CheckConfig(models, text)
+        check_config = CheckConfig(models, text, diarizer)
         scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
         scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now)
         finish = FinishBatches(store, reach, renderer, DiskStreamSpool(folder), wakeups)
@@ -182,6 +188,7 @@ async def in_process_service(
             store,
             wakeups,
             transcriber,
+            diarizer,
             Submit(store, reach, check_config, new_id, now, retention or RetentionPolicy()),
             Watch(store, wakeups, now, WatchLimits(heartbeat_s=0.2)),
             ReadTranscript(store, renderer),

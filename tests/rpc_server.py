@@ -61,6 +61,7 @@ async def served(
             read_transcript=service.read_transcript,
             upload=Upload(service.store, spool, lambda: f"upload-{next(ids)}", lambda: datetime.now(UTC), keep_s=3_600),
             models=AnyModel("scripted"),
+            diarizer=service.diarizer,
             transcriber=service.transcriber,
         )
         services = adapt(services)

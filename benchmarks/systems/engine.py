@@ -8,7 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from batchscribe_server.domain.model import Model
-from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.domain.recognition import Decoding, RecognitionConfig
 from batchscribe_server.operations.transcriber import HeardSegment, TranscriptionRequest
 from batchscribe_server.transcriber import (
     EngineOptions,
@@ -70,7 +70,9 @@ async def _hear(running: LocalTranscriber, path: str, task: Task, model: Model) 
         job_id=path,
         path=path,
         model=model,
-        config=RecognitionConfig(language="en", beam_size=task.beam, word_time_offsets=task.word_times),
+        config=RecognitionConfig(
+            language="en", decoding=Decoding(beam_size=task.beam), word_time_offsets=task.word_times
+        ),
         language="en",
         file_name=Path(path).name,
     )

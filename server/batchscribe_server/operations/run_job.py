@@ -24,6 +24,7 @@ from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.storage import LocalInput, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
+from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.text import TextEditing, TextEditor
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
@@ -63,6 +64,7 @@ class RunJob:
         models: Models,
         transcriber: Transcriber,
         text: TextEditing,
+        tell_speakers: TellSpeakers,
         write_outputs: WriteOutputs,
         now: Callable[[], datetime],
         limits: MediaLimits,
@@ -74,6 +76,7 @@ class RunJob:
         self._models = models
         self._transcriber = transcriber
         self._text = text
+        self._tell_speakers = tell_speakers
         self._write_outputs = write_outputs
         self._now = now
         self._limits = limits
@@ -155,9 +158,10 @@ class RunJob:
                     f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
                 )
             run = _Run(self._store, claim, model, file.fingerprint, await self._editor(job))
-            async with place.heard():
+            async with place.heard(), self._tell_speakers.beside(claim, file, file_name) as speakers_told:
                 summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
-        warnings += filter(None, (summary.warning, self._warning_of_text(run.as_heard())))
+                problem = await speakers_told()
+        warnings += filter(None, (summary.warning, problem, self._warning_of_text(run.as_heard())))
         summary = replace(summary, warning=" ".join(warnings))
         outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)

@@ -17,6 +17,7 @@ from batchscribe_server.domain.event import Event
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.media import Media
 from batchscribe_server.domain.party import Party
+from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 
 Resource = TypeVar("Resource")
@@ -247,6 +248,10 @@ class JobStore(Protocol):
         """All segments of a job in order, a page at a time."""
         ...
 
+    async def read_speaker_turns(self, job_id: str) -> Sequence[SpeakerTurn]:
+        """Who speaks when in a job's file, in order; nothing where voices were not told apart."""
+        ...
+
     async def read_events(self, resource: str, after: int, limit: int) -> Sequence[Event]:
         """Events of a resource with a sequence above `after`, at most `limit`, in order."""
         ...
@@ -277,6 +282,10 @@ class RunStore(Protocol):
 
     async def advance(self, claim: Claim, step: Advance) -> None:
         """Store results and their events."""
+        ...
+
+    async def tell_speakers(self, claim: Claim, turns: Sequence[SpeakerTurn]) -> None:
+        """Store who speaks when, in place of what an earlier run stored."""
         ...
 
     async def finish(self, claim: Claim, outcome: Outcome) -> Job:

@@ -32,10 +32,11 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         end = start + min(request.page_size or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
         engine = self._services.transcriber.status()
         translation = ["translation"] if any(model.multilingual for model in models) else []
+        diarization = ["diarization"] if self._services.diarizer.available else []
         return pb.ListModelsResponse(
             models=[model_message(model, engine) for model in models[start:end]],
             next_page_token=models[end - 1].name if end < len(models) else "",
-            features=["word_time_offsets", "word_confidence", *translation],
+            features=["word_time_offsets", "word_confidence", *translation, *diarization],
         )
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.Model:  # noqa: N802

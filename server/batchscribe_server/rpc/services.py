@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.delete import Delete
+from batchscribe_server.operations.diarizer import Diarizer
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.store import Store
@@ -29,6 +30,7 @@ class Services:
     read_transcript: ReadTranscript
     upload: Upload
     models: Models
+    diarizer: Diarizer
     transcriber: Transcriber
 
 

@@ -73,7 +73,7 @@ SUPPORTED_FIELDS = _fields(
         "initial_prompt start_offset end_offset disfluency_removal smart_formatting replacements profanity_filter "
         "redaction decoding"
     ),
-    DiarizationConfig="mode channel_labels",
+    DiarizationConfig="mode min_speakers max_speakers channel_labels",
     VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
     Replacement="from to regex",
     RedactionConfig="enabled categories",
@@ -91,7 +91,7 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         ),
         "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED OPERATING_POINT_SEQUENTIAL",
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
-        "DiarizationConfig.Mode": "MODE_CHANNEL",
+        "DiarizationConfig.Mode": "MODE_SPEAKER MODE_CHANNEL MODE_CHANNEL_AND_SPEAKER",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
         "ServerSideEncryption": "SERVER_SIDE_ENCRYPTION_AES256 SERVER_SIDE_ENCRYPTION_KMS",
         "ProfanityFilter": "PROFANITY_FILTER_NONE PROFANITY_FILTER_MASK PROFANITY_FILTER_REMOVE",

@@ -23,6 +23,7 @@ MAX_OFFSET_MS = 30 * 86_400_000
 MAX_TEMPERATURES = 10
 MAX_BEAM_SIZE = 10
 MAX_CHANNEL_LABEL_CHARS = 64
+MAX_SPEAKERS = 20
 MAX_VAD_DURATION_MS = 60_000
 MAX_SPEECH_PAD_MS = 5_000  # twice of it must leave room for speech in a segment of 30 s
 
@@ -42,6 +43,7 @@ def check_recognition(config: pb.RecognitionConfig, path: str, violations: Viola
     _check_phrases(config.hotwords, f"{path}.hotwords", violations)
     _check_channels(config, path, violations)
     check_editing(config, path, violations)
+    _check_speakers(config.diarization, f"{path}.diarization", violations)
     _check_voice_activity(config.vad, f"{path}.vad", violations)
     if (
         config.operating_point == pb.OPERATING_POINT_SEQUENTIAL
@@ -129,6 +131,17 @@ def _check_channels(config: pb.RecognitionConfig, path: str, violations: Violati
             violations.add(label_path, f"must be 1 to {MAX_CHANNEL_LABEL_CHARS} printable characters")
         elif label in labels[:index]:
             violations.add(label_path, "is the label of another channel")
+
+
+def _check_speakers(diarization: pb.DiarizationConfig, path: str, violations: Violations) -> None:
+    fewest, most = diarization.min_speakers, diarization.max_speakers
+    for field, count in (("min_speakers", fewest), ("max_speakers", most)):
+        if not 0 <= count <= MAX_SPEAKERS:
+            violations.add(f"{path}.{field}", f"must be from 1 to {MAX_SPEAKERS}, or 0 where it is not known")
+        elif count and diarization.mode == pb.DiarizationConfig.MODE_CHANNEL:
+            violations.add(f"{path}.{field}", "is for voices that are told apart: MODE_SPEAKER or the like")
+    if most and fewest > most:
+        violations.add(f"{path}.min_speakers", "is more than max_speakers")
 
 
 def _check_voice_activity(vad: pb.VoiceActivityConfig, path: str, violations: Violations) -> None:

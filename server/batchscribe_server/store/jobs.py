@@ -15,6 +15,7 @@ from batchscribe_server.domain.errors import (
 )
 from batchscribe_server.domain.event import Event
 from batchscribe_server.domain.job import Job, State
+from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.store import IdempotencyKey, ListQuery, Page, SealedAccess
 from batchscribe_server.store import tables
@@ -27,9 +28,10 @@ from batchscribe_server.store.ledger import Ledger, check_is_kept
 from batchscribe_server.store.paging import list_page
 from batchscribe_server.store.queue import queue_position
 from batchscribe_server.store.requests import first_answer
-from batchscribe_server.store.rows import job_from_row, job_values
+from batchscribe_server.store.rows import job_from_row, job_values, speaker_turn_from_row
 
 _jobs = tables.jobs.c
+_turns = tables.speaker_turns.c
 _JOB = select(tables.jobs).where(_jobs.id == bindparam("job_id"), _jobs.tenant == bindparam("of_tenant"))
 
 
@@ -70,6 +72,10 @@ class SqlJobStore:
         """Read a transcript."""
         return read_segments(self._database, job_id)
 
+    async def read_speaker_turns(self, job_id: str) -> Sequence[SpeakerTurn]:
+        """Read who speaks when."""
+        return await self._database.read(partial(_speaker_turns, job_id=job_id))
+
     async def read_events(self, resource: str, after: int, limit: int) -> Sequence[Event]:
         """Read what happened to a job or a batch."""
         return await read_events(self._database, resource, after, limit)
@@ -80,6 +86,11 @@ def _get(connection: Connection, tenant: str, job_id: str) -> Job:
     if row is None:
         raise JobNotFoundError(f"There is no job {job_id!r}.", job=job_id)
     return job_from_row(row)
+
+
+def _speaker_turns(connection: Connection, job_id: str) -> Sequence[SpeakerTurn]:
+    of_job = select(tables.speaker_turns).where(_turns.job_id == job_id).order_by(_turns.index)
+    return [speaker_turn_from_row(row) for row in connection.execute(of_job).mappings()]
 
 
 def _create(ledger: Ledger, job: Job, key: IdempotencyKey | None, access: SealedAccess | None) -> Job:

@@ -22,6 +22,7 @@ from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import BatchNotFoundError, EtagMismatchError, JobNotFoundError
 from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, Event, EventDetail, StateChanged
 from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.wakeups import DELETIONS, QUEUE, REPORTS
 from batchscribe_server.store import tables
@@ -34,6 +35,7 @@ from batchscribe_server.store.rows import (
     job_from_row,
     job_values,
     segment_values,
+    speaker_turn_values,
 )
 from batchscribe_server.store.tally import shifted
 
@@ -234,6 +236,13 @@ class Ledger:
         """Append segments to a job's transcript."""
         self._segments += [segment_values(job.id, segment) for segment in heard]
 
+    def set_speaker_turns(self, job: Job, turns: Sequence[SpeakerTurn]) -> None:
+        """Say who speaks when in a job's file, in place of what was said before."""
+        self.connection.execute(delete(tables.speaker_turns).where(tables.speaker_turns.c.job_id == job.id))
+        if turns:
+            rows = [speaker_turn_values(job.id, index, turn) for index, turn in enumerate(turns)]
+            self.connection.execute(insert(tables.speaker_turns), rows)
+
     def ask_to_stop(self, *conditions: ColumnElement[bool]) -> None:
         """Mark the running jobs that meet all conditions; whoever runs them learns of it at the next heartbeat."""
         running = update(tables.jobs).where(tables.jobs.c.state == State.RUNNING, *conditions)
@@ -245,7 +254,8 @@ class Ledger:
         if not jobs:
             return
         ids = [job.id for job in jobs]
-        self.connection.execute(delete(tables.segments).where(tables.segments.c.job_id.in_(ids)))
+        for table in (tables.segments, tables.speaker_turns):
+            self.connection.execute(delete(table).where(table.c.job_id.in_(ids)))
         self._delete_events([job.name for job in jobs])
         for job in jobs:
             self.change_job(

@@ -21,6 +21,7 @@ from batchscribe_server.domain.event import (
 )
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.media import Media
+from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.store import tables
 
@@ -31,6 +32,8 @@ SEGMENT_FIELDS = tuple(field.name for field in fields(Segment) if field.name != 
 COUNT_FIELDS = tuple(field.name for field in fields(Counts) if field.name != "total")
 _BATCH_FIELDS = tuple(field.name for field in fields(Batch) if field.name != "counts")
 _MEDIA_FIELDS = tuple(field.name for field in fields(Media))
+
+_TURN_FIELDS = tuple(field.name for field in fields(SpeakerTurn))
 
 _KINDS: Mapping[type, str] = {
     StateChanged: "state",
@@ -99,6 +102,16 @@ def segment_from_row(row: RowMapping) -> Segment:
 def segment_values(job_id: str, segment: Segment) -> dict[str, Any]:
     """The columns of `segments`."""
     return {"job_id": job_id} | {name: getattr(segment, name) for name in SEGMENT_FIELDS}
+
+
+def speaker_turn_from_row(row: RowMapping) -> SpeakerTurn:
+    """A row of `speaker_turns`."""
+    return SpeakerTurn(**{name: row[name] for name in _TURN_FIELDS})
+
+
+def speaker_turn_values(job_id: str, index: int, turn: SpeakerTurn) -> dict[str, Any]:
+    """The columns of `speaker_turns`."""
+    return {"job_id": job_id, "index": index} | {name: getattr(turn, name) for name in _TURN_FIELDS}
 
 
 def event_values(event: Event) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select, update
 from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed, SegmentHeard
 from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import MediaDescription
 from batchscribe_server.operations.store import NO_TRANSFERS, Advance, Claim, LeaseReport, Outcome, Transfers
 from batchscribe_server.operations.wakeups import QUEUE
@@ -50,6 +51,10 @@ class SqlRunStore:
     async def advance(self, claim: Claim, step: Advance) -> None:
         """Store results."""
         await self._database.write(partial(_advance, claim=claim, step=step))
+
+    async def tell_speakers(self, claim: Claim, turns: Sequence[SpeakerTurn]) -> None:
+        """Store who speaks when."""
+        await self._database.write(partial(_tell_speakers, claim=claim, turns=turns))
 
     async def finish(self, claim: Claim, outcome: Outcome) -> Job:
         """End a run."""
@@ -154,6 +159,10 @@ def _advance(ledger: Ledger, claim: Claim, step: Advance) -> None:
         detected_language=step.detected_language or job.detected_language,
         stalled_attempts=0 if step.media_segments_done > job.media_segments_done else job.stalled_attempts,
     )
+
+
+def _tell_speakers(ledger: Ledger, claim: Claim, turns: Sequence[SpeakerTurn]) -> None:
+    ledger.set_speaker_turns(_held(ledger, claim), turns)
 
 
 def _finish(ledger: Ledger, claim: Claim, outcome: Outcome) -> Job:

@@ -198,6 +198,17 @@ segments = Table(
     Column("channel", Integer),
 )
 
+speaker_turns = Table(
+    "speaker_turns",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("speaker", Integer, nullable=False),
+    Column("channel", Integer),
+)
+
 events = Table(
     "events",
     metadata,

@@ -61,8 +61,10 @@ class Child(Generic[Incoming]):
         self.exited: asyncio.Task[int] = asyncio.create_task(process.wait(), name=f"{command.kind}-exit-{self.pid}")
 
     @classmethod
-    async def spawn(cls, command: ChildCommand, arena_descriptor: int) -> tuple[Child[Incoming], Incoming]:
-        """Start a child and wait for its hello, which is returned too.
+    async def spawn(
+        cls, command: ChildCommand, arena_descriptor: int | None = None
+    ) -> tuple[Child[Incoming], Incoming]:
+        """Start a child and wait for its hello, which is returned too. Without an arena it gets none.
 
         Raises ChildStartError when it can't be started, ends, or says nothing in time; no process is left then.
         """
@@ -71,13 +73,15 @@ class Child(Generic[Incoming]):
         except OSError as error:
             raise ChildStartError(f"it gets no channel: {error.strerror}") from error
         with child_end:
+            descriptors = {"--channel-fd": child_end.fileno()}
+            if arena_descriptor is not None:
+                descriptors["--arena-fd"] = arena_descriptor
             channel: AsyncChannel[Incoming] = await AsyncChannel.over(own_end, command.incoming)
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command.argv,
-                    *("--channel-fd", str(child_end.fileno())),
-                    *("--arena-fd", str(arena_descriptor)),
-                    pass_fds=(child_end.fileno(), arena_descriptor),
+                    *(word for name, number in descriptors.items() for word in (name, str(number))),
+                    pass_fds=tuple(descriptors.values()),
                     start_new_session=True,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,

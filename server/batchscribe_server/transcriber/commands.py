@@ -6,7 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from batchscribe_engine.messages import EngineReady, FromEngine, FromMediaWorker, WorkerReady
+from batchscribe_engine.messages import (
+    DiarizerReady,
+    EngineReady,
+    FromDiarizer,
+    FromEngine,
+    FromMediaWorker,
+    WorkerReady,
+)
 from batchscribe_server.transcriber.child import ChildCommand
 
 
@@ -29,6 +36,15 @@ class MediaOptions:
 
     memory_limit_bytes: int = 2 * 1024**3
     cpu_limit_s_per_minute: float = 60.0
+    nice: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class DiarizerOptions:
+    """What the diarizer is told. `memory_limit_bytes` is what it may take beside its models."""
+
+    threads: int = 1
+    memory_limit_bytes: int = 4 * 1024**3
     nice: int = 10
 
 
@@ -67,6 +83,16 @@ def media_argv(options: MediaOptions) -> tuple[str, ...]:
     )
 
 
+def diarizer_argv(options: DiarizerOptions) -> tuple[str, ...]:
+    """The command line of the diarizer."""
+    return (
+        *(sys.executable, "-m", "batchscribe_engine.diarization"),
+        *("--threads", str(options.threads)),
+        *("--memory-limit-bytes", str(options.memory_limit_bytes)),
+        *("--nice", str(options.nice)),
+    )
+
+
 def engine_command(argv: tuple[str, ...], handshake_timeout_s: float, grace_s: float) -> ChildCommand:
     """The inference process as a child."""
     return ChildCommand("engine", argv, FromEngine, EngineReady, handshake_timeout_s, grace_s)
@@ -75,3 +101,8 @@ def engine_command(argv: tuple[str, ...], handshake_timeout_s: float, grace_s: f
 def media_command(argv: tuple[str, ...], handshake_timeout_s: float, grace_s: float) -> ChildCommand:
     """A media worker as a child."""
     return ChildCommand("media_worker", argv, FromMediaWorker, WorkerReady, handshake_timeout_s, grace_s)
+
+
+def diarizer_command(argv: tuple[str, ...], handshake_timeout_s: float, grace_s: float) -> ChildCommand:
+    """The diarizer as a child."""
+    return ChildCommand("diarizer", argv, FromDiarizer, DiarizerReady, handshake_timeout_s, grace_s)

@@ -12,6 +12,7 @@ from batchscribe_server.domain.event import JobProgressed, SegmentHeard, StateCh
 from batchscribe_server.domain.job import Failure, OutputFile, State
 from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.recognition import TranscriptFormat
+from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import DetectedLanguage
 from batchscribe_server.operations.store import Advance, BatchChanges, Outcome, Store, Transfers
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
@@ -342,3 +343,28 @@ async def test_batches_follow_recovered_jobs(store: Store) -> None:
     await store.recover(1, exclusive_owner=True)
     ended = await store.get_batch(TENANT, batch.id)
     assert (ended.state, ended.counts.succeeded, ended.counts.failed) == (State.SUCCEEDED, 1, 1)
+
+
+TURNS = [SpeakerTurn(0, 900, 0), SpeakerTurn(800, 2_000, 1, channel=1)]
+
+
+async def test_turns_are_kept_with_their_job_in_place_of_earlier_ones(store: Store) -> None:
+    claim = await running_job(store)
+    assert await store.read_speaker_turns(claim.job.id) == []
+    await store.tell_speakers(claim, [*TURNS, SpeakerTurn(3_000, 4_000, 0)])
+    await store.tell_speakers(claim, TURNS)
+    assert await store.read_speaker_turns(claim.job.id) == TURNS
+    await succeed(store, claim)
+    assert await store.read_speaker_turns(claim.job.id) == TURNS
+    with pytest.raises(LeaseLostError):
+        await store.tell_speakers(claim, [])
+    await store.delete_job(TENANT, claim.job.id)
+    assert await store.read_speaker_turns(claim.job.id) == []
+
+
+async def test_a_job_that_begins_anew_has_no_turns(store: Store) -> None:
+    claim = await running_job(store)
+    await store.tell_speakers(claim, TURNS)
+    await store.finish(claim, Outcome(State.FAILED, error=Failure(Reason.DECODE_FAILED, "No.")))
+    await store.retry_job(TENANT, claim.job.id)
+    assert await store.read_speaker_turns(claim.job.id) == []

@@ -207,7 +207,9 @@ class _Models(ModelServiceServicer):
 
     def ListModels(self, request: Any, context: Any) -> Any:
         self._script.hear("ListModels", request, context)
-        return ListModelsResponse(models=[Model(name="models/base", default=True, installed=True)])
+        return ListModelsResponse(
+            models=[Model(name="models/base", default=True, installed=True)], features=["diarization"]
+        )
 
 
 @contextmanager

@@ -404,6 +404,7 @@ def test_options_after_the_command_count_before_those_before_it(address: str) ->
     result = CliRunner().invoke(app, ["--address", "127.0.0.1:1", "model", "list", "--address", address])
     assert result.exit_code == 0
     assert "base" in result.stdout
+    assert result.stdout.endswith("This server also does: diarization.\n")
 
 
 def test_the_environment_names_the_server(address: str) -> None:

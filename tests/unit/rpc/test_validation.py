@@ -59,6 +59,8 @@ GOOD_JOBS = [
     "job { config { decoding { length_penalty: 0 repetition_penalty: 1.2 no_repeat_ngram_size: 3 } } }",
     "job { config { channel_separation: true } output { uri: 'file:///out/' file_per_channel: true } }",
     'job { config { diarization { mode: MODE_CHANNEL channel_labels: ["Agent", "Caller"] } } }',
+    "job { config { diarization { mode: MODE_SPEAKER min_speakers: 2 max_speakers: 2 } } }",
+    'job { config { diarization { mode: MODE_CHANNEL_AND_SPEAKER max_speakers: 20 channel_labels: "Agent" } } }',
     'job { config { channel_separation: true diarization { mode: MODE_CHANNEL channel_labels: "Agent" } } }',
     'job { config { hotwords: ["Kubernetes"] initial_prompt: "Minutes." } }',
     'job { config { replacements { from: "cube control" to: "kubectl" } replacements { from: "(a)" regex: true } } }',
@@ -128,6 +130,26 @@ BAD_JOBS = [
     ("job { config { decoding { no_speech_threshold: 1.01 } } }", "job.config.decoding.no_speech_threshold"),
     ("job { config { decoding { log_prob_threshold: 0.1 } } }", "job.config.decoding.log_prob_threshold"),
     ("job { config { diarization { } } }", "job.config.diarization.mode"),
+    (
+        "job { config { diarization { mode: MODE_SPEAKER min_speakers: 3 max_speakers: 2 } } }",
+        "job.config.diarization.min_speakers",
+    ),
+    (
+        "job { config { diarization { mode: MODE_SPEAKER max_speakers: 21 } } }",
+        "job.config.diarization.max_speakers",
+    ),
+    (
+        "job { config { diarization { mode: MODE_SPEAKER min_speakers: -1 } } }",
+        "job.config.diarization.min_speakers",
+    ),
+    (
+        "job { config { diarization { mode: MODE_CHANNEL max_speakers: 2 } } }",
+        "job.config.diarization.max_speakers",
+    ),
+    (
+        'job { config { diarization { mode: MODE_SPEAKER channel_labels: "Agent" } } }',
+        "job.config.diarization.channel_labels",
+    ),
     (
         "job { config { channel_separation: true operating_point: OPERATING_POINT_SEQUENTIAL } }",
         "job.config.channel_separation",

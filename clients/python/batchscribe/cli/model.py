@@ -15,14 +15,17 @@ app = typer.Typer(help="The models that the server knows.", no_args_is_help=True
 
 @command(app, "list")
 async def list_(invocation: Invocation) -> None:
-    """List models: their size, languages, and where they come from."""
+    """List models: their size, languages, and where they come from; and what the server does beside."""
     async with invocation.client() as client:
         models = await first(client.list_models(), 0)
+        features = await client.list_features()
     lines = aligned([MODEL_COLUMNS, *map(model_row, models)])
     if not invocation.json:
         typer.echo(lines[0])
     for model, line in zip(models, lines[1:], strict=True):
         invocation.print(model, line)
+    if features and not invocation.json:
+        typer.echo(f"\nThis server also does: {', '.join(features)}.")
 
 
 @command(app, "get")

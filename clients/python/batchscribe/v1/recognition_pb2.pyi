@@ -335,9 +335,9 @@ class DiarizationConfig(_message.Message):
     mode: Global___DiarizationConfig.Mode.ValueType
     """What tells speakers apart."""
     min_speakers: _builtins.int
-    """The least number of speakers; 0: unknown."""
+    """The least number of speakers, of each channel where channels are told apart as well, up to 20; 0: unknown."""
     max_speakers: _builtins.int
-    """The greatest number of speakers; 0: unknown."""
+    """The greatest number of speakers, likewise; 0: unknown."""
     @_builtins.property
     def channel_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names for the channels, in their order."""
