@@ -21,6 +21,7 @@ _NO_NAMES = frozenset({"", ".", ".."})
 """What stands between the slashes of a path and is no file's name."""
 
 _TRANSCRIPT_SUFFIXES = frozenset({*TranscriptFormat, NOTICE_SUFFIX})
+_LONGEST_SUFFIX_FIRST = sorted(_TRANSCRIPT_SUFFIXES, key=lambda suffix: (-len(suffix), suffix))
 
 
 def output_uri(
@@ -133,9 +134,10 @@ def _stem_uri(output: OutputConfig, input_uri: str, relative_path: str) -> str:
         case OutputLayout.SINGLE:
             if output.uri.endswith("/"):
                 return output.uri + _as_uri_path(output.uri, _names_of(input_uri)[-1:])
-            stem, dot, suffix = output.uri.rpartition(".")
             # Only a transcript's suffix makes way for another: `meeting.2026` is a name, not a suffix.
-            return stem if dot and suffix.lower() in _TRANSCRIPT_SUFFIXES else output.uri
+            suffixes = (f".{suffix}" for suffix in _LONGEST_SUFFIX_FIRST)
+            suffix = next((suffix for suffix in suffixes if output.uri.lower().endswith(suffix)), "")
+            return output.uri[: len(output.uri) - len(suffix)]
         case OutputLayout.ADJACENT:
             return input_uri
         case OutputLayout.PREFIX:

@@ -74,6 +74,21 @@ class DiarizationMode(StrEnum):
     CHANNEL_AND_SPEAKER = "channel_and_speaker"
 
 
+class SummaryStyle(StrEnum):
+    """A list of points, or running text."""
+
+    BULLETS = "bullets"
+    PARAGRAPHS = "paragraphs"
+
+
+class SummaryLength(StrEnum):
+    """A few sentences, a paragraph or so, about a page."""
+
+    SHORT = "short"
+    MEDIUM = "medium"
+    LONG = "long"
+
+
 class TranscriptFormat(StrEnum):
     """What a transcript is written as; the value is the file's suffix."""
 
@@ -81,6 +96,7 @@ class TranscriptFormat(StrEnum):
     SRT = "srt"
     VTT = "vtt"
     JSON = "json"
+    SUMMARY = "summary.txt"
 
     @property
     def media_type(self) -> str:
@@ -90,6 +106,7 @@ class TranscriptFormat(StrEnum):
             TranscriptFormat.SRT: "application/x-subrip; charset=utf-8",
             TranscriptFormat.VTT: "text/vtt; charset=utf-8",
             TranscriptFormat.JSON: "application/json",
+            TranscriptFormat.SUMMARY: "text/plain; charset=utf-8",
         }[self]
 
 
@@ -131,6 +148,14 @@ class Diarization:
 
 
 @dataclass(frozen=True, slots=True)
+class SummaryConfig:
+    """How a summary is laid out, and how long it is."""
+
+    style: SummaryStyle
+    length: SummaryLength = SummaryLength.MEDIUM
+
+
+@dataclass(frozen=True, slots=True)
 class RecognitionConfig:
     """How one file is transcribed. Empty `language` is detected per file; empty `model` is the server's default.
 
@@ -149,6 +174,9 @@ class RecognitionConfig:
     voice_activity: VoiceActivity = field(default_factory=VoiceActivity)
     hotwords: tuple[str, ...] = ()
     initial_prompt: str = ""
+    enable_entities: bool = False
+    speech_analytics: bool = False
+    summary: SummaryConfig | None = None
     start_offset_ms: int = 0
     end_offset_ms: int = 0
     decoding: Decoding = field(default_factory=Decoding)
@@ -173,6 +201,11 @@ class RecognitionConfig:
     def needs_word_times(self) -> bool:
         """Turns begin and end at words, so their times are needed also where the client did not ask for them."""
         return self.word_time_offsets or self.word_confidence or self.separates_channels or self.tells_speakers
+
+    @property
+    def wants_analysis(self) -> bool:
+        """Whether the transcript is analysed."""
+        return self.enable_entities or self.speech_analytics or self.summary is not None
 
     @property
     def finds_speech(self) -> bool:

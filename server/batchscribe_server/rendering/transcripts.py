@@ -9,6 +9,7 @@ from batchscribe_server.domain.recognition import RecognitionConfig, SubtitleCon
 from batchscribe_server.domain.transcript import Transcript
 from batchscribe_server.rendering.json_document import json_document
 from batchscribe_server.rendering.subtitles import srt_blocks, vtt_blocks
+from batchscribe_server.rendering.summary import summary_text
 from batchscribe_server.rendering.text import paragraphs
 
 PIECE_CHARS = 16_384
@@ -33,6 +34,8 @@ def render(
             texts = srt_blocks(transcript, subtitles)
         case TranscriptFormat.VTT:
             texts = vtt_blocks(transcript, subtitles)
+        case TranscriptFormat.SUMMARY:
+            texts = summary_text(transcript)
         case _:
             assert_never(format)
     yield from _encoded(texts)

@@ -34,6 +34,7 @@ _FORMATS = {
     pb.TRANSCRIPT_FORMAT_SRT: TranscriptFormat.SRT,
     pb.TRANSCRIPT_FORMAT_VTT: TranscriptFormat.VTT,
     pb.TRANSCRIPT_FORMAT_JSON: TranscriptFormat.JSON,
+    pb.TRANSCRIPT_FORMAT_SUMMARY: TranscriptFormat.SUMMARY,
 }
 _FORMAT_MESSAGES = {format: message for message, format in _FORMATS.items()}
 _CONFLICTS = {
