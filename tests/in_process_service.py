@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from cryptography.fernet import Fernet
 
 from batchscribe_server import rendering
+from batchscribe_server.analysis.analyst import Analyst
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.finish_batch import FinishBatches
@@ -46,6 +48,7 @@ from batchscribe_server.store.store import SqlStore
 from tests.scripted_engine import ScriptedTranscriber
 
 if TYPE_CHECKING:
+    from batchscribe_server.operations.analysis import Analyst as AnalystPort
     from batchscribe_server.operations.rendering import Renderer
     from batchscribe_server.operations.storage import Storage
 
@@ -128,6 +131,7 @@ async def in_process_service(
     retention: RetentionPolicy | None = None,
     storages: Mapping[str, Storage] | None = None,
     first_id: int = 1,
+    analyst: AnalystPort | None = None,
 ) -> AsyncIterator[InProcessService]:
     """The service over `folder`: its database, and the root of its files; `storages` go before these, by scheme.
 
@@ -163,6 +167,7 @@ async def in_process_service(
             uploads,
             models,
             transcriber,
+            Analyze(store, analyst or Analyst()),
             write_outputs,
             now,
             MediaLimits(max_size_bytes=1 << 20),

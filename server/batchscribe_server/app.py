@@ -20,6 +20,8 @@ from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
 from batchscribe_server import rendering
+from batchscribe_server.analysis.analyst import Analyst
+from batchscribe_server.analysis.language_model import LanguageModel
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.logs import configure_logging
@@ -29,6 +31,7 @@ from batchscribe_server.metrics.jobs import JobMetrics
 from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.finish_batch import FinishBatches
@@ -51,6 +54,7 @@ from batchscribe_server.rpc.read_manifest import read_entry
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.settings import (
+    AnalysisSettings,
     AzureSettings,
     JobSettings,
     MetricsSettings,
@@ -208,6 +212,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry)
         ) as transcriber,
         _storages(settings) as storages,
+        _analyst(settings.analysis) as analyst,
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
@@ -217,7 +222,8 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         places = Places(_place_limits(settings.jobs, devices))
-        run_job = RunJob(store, reach, uploads, models, transcriber, write_outputs, _now, limits, job_metrics)
+        analyze = Analyze(store, analyst)
+        run_job = RunJob(store, reach, uploads, models, transcriber, analyze, write_outputs, _now, limits, job_metrics)
         dispatch = Dispatch(
             store,
             transcriber,
@@ -258,6 +264,27 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             rpc=RpcServer(services),
             status_metrics=StatusMetrics(registry),
         )
+
+
+@asynccontextmanager
+async def _analyst(settings: AnalysisSettings) -> AsyncIterator[Analyst]:
+    if not settings.base_url:
+        yield Analyst()
+        return
+    # Only where it is used: it takes a tenth of a second to load.
+    from batchscribe_server.analysis.chat_endpoint import ChatEndpoint, ChatOptions
+
+    options = ChatOptions(
+        base_url=settings.base_url,
+        model=settings.model,
+        api_key=settings.api_key.get_secret_value(),
+        timeout_s=settings.timeout_s,
+        max_tokens=settings.max_tokens,
+        max_requests=settings.max_requests,
+        attempts=settings.attempts,
+    )
+    async with ChatEndpoint(options) as endpoint:
+        yield Analyst(LanguageModel(endpoint, settings.max_input_chars))
 
 
 @asynccontextmanager

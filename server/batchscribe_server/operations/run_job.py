@@ -1,4 +1,4 @@
-"""Run a job: open its file, hear it through, store what is heard as it comes, write the outputs, say how it ended."""
+"""Run a job: open its file, hear it through and store what is heard as it comes, analyse it, write the outputs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.access import Reached, ReachStorages
+from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.open_input import OpenInput
@@ -60,6 +61,7 @@ class RunJob:
         uploads: UploadSpool,
         models: Models,
         transcriber: Transcriber,
+        analyze: Analyze,
         write_outputs: WriteOutputs,
         now: Callable[[], datetime],
         limits: MediaLimits,
@@ -70,6 +72,7 @@ class RunJob:
         self._open_input = OpenInput(store, uploads)
         self._models = models
         self._transcriber = transcriber
+        self._analyze = analyze
         self._write_outputs = write_outputs
         self._now = now
         self._limits = limits
@@ -155,8 +158,13 @@ class RunJob:
                 summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
         if summary.warning:
             warnings.append(summary.warning)
+        heard = run.as_heard()
+        analyzed = await self._analyze(claim, heard, summary)
+        warnings.extend(analyzed.warnings)
         summary = replace(summary, warning=" ".join(warnings))
-        outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
+        outputs = await self._write_outputs.transcripts(heard, summary, reached.output)
+        if analyzed.failure is not None:
+            await self._write_outputs.notice_beside(job, analyzed.failure, self._now(), reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
 
     def _request(self, job: Job, model: Model, file: LocalInput, file_name: str) -> TranscriptionRequest:

@@ -70,9 +70,10 @@ SUPPORTED_FIELDS = _fields(
     RecognitionConfig=(
         "language candidate_languages low_confidence_action language_confidence_threshold default_language model "
         "operating_point task diarization channel_separation word_time_offsets word_confidence vad hotwords "
-        "initial_prompt start_offset end_offset decoding"
+        "initial_prompt enable_entities speech_analytics summary start_offset end_offset decoding"
     ),
     DiarizationConfig="mode channel_labels",
+    SummaryConfig="style length",
     VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
     DecodingConfig=(
         "beam_size temperatures length_penalty repetition_penalty no_repeat_ngram_size compression_ratio_threshold "
@@ -89,10 +90,15 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED OPERATING_POINT_SEQUENTIAL",
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
         "DiarizationConfig.Mode": "MODE_CHANNEL",
+        "SummaryConfig.Style": "STYLE_BULLETS STYLE_PARAGRAPHS",
+        "SummaryConfig.Length": "LENGTH_SHORT LENGTH_MEDIUM LENGTH_LONG",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
         "ServerSideEncryption": "SERVER_SIDE_ENCRYPTION_AES256 SERVER_SIDE_ENCRYPTION_KMS",
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",
-        "TranscriptFormat": "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON",
+        "TranscriptFormat": (
+            "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON "
+            "TRANSCRIPT_FORMAT_SUMMARY"
+        ),
         "OnConflict": "ON_CONFLICT_OVERWRITE ON_CONFLICT_SKIP ON_CONFLICT_FAIL",
     }.items()
 }

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, delete, exists, insert, select, update
 
+from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.batch import Counts, Report
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import BatchNotFoundError, EtagMismatchError, JobNotFoundError
@@ -26,6 +27,7 @@ from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.wakeups import DELETIONS, QUEUE, REPORTS
 from batchscribe_server.store import tables
 from batchscribe_server.store.access import forget_secrets, remove_access
+from batchscribe_server.store.analyses import keep_analysis
 from batchscribe_server.store.rows import (
     COUNT_FIELDS,
     count_values,
@@ -234,6 +236,10 @@ class Ledger:
         """Append segments to a job's transcript."""
         self._segments += [segment_values(job.id, segment) for segment in heard]
 
+    def keep_analysis(self, job: Job, analysis: Analysis | None) -> None:
+        """Write what was found in a job's transcript; None leaves nothing of what was found before."""
+        keep_analysis(self.connection, job.id, analysis)
+
     def ask_to_stop(self, *conditions: ColumnElement[bool]) -> None:
         """Mark the running jobs that meet all conditions; whoever runs them learns of it at the next heartbeat."""
         running = update(tables.jobs).where(tables.jobs.c.state == State.RUNNING, *conditions)
@@ -246,11 +252,13 @@ class Ledger:
             return
         ids = [job.id for job in jobs]
         self.connection.execute(delete(tables.segments).where(tables.segments.c.job_id.in_(ids)))
+        self.connection.execute(delete(tables.analyses).where(tables.analyses.c.job_id.in_(ids)))
         self._delete_events([job.name for job in jobs])
         for job in jobs:
             self.change_job(
                 job,
                 state=State.QUEUED,
+                stage=None,
                 stalled_attempts=0,
                 history_start=job.sequence + 1,
                 media=None,

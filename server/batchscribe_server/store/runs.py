@@ -8,9 +8,10 @@ from functools import partial
 
 from sqlalchemy import or_, select, update
 
+from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed, SegmentHeard
-from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.job import Failure, Job, JobStage, State
 from batchscribe_server.domain.transcript import MediaDescription
 from batchscribe_server.operations.store import NO_TRANSFERS, Advance, Claim, LeaseReport, Outcome, Transfers
 from batchscribe_server.operations.wakeups import QUEUE
@@ -50,6 +51,14 @@ class SqlRunStore:
     async def advance(self, claim: Claim, step: Advance) -> None:
         """Store results."""
         await self._database.write(partial(_advance, claim=claim, step=step))
+
+    async def begin_analysis(self, claim: Claim) -> None:
+        """Say that the transcript is being analysed."""
+        await self._database.write(partial(_begin_analysis, claim=claim))
+
+    async def end_analysis(self, claim: Claim, analysis: Analysis | None) -> None:
+        """Store what was found."""
+        await self._database.write(partial(_end_analysis, claim=claim, analysis=analysis))
 
     async def finish(self, claim: Claim, outcome: Outcome) -> Job:
         """End a run."""
@@ -93,6 +102,7 @@ def _claim(
                 "lease_expire_time": ledger.now + timedelta(seconds=lease_s),
             },
             state=State.RUNNING,
+            stage=None,
             attempt=job.attempt + 1,
             stalled_attempts=job.stalled_attempts + 1,
             start_time=job.start_time or ledger.now,
@@ -154,6 +164,17 @@ def _advance(ledger: Ledger, claim: Claim, step: Advance) -> None:
         detected_language=step.detected_language or job.detected_language,
         stalled_attempts=0 if step.media_segments_done > job.media_segments_done else job.stalled_attempts,
     )
+
+
+def _begin_analysis(ledger: Ledger, claim: Claim) -> None:
+    job = _held(ledger, claim)
+    ledger.change_job(job, JobProgressed(job.processed_ms, job.audio_duration_ms), stage=JobStage.ANALYZING)
+
+
+def _end_analysis(ledger: Ledger, claim: Claim, analysis: Analysis | None) -> None:
+    job = _held(ledger, claim)
+    ledger.keep_analysis(job, analysis)
+    ledger.change_job(job, JobProgressed(job.processed_ms, job.audio_duration_ms), stage=JobStage.WRITING)
 
 
 def _finish(ledger: Ledger, claim: Claim, outcome: Outcome) -> Job:

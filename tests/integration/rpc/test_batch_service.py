@@ -163,6 +163,7 @@ async def test_batches_are_listed_by_state(server: Served) -> None:
 async def test_models_are_listed_and_read(server: Served) -> None:
     listed = await server.models.ListModels(model_service_pb2.ListModelsRequest())
     assert [model.name for model in listed.models] == ["models/scripted"]
+    assert {"entities", "speech_analytics", "summary"} <= set(listed.features)
     model = await server.models.GetModel(model_service_pb2.GetModelRequest(name="models/scripted"))
     assert model == listed.models[0]
     assert (model.default, model.installed, model.device) == (True, True, "cpu")
