@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from batchscribe.states import enum_number, enum_word
 from batchscribe.v1.storage_pb2 import (
+    TRANSCRIPT_FORMAT_SUMMARY,
     TRANSCRIPT_FORMAT_TEXT,
     OnConflict,
     OutputConfig,
@@ -14,6 +15,11 @@ from batchscribe.v1.storage_pb2 import (
     SubtitleConfig,
     TranscriptFormat,
 )
+
+# Of the formats whose files don't end with their own word.
+_SUFFIXES: dict[int, str] = {
+    TRANSCRIPT_FORMAT_SUMMARY: "summary.txt",
+}
 
 
 def transcript_format(word: str | int) -> TranscriptFormat.ValueType:
@@ -24,8 +30,14 @@ def transcript_format(word: str | int) -> TranscriptFormat.ValueType:
 
 
 def format_word(format: int) -> str:
-    """The word for a format, which is also how the files that hold it end: `txt`, `srt`, `json`."""
+    """The word for a format: `txt`, `srt`, `json`, `summary`."""
     return "txt" if format == TRANSCRIPT_FORMAT_TEXT else enum_word(TranscriptFormat.DESCRIPTOR, format).lower()
+
+
+def format_suffix(word: str | int) -> str:
+    """How the files end that hold a format: `txt`, `srt`, `summary.txt`. Raises ValueError for a word that is none."""
+    format = transcript_format(word)
+    return _SUFFIXES.get(format, format_word(format))
 
 
 def output_config(

@@ -24,7 +24,7 @@ from batchscribe.cli.views import JobView, JsonView
 from batchscribe.cli.wording import file_name, size, span_seconds
 from batchscribe.errors import BatchscribeError, UnavailableError
 from batchscribe.inputs import is_uri, is_web_url
-from batchscribe.outputs import output_config
+from batchscribe.outputs import format_suffix, output_config
 from batchscribe.uploads import UploadProgress
 from batchscribe.v1.job_pb2 import Job
 
@@ -46,7 +46,9 @@ async def transcribe(
     recognition: RecognitionArguments,
     subtitles: SubtitleArguments,
     header: HeaderArguments,
-    format: Annotated[FormatWord, typer.Option(help="The format of the transcript.")] = FormatWord.TXT,
+    format: Annotated[
+        FormatWord | None, typer.Option(help="The format of the transcript; txt, or with --summary the summary.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE|DIR", help="Write there instead of to standard output.")
     ] = None,
@@ -57,9 +59,11 @@ async def transcribe(
     """Transcribe files and print what is said.
 
     The transcripts go to standard output, one after the other, and everything else to standard error. With --json the
-    events of the jobs go to standard output as JSON lines, and the transcripts only to --output.
+    events of the jobs go to standard output as JSON lines, and the transcripts only to --output. With --summary it is
+    the summary that is printed, unless --format asks for the transcript.
     """
     check_sources(files, output)
+    format = wanted_format(format, recognition)
     headers = header.headers()
     if headers and not all(map(is_web_url, files)):
         raise ValueError("--header is for https:// URLs alone: transcribe other files by themselves")
@@ -186,6 +190,15 @@ def check_sources(files: list[str], output: Path | None) -> None:
             pass
 
 
+def wanted_format(format: FormatWord | None, recognition: RecognitionArguments) -> FormatWord:
+    """What is printed. Raises ValueError for a summary that nobody asked the server for."""
+    if format is None:
+        return FormatWord.SUMMARY if recognition.summary else FormatWord.TXT
+    if format is FormatWord.SUMMARY and not recognition.summary:
+        raise ValueError("--format summary needs a summary: add --summary bullets or --summary paragraphs")
+    return format
+
+
 def names_folder(output: Path) -> bool:
     """Whether an output is meant as a folder: it is one, or has no suffix that a file would have."""
     return output.is_dir() or not output.suffix
@@ -193,7 +206,7 @@ def names_folder(output: Path) -> bool:
 
 def output_path(output: Path, source: str, format: str) -> Path:
     """The file that a transcript is written to."""
-    return output / f"{_label(source)}.{format}" if names_folder(output) else output
+    return output / f"{_label(source)}.{format_suffix(format)}" if names_folder(output) else output
 
 
 def _label(source: str) -> str:
