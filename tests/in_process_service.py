@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, NoReturn, cast
 from cryptography.fernet import Fernet
 
 from batchscribe_server import rendering, text
+from batchscribe_server.analysis.analyst import Analyst
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
@@ -49,6 +51,7 @@ from tests.scripted_diarizer import ScriptedDiarizer
 from tests.scripted_engine import ScriptedTranscriber
 
 if TYPE_CHECKING:
+    from batchscribe_server.operations.analysis import Analyst as AnalystPort
     from batchscribe_server.operations.rendering import Renderer
     from batchscribe_server.operations.storage import Storage
 
@@ -133,6 +136,7 @@ async def in_process_service(
     storages: Mapping[str, Storage] | None = None,
     first_id: int = 1,
     diarizer: ScriptedDiarizer | None = None,
+    analyst: AnalystPort | None = None,
 ) -> AsyncIterator[InProcessService]:
     """The service over `folder`: its database, and the root of its files; `storages` go before these, by scheme.
 
@@ -171,6 +175,7 @@ async def in_process_service(
             transcriber,
             text,
             TellSpeakers(store, diarizer),
+            Analyze(store, analyst or Analyst()),
             write_outputs,
             now,
             MediaLimits(max_size_bytes=1 << 20),

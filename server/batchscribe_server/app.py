@@ -20,6 +20,8 @@ from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
 from batchscribe_server import rendering, text
+from batchscribe_server.analysis.analyst import Analyst
+from batchscribe_server.analysis.language_model import LanguageModel
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.logs import configure_logging
@@ -29,6 +31,7 @@ from batchscribe_server.metrics.jobs import JobMetrics
 from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
@@ -54,6 +57,7 @@ from batchscribe_server.rpc.read_manifest import read_entry
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.settings import (
+    AnalysisSettings,
     AzureSettings,
     DiarizationSettings,
     JobSettings,
@@ -222,6 +226,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
         ) as transcriber,
         LocalDiarizer(_diarizer_config(settings.diarization), available=_is_diarization_installed()) as diarizer,
         _storages(settings) as storages,
+        _analyst(settings.analysis) as analyst,
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
@@ -240,6 +245,7 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             transcriber,
             text_editing,
             TellSpeakers(store, diarizer),
+            Analyze(store, analyst),
             write_outputs,
             _now,
             limits,
@@ -286,6 +292,27 @@ async def _parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterat
             rpc=RpcServer(services),
             status_metrics=StatusMetrics(registry),
         )
+
+
+@asynccontextmanager
+async def _analyst(settings: AnalysisSettings) -> AsyncIterator[Analyst]:
+    if not settings.base_url:
+        yield Analyst()
+        return
+    # Only where it is used: it takes a tenth of a second to load.
+    from batchscribe_server.analysis.chat_endpoint import ChatEndpoint, ChatOptions
+
+    options = ChatOptions(
+        base_url=settings.base_url,
+        model=settings.model,
+        api_key=settings.api_key.get_secret_value(),
+        timeout_s=settings.timeout_s,
+        max_tokens=settings.max_tokens,
+        max_requests=settings.max_requests,
+        attempts=settings.attempts,
+    )
+    async with ChatEndpoint(options) as endpoint:
+        yield Analyst(LanguageModel(endpoint, settings.max_input_chars))
 
 
 @asynccontextmanager

@@ -329,6 +329,47 @@ class KeepSettings(_Group):
         return self
 
 
+class AnalysisSettings(_Group):
+    """A language model for summaries, topics and names: an endpoint that speaks OpenAI's chat completions, by the URL
+    below which `/chat/completions` lies. Without one the service makes do with statistics of its own.
+
+    `timeout_s` is of one attempt, `max_tokens` of one answer, `max_input_chars` of the text that is read at once.
+    """
+
+    base_url: str = ""
+    model: str = ""
+    api_key: SecretStr = SecretStr("")
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120.0
+    max_tokens: Annotated[int, Field(gt=0)] = 2048
+    max_input_chars: Annotated[int, Field(ge=1_000)] = 24_000
+    max_requests: Annotated[int, Field(gt=0)] = 2
+    attempts: Annotated[int, Field(gt=0, le=10)] = 4
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_bare_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        # Anything more may be a secret, and this setting is logged.
+        if value and (parts.scheme not in ("https", "http") or not parts.hostname or {"@", "?", "#"} & set(value)):
+            raise ValueError("it is not a URL like https://llm.example.org/v1, without a query or a user")
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and not is_word(value.get_secret_value()):
+            raise ValueError("it holds characters that no API key has")
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.base_url) != bool(self.model):
+            raise ValueError("base_url and model go together")
+        if self.api_key.get_secret_value() and not self.base_url:
+            raise ValueError("api_key is for a base_url, and there is none")
+        return self
+
+
 class WatchSettings(_Group):
     """Live watches."""
 
@@ -384,6 +425,7 @@ class Settings(BaseSettings):
     secrets: SecretsSettings = SecretsSettings()
     jobs: JobSettings = JobSettings()
     keep: KeepSettings = KeepSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
     watch: WatchSettings = WatchSettings()
     metrics: MetricsSettings = MetricsSettings()
 

@@ -11,7 +11,10 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a file failed: the stable reasons of `Job.error` and of `.notice` files."""
+    """Why a file failed: the stable reasons of `Job.error` and of `.notice` files.
+
+    ANALYSIS_FAILED fails no file: it is told by a notice beside a good transcript.
+    """
 
     MEDIA_TOO_SMALL = "MEDIA_TOO_SMALL"
     MEDIA_TOO_LARGE = "MEDIA_TOO_LARGE"
@@ -28,6 +31,7 @@ class Reason(StrEnum):
     INFERENCE_OUT_OF_MEMORY = "INFERENCE_OUT_OF_MEMORY"
     ENGINE_CRASHED = "ENGINE_CRASHED"
     TEXT_TOO_LONG = "TEXT_TOO_LONG"
+    ANALYSIS_FAILED = "ANALYSIS_FAILED"
     OUTPUT_FAILED = "OUTPUT_FAILED"
     OUTPUT_EXISTS = "OUTPUT_EXISTS"
     ATTEMPTS_EXHAUSTED = "ATTEMPTS_EXHAUSTED"

@@ -16,6 +16,13 @@ from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescript
 DEFAULT_TENANT = "default"
 
 
+class JobStage(StrEnum):
+    """What a run is busy with once all is heard and its transcript is analysed."""
+
+    ANALYZING = "ANALYZING"
+    WRITING = "WRITING"
+
+
 class State(StrEnum):
     """INITIALIZING (batches: being scanned) → QUEUED → RUNNING → SUCCEEDED, FAILED or CANCELLED."""
 
@@ -66,6 +73,7 @@ class Job:
     bytes; `listed_fingerprint` is of the one that the batch's scan listed, empty where nothing was listed. A file may
     have changed in between, which is only said. With `is_fetch` the input is a URL that came as `fetch`: `input_uri` is
     then what may be shown of it.
+    `stage` is None while it is heard, and of a run that analyses nothing.
     `retention_ms` counts from its end, 0 for ever; a job of a batch goes with its batch, and has none of its own.
     `deletion` marks one that is being deleted.
     """
@@ -86,6 +94,7 @@ class Job:
     config: RecognitionConfig = field(default_factory=RecognitionConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     state: State = State.QUEUED
+    stage: JobStage | None = None
     attempt: int = 0
     stalled_attempts: int = 0
     sequence: int = 0

@@ -74,6 +74,21 @@ class DiarizationMode(StrEnum):
     CHANNEL_AND_SPEAKER = "channel_and_speaker"
 
 
+class SummaryStyle(StrEnum):
+    """A list of points, or running text."""
+
+    BULLETS = "bullets"
+    PARAGRAPHS = "paragraphs"
+
+
+class SummaryLength(StrEnum):
+    """A few sentences, a paragraph or so, about a page."""
+
+    SHORT = "short"
+    MEDIUM = "medium"
+    LONG = "long"
+
+
 class ProfanityFilter(StrEnum):
     """Profane words stay, keep their first letter alone, or are left out."""
 
@@ -101,6 +116,7 @@ class TranscriptFormat(StrEnum):
     JSON_V2 = "v2.json"
     IBM_JSON = "ibm.json"
     TSV = "tsv"
+    SUMMARY = "summary.txt"
 
     @property
     def media_type(self) -> str:
@@ -113,6 +129,7 @@ class TranscriptFormat(StrEnum):
             TranscriptFormat.JSON_V2: "application/json",
             TranscriptFormat.IBM_JSON: "application/json",
             TranscriptFormat.TSV: "text/tab-separated-values; charset=utf-8",
+            TranscriptFormat.SUMMARY: "text/plain; charset=utf-8",
         }[self]
 
     @property
@@ -175,6 +192,14 @@ class Replacement:
 
 
 @dataclass(frozen=True, slots=True)
+class SummaryConfig:
+    """How a summary is laid out, and how long it is."""
+
+    style: SummaryStyle
+    length: SummaryLength = SummaryLength.MEDIUM
+
+
+@dataclass(frozen=True, slots=True)
 class RecognitionConfig:
     """How one file is transcribed. Empty `language` is detected per file; empty `model` is the server's default.
 
@@ -193,6 +218,9 @@ class RecognitionConfig:
     voice_activity: VoiceActivity = field(default_factory=VoiceActivity)
     hotwords: tuple[str, ...] = ()
     initial_prompt: str = ""
+    enable_entities: bool = False
+    speech_analytics: bool = False
+    summary: SummaryConfig | None = None
     start_offset_ms: int = 0
     end_offset_ms: int = 0
     decoding: Decoding = field(default_factory=Decoding)
@@ -226,6 +254,11 @@ class RecognitionConfig:
     def needs_word_times(self) -> bool:
         """Turns begin and end at words, so their times are needed also where the client did not ask for them."""
         return self.word_time_offsets or self.word_confidence or self.separates_channels or self.tells_speakers
+
+    @property
+    def wants_analysis(self) -> bool:
+        """Whether the transcript is analysed."""
+        return self.enable_entities or self.speech_analytics or self.summary is not None
 
     @property
     def finds_speech(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.recognition import Task
 
 
@@ -62,7 +63,10 @@ class MediaDescription:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A whole transcript with what its readers want to know of its making; what renderers render."""
+    """A whole transcript with what its readers want to know of its making; what renderers render.
+
+    `analysis` is what was found in it, None where nothing was looked for.
+    """
 
     job_name: str
     input_uri: str
@@ -76,6 +80,7 @@ class Transcript:
     segments: Sequence[Segment]
     warning: str = ""
     channel_labels: tuple[str, ...] = ()
+    analysis: Analysis | None = None
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -113,13 +118,21 @@ class Transcript:
         return self.text_language if self.task == Task.TRANSLATE else segment.language or self.text_language
 
     @property
+    def has_summary(self) -> bool:
+        """Whether there is a summary of it, if only an empty one."""
+        return self.analysis is not None and self.analysis.summary is not None
+
+    @property
     def text(self) -> str:
         """The text alone, segments joined by spaces."""
         return " ".join(segment.text for segment in self.segments if segment.text)
 
     def of_channel(self, channel: int) -> Transcript:
-        """What is said in one of `channels`; what another one with the very same sound was heard to say."""
+        """What is said in one of `channels`; what another one with the very same sound was heard to say.
+
+        An analysis is of all channels together: it is left out.
+        """
         source = self.media.same_sound_as[channel]
         of_source = [segment for segment in self.segments if segment.channel == source]
         segments = [replace(segment, index=index, channel=channel) for index, segment in enumerate(of_source)]
-        return replace(self, segments=segments)
+        return replace(self, segments=segments, analysis=None)

@@ -17,7 +17,7 @@ from batchscribe_server.operations.store import Store
 
 
 async def load_transcript(store: Store, job: Job, warning: str, duration_ms: int) -> Transcript:
-    """The transcript of a job from its stored segments."""
+    """The transcript of a job from its stored segments, with what was found in it."""
     segments = [segment async for segment in store.read_segments(job.id)]
     if turns := await store.read_speaker_turns(job.id):
         segments = await in_thread(partial(with_speakers, segments, turns))
@@ -34,6 +34,7 @@ async def load_transcript(store: Store, job: Job, warning: str, duration_ms: int
         segments=in_turns(segments),
         warning=warning,
         channel_labels=job.config.diarization.channel_labels if job.config.diarization else (),
+        analysis=await store.get_analysis(job.id) if job.config.wants_analysis else None,
     )
 
 
@@ -49,7 +50,8 @@ class ReadTranscript:
     ) -> Iterator[bytes]:
         """The transcript, or that of one channel, in pieces.
 
-        Raises JobNotFoundError, TranscriptNotReadyError, and TranscriptNotFoundError for a channel that is not there.
+        Raises JobNotFoundError, TranscriptNotReadyError, and TranscriptNotFoundError for a channel or a summary that is
+        not there.
         """
         job = await self._store.get_job(tenant, job_id)
         if job.state is not State.SUCCEEDED:
@@ -59,7 +61,15 @@ class ReadTranscript:
         transcript = await load_transcript(self._store, job, job.warning, job.audio_duration_ms)
         if channel is not None:
             transcript = _of_channel(transcript, channel)
+        if format is TranscriptFormat.SUMMARY and not transcript.has_summary:
+            raise TranscriptNotFoundError(f"{job.name} {_no_summary(job, channel)}", job=job.name)
         return self._renderer.render(transcript, format, job.config, job.output.subtitles)
+
+
+def _no_summary(job: Job, channel: int | None) -> str:
+    if job.config.summary is None:
+        return "has no summary: none was asked for"
+    return "has no summary: its warning says why" if channel is None else "has one summary of all channels together"
 
 
 def _of_channel(transcript: Transcript, channel: int) -> Transcript:

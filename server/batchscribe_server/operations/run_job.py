@@ -1,4 +1,4 @@
-"""Run a job: open its file, hear it through, store what is heard as it comes, write the outputs, say how it ended."""
+"""Run a job: open its file, hear it through and store what is heard as it comes, analyse it, write the outputs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.access import Reached, ReachStorages
+from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.open_input import OpenInput
@@ -65,6 +66,7 @@ class RunJob:
         transcriber: Transcriber,
         text: TextEditing,
         tell_speakers: TellSpeakers,
+        analyze: Analyze,
         write_outputs: WriteOutputs,
         now: Callable[[], datetime],
         limits: MediaLimits,
@@ -77,6 +79,7 @@ class RunJob:
         self._transcriber = transcriber
         self._text = text
         self._tell_speakers = tell_speakers
+        self._analyze = analyze
         self._write_outputs = write_outputs
         self._now = now
         self._limits = limits
@@ -161,9 +164,13 @@ class RunJob:
             async with place.heard(), self._tell_speakers.beside(claim, file, file_name) as speakers_told:
                 summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
                 problem = await speakers_told()
-        warnings += filter(None, (summary.warning, problem, self._warning_of_text(run.as_heard())))
+        heard = run.as_heard()
+        analyzed = await self._analyze(claim, heard, summary)
+        warnings += filter(None, (summary.warning, problem, self._warning_of_text(heard), *analyzed.warnings))
         summary = replace(summary, warning=" ".join(warnings))
-        outputs = await self._write_outputs.transcripts(run.as_heard(), summary, reached.output)
+        outputs = await self._write_outputs.transcripts(heard, summary, reached.output)
+        if analyzed.failure is not None:
+            await self._write_outputs.notice_beside(job, analyzed.failure, self._now(), reached.output)
         return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
 
     async def _editor(self, job: Job) -> TextEditor | None:

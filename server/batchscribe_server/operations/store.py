@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.event import Event
@@ -288,6 +289,16 @@ class RunStore(Protocol):
         """Store who speaks when, in place of what an earlier run stored."""
         ...
 
+    async def begin_analysis(self, claim: Claim) -> None:
+        """The transcript is being analysed from now on, which is told."""
+        ...
+
+    async def end_analysis(self, claim: Claim, analysis: Analysis | None) -> None:
+        """Keep what was found, in the place of what an earlier run found: nothing where that is None. Outputs are
+        being written from now on, which is told.
+        """
+        ...
+
     async def finish(self, claim: Claim, outcome: Outcome) -> Job:
         """End the run, and the batch when this was its last file."""
         ...
@@ -332,6 +343,14 @@ class AccessStore(Protocol):
 
     async def get_access(self, resource: str) -> bytes | None:
         """The sealed access of `batches/{id}` or `jobs/{id}`; None where it has none, or none any more."""
+        ...
+
+
+class AnalysisStore(Protocol):
+    """What was found in transcripts. It goes with its job, and when that is run again."""
+
+    async def get_analysis(self, job_id: str) -> Analysis | None:
+        """None where nothing was found, or looked for."""
         ...
 
 
@@ -422,6 +441,7 @@ class Store(
     RunStore,
     MediaStore,
     AccessStore,
+    AnalysisStore,
     HistoryStore,
     ReportStore,
     DeletionStore,

@@ -59,6 +59,8 @@ class WriteOutputs:
         for format in job.output.formats:
             for channel in (None, *channels):
                 said = transcript if channel is None else transcript.of_channel(channel)
+                if format is TranscriptFormat.SUMMARY and not said.has_summary:
+                    continue  # there is one of all channels together, or none as the job's warning tells
                 pieces = self._renderer.render(said, format, job.config, job.output.subtitles)
                 written = await storage.write_output(
                     self._uri(job, format, channel),
@@ -74,9 +76,7 @@ class WriteOutputs:
         """Write the notice of a failed file. Raises JobFailure."""
         if job.output.kept_by_service or failure.reason is Reason.OUTPUT_EXISTS:
             return
-        if job.output.write_notice:
-            notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
-            await storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
+        await self.notice_beside(job, failure, time, storage)
         if job.output.remove_stale:
             # How many channels an earlier run has found is not known.
             channels = range(MAX_SEPARATE_CHANNELS) if job.output.file_per_channel else ()
@@ -85,6 +85,12 @@ class WriteOutputs:
                     uri = self._uri(job, format, channel)
                     if not await storage.same(uri, job.input_uri):
                         await storage.remove(uri)
+
+    async def notice_beside(self, job: Job, failure: Failure, time: datetime, storage: Storage) -> None:
+        """Write the notice of what failed, and leave the transcripts alone. Raises JobFailure."""
+        if job.output.write_notice and not job.output.kept_by_service:
+            notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
+            await storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
 
     def _uri(self, job: Job, format: TranscriptFormat, channel: int | None = None) -> str:
         return output_uri(job.output, format, job.input_uri, job.relative_path, channel)

@@ -2,7 +2,8 @@
 
 Times are seconds with milliseconds, confidences 0 to 1. Every key is always there, except `words` where neither word
 times nor word confidences were asked for; a word has what was asked for, and its `speaker` where voices are told
-apart. `schema` changes its number when a reader of the old one would go wrong; new keys may be added without. Its JSON
+apart. What was found in the transcript stands before `segments`, where it was asked for: see `analysis_document`.
+`schema` changes its number when a reader of the old one would go wrong; new keys may be added without. Its JSON
 Schema is docs/transcript.schema.json.
 
     {
@@ -35,6 +36,7 @@ from collections.abc import Iterator
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.domain.transcript import Segment, Transcript, Word
 from batchscribe_server.domain.url import shown_url
+from batchscribe_server.rendering.analysis_document import analysis_document
 from batchscribe_server.rendering.json_parts import as_json, json_list, rounded, seconds
 
 SCHEMA = "batchscribe.transcript/1"
@@ -44,7 +46,7 @@ def json_document(transcript: Transcript, config: RecognitionConfig) -> Iterator
     """The document, a line at a time."""
     language = transcript.language
     media = transcript.media
-    head = {
+    head: dict[str, object] = {
         "schema": SCHEMA,
         "job": transcript.job_name,
         "reference_id": transcript.reference_id,
@@ -64,6 +66,8 @@ def json_document(transcript: Transcript, config: RecognitionConfig) -> Iterator
         "warning": transcript.warning,
         "text": transcript.text,
     }
+    if transcript.analysis is not None:
+        head |= analysis_document(transcript.analysis)
     yield "{\n"
     for key, value in head.items():
         yield f'  "{key}": {as_json(value)},\n'

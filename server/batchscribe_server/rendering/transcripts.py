@@ -11,6 +11,7 @@ from batchscribe_server.rendering.ibm_json import ibm_json
 from batchscribe_server.rendering.json_document import json_document
 from batchscribe_server.rendering.json_v2 import json_v2
 from batchscribe_server.rendering.subtitles import srt_blocks, vtt_blocks
+from batchscribe_server.rendering.summary import summary_text
 from batchscribe_server.rendering.text import paragraphs
 from batchscribe_server.rendering.tsv import tsv_rows
 
@@ -42,6 +43,8 @@ def render(
             texts = srt_blocks(transcript, subtitles)
         case TranscriptFormat.VTT:
             texts = vtt_blocks(transcript, subtitles)
+        case TranscriptFormat.SUMMARY:
+            texts = summary_text(transcript)
         case _:
             assert_never(format)
     yield from _encoded(texts)

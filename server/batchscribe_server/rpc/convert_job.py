@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchscribe.v1 import job_pb2 as pb
 from batchscribe.v1 import state_pb2, transcript_pb2
-from batchscribe_server.domain.job import Job, OutputFile, State
+from batchscribe_server.domain.job import Job, JobStage, OutputFile, State
 from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.submit import NewJob
 from batchscribe_server.rpc.convert_access import storage_access
@@ -19,6 +19,12 @@ from batchscribe_server.rpc.convert_storage import (
 )
 from batchscribe_server.rpc.convert_time import asked_retention_ms, duration, timestamp
 from batchscribe_server.rpc.etags import etag
+
+_STAGES = {
+    None: state_pb2.STAGE_TRANSCRIBING,
+    JobStage.ANALYZING: state_pb2.STAGE_ANALYZING,
+    JobStage.WRITING: state_pb2.STAGE_WRITING,
+}
 
 
 def new_job(message: pb.Job) -> NewJob:
@@ -51,7 +57,7 @@ def job_message(job: Job) -> pb.Job:
         config=recognition_config_message(job.config),
         input_uri=job.input_uri,
         state=state_message(job.state),
-        stage=state_pb2.STAGE_TRANSCRIBING if job.state is State.RUNNING else state_pb2.STAGE_UNSPECIFIED,
+        stage=_STAGES[job.stage] if job.state is State.RUNNING else state_pb2.STAGE_UNSPECIFIED,
         progress=job_progress(job),
         processed_duration=duration(job.processed_ms),
         attempt=job.attempt,

@@ -14,6 +14,9 @@ from batchscribe_server.domain.recognition import (
     Redaction,
     RedactionCategory,
     Replacement,
+    SummaryConfig,
+    SummaryLength,
+    SummaryStyle,
     Task,
     UnsureLanguage,
     VoiceActivity,
@@ -46,6 +49,17 @@ _DIARIZATION_MODES = {
     pb.DiarizationConfig.MODE_CHANNEL_AND_SPEAKER: DiarizationMode.CHANNEL_AND_SPEAKER,
 }
 _DIARIZATION_MODE_MESSAGES = {mode: message for message, mode in _DIARIZATION_MODES.items()}
+_SUMMARY_STYLES = {
+    pb.SummaryConfig.STYLE_BULLETS: SummaryStyle.BULLETS,
+    pb.SummaryConfig.STYLE_PARAGRAPHS: SummaryStyle.PARAGRAPHS,
+}
+_SUMMARY_STYLE_MESSAGES = {style: message for message, style in _SUMMARY_STYLES.items()}
+_SUMMARY_LENGTHS = {
+    pb.SummaryConfig.LENGTH_SHORT: SummaryLength.SHORT,
+    pb.SummaryConfig.LENGTH_MEDIUM: SummaryLength.MEDIUM,
+    pb.SummaryConfig.LENGTH_LONG: SummaryLength.LONG,
+}
+_SUMMARY_LENGTH_MESSAGES = {length: message for message, length in _SUMMARY_LENGTHS.items()}
 _SPEECH_FOUND = {pb.VoiceActivityConfig.MODE_AUTO: True, pb.VoiceActivityConfig.MODE_NONE: False}
 _VOICE_ACTIVITY_MODES = {found: mode for mode, found in _SPEECH_FOUND.items()}
 _PROFANITY_FILTERS = {
@@ -80,6 +94,9 @@ def recognition_config(message: pb.RecognitionConfig) -> RecognitionConfig:
         voice_activity=_voice_activity(message.vad),
         hotwords=tuple(message.hotwords),
         initial_prompt=message.initial_prompt,
+        enable_entities=message.enable_entities,
+        speech_analytics=message.speech_analytics,
+        summary=_summary(message.summary),
         start_offset_ms=duration_ms(message.start_offset),
         end_offset_ms=duration_ms(message.end_offset),
         decoding=_decoding(message.decoding),
@@ -114,10 +131,14 @@ def recognition_config_message(config: RecognitionConfig) -> pb.RecognitionConfi
         smart_formatting=config.smart_formatting,
         replacements=[_replacement_message(replacement) for replacement in config.replacements],
         profanity_filter=_PROFANITY_FILTER_MESSAGES[config.profanity_filter],
+        enable_entities=config.enable_entities,
+        speech_analytics=config.speech_analytics,
     )
     if config.redaction is not None:
         message.redaction.enabled = True
         message.redaction.categories.extend(_REDACTION_CATEGORY_MESSAGES[c] for c in config.redaction.categories)
+    if config.summary is not None:
+        message.summary.CopyFrom(_summary_message(config.summary))
     if config.diarization is not None:
         message.diarization.CopyFrom(_diarization_message(config.diarization))
     if config.voice_activity != VoiceActivity():
@@ -203,6 +224,17 @@ def _redaction(message: pb.RedactionConfig) -> Redaction | None:
     if not message.enabled:
         return None
     return Redaction(tuple(_REDACTION_CATEGORIES[category] for category in message.categories))
+
+
+def _summary(message: pb.SummaryConfig) -> SummaryConfig | None:
+    style = _SUMMARY_STYLES.get(message.style)
+    return SummaryConfig(style, _SUMMARY_LENGTHS.get(message.length, SummaryLength.MEDIUM)) if style else None
+
+
+def _summary_message(summary: SummaryConfig) -> pb.SummaryConfig:
+    return pb.SummaryConfig(
+        style=_SUMMARY_STYLE_MESSAGES[summary.style], length=_SUMMARY_LENGTH_MESSAGES[summary.length]
+    )
 
 
 def _voice_activity(message: pb.VoiceActivityConfig) -> VoiceActivity:

@@ -37,6 +37,7 @@ _FORMATS = {
     pb.TRANSCRIPT_FORMAT_JSON_V2: TranscriptFormat.JSON_V2,
     pb.TRANSCRIPT_FORMAT_IBM_JSON: TranscriptFormat.IBM_JSON,
     pb.TRANSCRIPT_FORMAT_TSV: TranscriptFormat.TSV,
+    pb.TRANSCRIPT_FORMAT_SUMMARY: TranscriptFormat.SUMMARY,
 }
 _FORMAT_MESSAGES = {format: message for message, format in _FORMATS.items()}
 _CONFLICTS = {

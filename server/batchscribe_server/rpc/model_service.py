@@ -36,7 +36,15 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         return pb.ListModelsResponse(
             models=[model_message(model, engine) for model in models[start:end]],
             next_page_token=models[end - 1].name if end < len(models) else "",
-            features=["word_time_offsets", "word_confidence", *translation, *diarization],
+            features=[
+                "word_time_offsets",
+                "word_confidence",
+                "entities",
+                "speech_analytics",
+                "summary",
+                *translation,
+                *diarization,
+            ],
         )
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.Model:  # noqa: N802

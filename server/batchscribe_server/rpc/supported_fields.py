@@ -70,10 +70,11 @@ SUPPORTED_FIELDS = _fields(
     RecognitionConfig=(
         "language candidate_languages low_confidence_action language_confidence_threshold default_language model "
         "operating_point task diarization channel_separation word_time_offsets word_confidence vad hotwords "
-        "initial_prompt start_offset end_offset disfluency_removal smart_formatting replacements profanity_filter "
-        "redaction decoding"
+        "initial_prompt enable_entities speech_analytics summary start_offset end_offset disfluency_removal "
+        "smart_formatting replacements profanity_filter redaction decoding"
     ),
     DiarizationConfig="mode min_speakers max_speakers channel_labels",
+    SummaryConfig="style length",
     VoiceActivityConfig="mode threshold min_silence min_speech speech_pad",
     Replacement="from to regex",
     RedactionConfig="enabled categories",
@@ -92,6 +93,8 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         "OperatingPoint": "OPERATING_POINT_STANDARD OPERATING_POINT_ENHANCED OPERATING_POINT_SEQUENTIAL",
         "Task": "TASK_TRANSCRIBE TASK_TRANSLATE",
         "DiarizationConfig.Mode": "MODE_SPEAKER MODE_CHANNEL MODE_CHANNEL_AND_SPEAKER",
+        "SummaryConfig.Style": "STYLE_BULLETS STYLE_PARAGRAPHS",
+        "SummaryConfig.Length": "LENGTH_SHORT LENGTH_MEDIUM LENGTH_LONG",
         "VoiceActivityConfig.Mode": "MODE_AUTO MODE_NONE",
         "ServerSideEncryption": "SERVER_SIDE_ENCRYPTION_AES256 SERVER_SIDE_ENCRYPTION_KMS",
         "ProfanityFilter": "PROFANITY_FILTER_NONE PROFANITY_FILTER_MASK PROFANITY_FILTER_REMOVE",
@@ -101,7 +104,7 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
         "OutputLayout": "OUTPUT_LAYOUT_SINGLE OUTPUT_LAYOUT_ADJACENT OUTPUT_LAYOUT_PREFIX",
         "TranscriptFormat": (
             "TRANSCRIPT_FORMAT_TEXT TRANSCRIPT_FORMAT_SRT TRANSCRIPT_FORMAT_VTT TRANSCRIPT_FORMAT_JSON "
-            "TRANSCRIPT_FORMAT_JSON_V2 TRANSCRIPT_FORMAT_IBM_JSON TRANSCRIPT_FORMAT_TSV"
+            "TRANSCRIPT_FORMAT_JSON_V2 TRANSCRIPT_FORMAT_IBM_JSON TRANSCRIPT_FORMAT_TSV TRANSCRIPT_FORMAT_SUMMARY"
         ),
         "OnConflict": "ON_CONFLICT_OVERWRITE ON_CONFLICT_SKIP ON_CONFLICT_FAIL",
     }.items()

@@ -44,6 +44,8 @@ def check_output(
             pass
     if output.file_per_channel:
         _check_file_per_channel(output, input, config, f"{path}.file_per_channel", violations)
+    if pb.TRANSCRIPT_FORMAT_SUMMARY in output.formats:
+        _check_summary(input, config, f"{path}.formats", violations)
     _check_subtitles(output.subtitles, f"{path}.subtitles", violations)
 
 
@@ -59,6 +61,15 @@ def _check_file_per_channel(
     configs = (config, *(entry.config for entry in input.manifest.files))
     if not any(map(separates_channels, configs)):
         violations.add(path, "needs channels that are heard apart: config.channel_separation")
+
+
+def _check_summary(
+    input: pb.InputConfig, config: recognition_pb2.RecognitionConfig, path: str, violations: Violations
+) -> None:
+    """A file of a batch may do without a summary that its own config leaves out, if any may have one."""
+    configs = (config, *(entry.config for entry in input.manifest.files))
+    if not input.manifest.manifest_uri and not any(one.summary.style for one in configs):
+        violations.add(path, "holds TRANSCRIPT_FORMAT_SUMMARY, which needs config.summary.style")
 
 
 def check_report(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:

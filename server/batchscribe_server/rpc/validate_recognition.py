@@ -51,6 +51,8 @@ def check_recognition(config: pb.RecognitionConfig, path: str, violations: Viola
     ):
         _refuse_without_voice_activity(config.vad, f"{path}.vad", violations)
     _check_decoding(config.decoding, f"{path}.decoding", violations)
+    if config.summary.length and not config.summary.style:
+        violations.add(f"{path}.summary.style", "is required for a summary: STYLE_BULLETS or STYLE_PARAGRAPHS")
 
 
 def separates_channels(config: pb.RecognitionConfig) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, delete, exists, insert, select, update
 
+from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.batch import Counts, Report
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import BatchNotFoundError, EtagMismatchError, JobNotFoundError
@@ -27,6 +28,7 @@ from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.wakeups import DELETIONS, QUEUE, REPORTS
 from batchscribe_server.store import tables
 from batchscribe_server.store.access import forget_secrets, remove_access
+from batchscribe_server.store.analyses import keep_analysis
 from batchscribe_server.store.rows import (
     COUNT_FIELDS,
     count_values,
@@ -243,6 +245,10 @@ class Ledger:
             rows = [speaker_turn_values(job.id, index, turn) for index, turn in enumerate(turns)]
             self.connection.execute(insert(tables.speaker_turns), rows)
 
+    def keep_analysis(self, job: Job, analysis: Analysis | None) -> None:
+        """Write what was found in a job's transcript; None leaves nothing of what was found before."""
+        keep_analysis(self.connection, job.id, analysis)
+
     def ask_to_stop(self, *conditions: ColumnElement[bool]) -> None:
         """Mark the running jobs that meet all conditions; whoever runs them learns of it at the next heartbeat."""
         running = update(tables.jobs).where(tables.jobs.c.state == State.RUNNING, *conditions)
@@ -254,13 +260,14 @@ class Ledger:
         if not jobs:
             return
         ids = [job.id for job in jobs]
-        for table in (tables.segments, tables.speaker_turns):
+        for table in (tables.segments, tables.speaker_turns, tables.analyses):
             self.connection.execute(delete(table).where(table.c.job_id.in_(ids)))
         self._delete_events([job.name for job in jobs])
         for job in jobs:
             self.change_job(
                 job,
                 state=State.QUEUED,
+                stage=None,
                 stalled_attempts=0,
                 history_start=job.sequence + 1,
                 media=None,

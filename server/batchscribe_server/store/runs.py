@@ -8,9 +8,10 @@ from functools import partial
 
 from sqlalchemy import or_, select, update
 
+from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed, SegmentHeard
-from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.job import Failure, Job, JobStage, State
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import MediaDescription
 from batchscribe_server.operations.store import NO_TRANSFERS, Advance, Claim, LeaseReport, Outcome, Transfers
@@ -56,6 +57,14 @@ class SqlRunStore:
         """Store who speaks when."""
         await self._database.write(partial(_tell_speakers, claim=claim, turns=turns))
 
+    async def begin_analysis(self, claim: Claim) -> None:
+        """Say that the transcript is being analysed."""
+        await self._database.write(partial(_begin_analysis, claim=claim))
+
+    async def end_analysis(self, claim: Claim, analysis: Analysis | None) -> None:
+        """Store what was found."""
+        await self._database.write(partial(_end_analysis, claim=claim, analysis=analysis))
+
     async def finish(self, claim: Claim, outcome: Outcome) -> Job:
         """End a run."""
         return await self._database.write(partial(_finish, claim=claim, outcome=outcome))
@@ -98,6 +107,7 @@ def _claim(
                 "lease_expire_time": ledger.now + timedelta(seconds=lease_s),
             },
             state=State.RUNNING,
+            stage=None,
             attempt=job.attempt + 1,
             stalled_attempts=job.stalled_attempts + 1,
             start_time=job.start_time or ledger.now,
@@ -163,6 +173,17 @@ def _advance(ledger: Ledger, claim: Claim, step: Advance) -> None:
 
 def _tell_speakers(ledger: Ledger, claim: Claim, turns: Sequence[SpeakerTurn]) -> None:
     ledger.set_speaker_turns(_held(ledger, claim), turns)
+
+
+def _begin_analysis(ledger: Ledger, claim: Claim) -> None:
+    job = _held(ledger, claim)
+    ledger.change_job(job, JobProgressed(job.processed_ms, job.audio_duration_ms), stage=JobStage.ANALYZING)
+
+
+def _end_analysis(ledger: Ledger, claim: Claim, analysis: Analysis | None) -> None:
+    job = _held(ledger, claim)
+    ledger.keep_analysis(job, analysis)
+    ledger.change_job(job, JobProgressed(job.processed_ms, job.audio_duration_ms), stage=JobStage.WRITING)
 
 
 def _finish(ledger: Ledger, claim: Claim, outcome: Outcome) -> Job:

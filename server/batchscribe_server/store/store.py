@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store.access import SqlAccessStore
+from batchscribe_server.store.analyses import SqlAnalysisStore
 from batchscribe_server.store.batches import SqlBatchStore
 from batchscribe_server.store.database import Database
 from batchscribe_server.store.deletions import SqlDeletionStore
@@ -29,6 +30,7 @@ class SqlStore(
     SqlRunStore,
     SqlMediaStore,
     SqlAccessStore,
+    SqlAnalysisStore,
     SqlHistoryStore,
     SqlReportStore,
     SqlDeletionStore,

@@ -18,9 +18,10 @@ from sqlalchemy import (
     text,
 )
 
+from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.batch import ManifestInput, ManifestObjectInput, PrefixInput, Report, SingleInput
 from batchscribe_server.domain.deletion import Deletion
-from batchscribe_server.domain.job import Failure, OutputFile, State
+from batchscribe_server.domain.job import Failure, JobStage, OutputFile, State
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
 from batchscribe_server.store.columns import Moment, Named, Optional, Payload, TaggedPayload
@@ -162,6 +163,7 @@ jobs = Table(
     Column("expire_time", Moment),
     Column("deletion", Named(Deletion)),
     Column("listed_fingerprint", Optional),  # of the input, when a scan listed it
+    Column("stage", Named(JobStage)),
     Index(
         "ix_jobs_queue",
         "tenant",
@@ -207,6 +209,13 @@ speaker_turns = Table(
     Column("end_ms", BigInteger, nullable=False),
     Column("speaker", Integer, nullable=False),
     Column("channel", Integer),
+)
+
+analyses = Table(
+    "analyses",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("analysis", Payload(Analysis), nullable=False),
 )
 
 events = Table(

@@ -17,7 +17,7 @@ from batchscribe.v1.batch_pb2 import Batch
 from batchscribe.v1.event_pb2 import BatchEvent, BatchJobChange, BatchProgress, StateChange
 from batchscribe.v1.job_pb2 import Job
 from batchscribe.v1.job_service_pb2 import ListJobsResponse
-from batchscribe.v1.recognition_pb2 import OPERATING_POINT_ENHANCED, TASK_TRANSLATE, VoiceActivityConfig
+from batchscribe.v1.recognition_pb2 import OPERATING_POINT_ENHANCED, TASK_TRANSLATE, SummaryConfig, VoiceActivityConfig
 from batchscribe.v1.state_pb2 import (
     STATE_CANCELLED,
     STATE_FAILED,
@@ -27,7 +27,12 @@ from batchscribe.v1.state_pb2 import (
     Counts,
     JobError,
 )
-from batchscribe.v1.storage_pb2 import OUTPUT_LAYOUT_PREFIX, TRANSCRIPT_FORMAT_SRT, TRANSCRIPT_FORMAT_VTT
+from batchscribe.v1.storage_pb2 import (
+    OUTPUT_LAYOUT_PREFIX,
+    TRANSCRIPT_FORMAT_SRT,
+    TRANSCRIPT_FORMAT_SUMMARY,
+    TRANSCRIPT_FORMAT_VTT,
+)
 from tests.integration.client.scripted_service import TEXT, Break, Script, fail, job_history
 
 Run = Callable[..., Result]
@@ -75,6 +80,17 @@ def test_transcribe_hands_its_options_on(run: Run, script: Script, audio: Path) 
     assert job.config.vad.mode == VoiceActivityConfig.MODE_NONE
     assert job.output.subtitles.max_lines == 1
     assert script.heard["GetTranscript"][0].format == TRANSCRIPT_FORMAT_SRT
+
+
+def test_transcribe_prints_the_summary_that_it_asks_for(run: Run, script: Script, audio: Path) -> None:
+    result = run("transcribe", str(audio), "--summary", "bullets", "--summary-length", "short")
+    assert result.exit_code == 0
+    summary = script.heard["CreateJob"][0].job.config.summary
+    assert (summary.style, summary.length) == (SummaryConfig.STYLE_BULLETS, SummaryConfig.LENGTH_SHORT)
+    assert script.heard["GetTranscript"][0].format == TRANSCRIPT_FORMAT_SUMMARY
+    refused = run("transcribe", str(audio), "--format", "summary")
+    assert refused.exit_code != 0
+    assert len(script.heard["CreateJob"]) == 1
 
 
 @pytest.mark.parametrize("command", [("transcribe",), ("job", "submit"), ("batch", "submit")])

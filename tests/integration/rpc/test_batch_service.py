@@ -166,6 +166,7 @@ async def test_models_are_listed_and_read(server: Served) -> None:
     assert "diarization" in listed.features
     server.service.diarizer.available = False
     assert "diarization" not in (await server.models.ListModels(model_service_pb2.ListModelsRequest())).features
+    assert {"entities", "speech_analytics", "summary"} <= set(listed.features)
     model = await server.models.GetModel(model_service_pb2.GetModelRequest(name="models/scripted"))
     assert model == listed.models[0]
     assert (model.default, model.installed, model.device) == (True, True, "cpu")

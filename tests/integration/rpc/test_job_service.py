@@ -144,7 +144,7 @@ async def test_validate_only_stores_nothing(server: Served) -> None:
 async def test_every_bad_field_is_named_at_once(server: Served) -> None:
     job = job_of("ftp://host/a.wav", priority=101)
     job.config.language = "klingon"
-    job.config.summary.style = recognition_pb2.SummaryConfig.STYLE_BULLETS
+    job.config.language_model = "legal"
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await server.jobs.CreateJob(pb.CreateJobRequest(job=job, request_id="nonsense"))
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -153,7 +153,7 @@ async def test_every_bad_field_is_named_at_once(server: Served) -> None:
         for violation in detail_of(raised.value, error_details_pb2.BadRequest).field_violations
     }
     assert found == {
-        "job.config.summary": "FIELD_NOT_SUPPORTED",
+        "job.config.language_model": "FIELD_NOT_SUPPORTED",
         "request_id": "INVALID_FIELD",
         "job.priority": "INVALID_FIELD",
         "job.config.language": "INVALID_FIELD",

@@ -42,6 +42,8 @@ def test_a_single_output_of_one_format_is_the_uri_as_given(uri: str) -> None:
         ("file:///out/talk.json", "file:///out/talk.srt"),
         ("file:///out/talk", "file:///out/talk.srt"),
         ("file:///out/talk.2026", "file:///out/talk.2026.srt"),
+        ("file:///out/talk.summary.txt", "file:///out/talk.srt"),
+        ("file:///out/talk.summary", "file:///out/talk.summary.srt"),
         ("file:///out.json/talk", "file:///out.json/talk.srt"),
         ("file:///out/talk.v2.json", "file:///out/talk.srt"),
         ("file:///out/talk.IBM.json", "file:///out/talk.srt"),

@@ -194,7 +194,7 @@ def test_subtitles_keep_text_that_other_formats_take_for_commands(format: Transc
 
 def test_long_transcripts_come_in_pieces() -> None:
     long = transcript(*(segment(number, 3000 * number, "noch ein Satz, der hier steht.") for number in range(2000)))
-    for format in TranscriptFormat:
+    for format in set(TranscriptFormat) - {TranscriptFormat.SUMMARY}:
         pieces = list(renderer.render(long, format, RecognitionConfig(), SubtitleConfig()))
         assert len(pieces) > 1
     # The JSON head holds the whole text at once.

@@ -47,6 +47,9 @@ from batchscribe_server.domain.recognition import (
     RedactionCategory,
     Replacement,
     SubtitleConfig,
+    SummaryConfig,
+    SummaryLength,
+    SummaryStyle,
     Task,
     TranscriptFormat,
     UnsureLanguage,
@@ -117,6 +120,12 @@ configs = st.builds(
     replacements=st.lists(st.builds(Replacement, texts, texts, st.booleans()), max_size=3).map(tuple),
     profanity_filter=st.sampled_from(ProfanityFilter),
     redaction=st.none() | st.builds(Redaction, st.lists(st.sampled_from(RedactionCategory), unique=True).map(tuple)),
+    enable_entities=st.booleans(),
+    speech_analytics=st.booleans(),
+    summary=st.one_of(
+        st.none(),
+        st.builds(SummaryConfig, style=st.sampled_from(SummaryStyle), length=st.sampled_from(SummaryLength)),
+    ),
     start_offset_ms=st.integers(0, 9_000),
     end_offset_ms=st.integers(0, 9_000),
     decoding=st.builds(

@@ -125,10 +125,10 @@ def test_output_only_fields_are_ignored() -> None:
 def test_paths_name_the_entry_of_a_list() -> None:
     request = batch_service_pb2.CreateBatchRequest()
     request.batch.input.manifest.files.add(uri="file:///a")
-    request.batch.input.manifest.files.add(uri="file:///b").config.speech_analytics = True
-    request.batch.output.formats.extend([storage_pb2.TRANSCRIPT_FORMAT_SRT, storage_pb2.TRANSCRIPT_FORMAT_SUMMARY])
+    request.batch.input.manifest.files.add(uri="file:///b").config.language_model = "legal"
+    request.batch.output.formats.extend([storage_pb2.TRANSCRIPT_FORMAT_SRT, 99])  # type: ignore[list-item]
     assert set(refused(request)) == {
-        "batch.input.manifest.files[1].config.speech_analytics",
+        "batch.input.manifest.files[1].config.language_model",
         "batch.output.formats[1]",
     }
 

@@ -41,6 +41,10 @@ def violations(check: Callable[[Any], object], request: Message) -> dict[str, st
 
 
 GOOD_JOBS = [
+    "job { config { enable_entities: true speech_analytics: true summary { style: STYLE_BULLETS } } }",
+    "job { config { summary { } } }",
+    "job { config { summary { style: STYLE_PARAGRAPHS length: LENGTH_LONG } } "
+    'output { uri: "file:///out/" formats: [TRANSCRIPT_FORMAT_JSON, TRANSCRIPT_FORMAT_SUMMARY] } }',
     "",
     "job { retention { seconds: 1 } }",
     "job { retention { seconds: 3155759999 } }",
@@ -86,6 +90,12 @@ def test_good_jobs_pass(text: str) -> None:
 
 
 BAD_JOBS = [
+    ("job { config { summary { length: LENGTH_LONG } } }", "job.config.summary.style"),
+    ("job { output { formats: [TRANSCRIPT_FORMAT_SUMMARY] } }", "job.output.formats"),
+    (
+        "job { config { summary { } } output { formats: [TRANSCRIPT_FORMAT_JSON, TRANSCRIPT_FORMAT_SUMMARY] } }",
+        "job.output.formats",
+    ),
     ("job { retention { seconds: 3155760000 } }", "job.retention"),
     ('job { output { uri: "file:///out/" write_report: true } }', "job.output.write_report"),
     ('job { config { language: "klingon" } }', "job.config.language"),
@@ -274,6 +284,9 @@ GOOD_BATCHES = [
     'batch { input { uri: "file:///in/a.wav" } output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.json" } }',
     'batch { input { manifest { files { uri: "file:///a" config { language: "fr" } config_mask: "language,vad" } } } }',
     'batch { input { manifest { files { uri: "media/abcd" } } } }',
+    'batch { input { manifest { files { uri: "file:///a" config { summary { style: STYLE_BULLETS } } } } } '
+    "output { formats: [TRANSCRIPT_FORMAT_SUMMARY] } }",
+    'batch { input { manifest { manifest_uri: "s3://b/list" } } output { formats: [TRANSCRIPT_FORMAT_SUMMARY] } }',
     'batch { input { manifest { manifest_uri: "s3://b/list" } } }',
     'batch { input { manifest { manifest_uri: "https://h/list.csv?signature" } } }',
     'batch { input { manifest { manifest_uri: "media/abcd" } } output { layout: OUTPUT_LAYOUT_ADJACENT } }',
@@ -305,6 +318,10 @@ BAD_BATCHES = [
         'batch { input { prefix { uri: "file:///in/" exclude_globs: ["{1..9}{1..9}{1..9}{1..9}"] } } }',
         {"batch.input.prefix.exclude_globs": "INVALID_FIELD"},
     ),
+    (
+        'batch { input { manifest { files { uri: "file:///a" } } } output { formats: [TRANSCRIPT_FORMAT_SUMMARY] } }',
+        {"batch.output.formats": "INVALID_FIELD"},
+    ),
     ("batch { input { manifest { } } }", {"batch.input.manifest.files": "INVALID_FIELD"}),
     (
         'batch { input { manifest { manifest_uri: "list.csv" } } }',
@@ -332,7 +349,7 @@ BAD_BATCHES = [
         {"batch.input.manifest.files[0].config_mask": "INVALID_FIELD"},
     ),
     (
-        'batch { input { manifest { files { uri: "file:///a" config_mask: "summary.style" } } } }',
+        'batch { input { manifest { files { uri: "file:///a" config_mask: "language_model" } } } }',
         {"batch.input.manifest.files[0].config_mask": "FIELD_NOT_SUPPORTED"},
     ),
     (

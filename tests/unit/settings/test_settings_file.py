@@ -213,3 +213,37 @@ def test_results_are_kept_for_ever_unless_they_are_told_otherwise() -> None:
 def test_what_clients_get_by_default_is_no_more_than_they_may_ask_for(results_s: float, max_results_s: float) -> None:
     with pytest.raises(ValidationError, match="results_s"):
         KeepSettings(results_s=results_s, max_results_s=max_results_s)
+
+
+LANGUAGE_MODEL = {"base_url": "https://llm.example.org/v1", "model": "small"}
+
+
+def test_a_language_model_is_set_up_and_its_key_not_shown() -> None:
+    settings = load_settings({"analysis": {**LANGUAGE_MODEL, "api_key": "c2VjcmV0"}})
+    assert settings.analysis.api_key.get_secret_value() == "c2VjcmV0"
+    assert "c2VjcmV0" not in f"{settings.redacted()} {settings!r}"
+    assert load_settings({}).analysis.base_url == ""
+
+
+@pytest.mark.parametrize(
+    ("analysis", "words"),
+    [
+        ({"model": ""}, "go together"),
+        ({"base_url": ""}, "go together"),
+        ({"base_url": "", "model": "", "api_key": "c2VjcmV0"}, "there is none"),
+        ({"base_url": "llm.example.org"}, "not a URL"),
+        ({"base_url": "https://user:c2VjcmV0@llm.example.org"}, "not a URL"),
+        ({"base_url": "https://llm.example.org?key=c2VjcmV0"}, "not a URL"),
+        ({"api_key": "c2VjcmV0 c2VjcmV0"}, "no API key has"),
+        ({"timeout_s": 0}, "greater than 0"),
+        ({"max_input_chars": 10}, "greater than or equal to 1000"),
+    ],
+)
+def test_what_cannot_reach_a_language_model_is_refused_without_showing_a_secret(
+    analysis: dict[str, object], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert serve({"analysis": {**LANGUAGE_MODEL, **analysis}}) == 2
+    error = capsys.readouterr().err
+    assert "analysis" in error
+    assert words in error
+    assert "c2VjcmV0" not in error

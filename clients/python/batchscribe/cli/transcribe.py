@@ -46,7 +46,9 @@ async def transcribe(
     recognition: RecognitionArguments,
     subtitles: SubtitleArguments,
     header: HeaderArguments,
-    format: Annotated[FormatWord, typer.Option(help="The format of the transcript.")] = FormatWord.TXT,
+    format: Annotated[
+        FormatWord | None, typer.Option(help="The format of the transcript; txt, or with --summary the summary.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE|DIR", help="Write there instead of to standard output.")
     ] = None,
@@ -57,9 +59,11 @@ async def transcribe(
     """Transcribe files and print what is said.
 
     The transcripts go to standard output, one after the other, and everything else to standard error. With --json the
-    events of the jobs go to standard output as JSON lines, and the transcripts only to --output.
+    events of the jobs go to standard output as JSON lines, and the transcripts only to --output. With --summary it is
+    the summary that is printed, unless --format asks for the transcript.
     """
     check_sources(files, output)
+    format = wanted_format(format, recognition)
     headers = header.headers()
     if headers and not all(map(is_web_url, files)):
         raise ValueError("--header is for https:// URLs alone: transcribe other files by themselves")
@@ -184,6 +188,15 @@ def check_sources(files: list[str], output: Path | None) -> None:
             raise ValueError(f"{source}: a folder; `batchscribe batch submit` transcribes folders")
         with Path(source).open("rb"):
             pass
+
+
+def wanted_format(format: FormatWord | None, recognition: RecognitionArguments) -> FormatWord:
+    """What is printed. Raises ValueError for a summary that nobody asked the server for."""
+    if format is None:
+        return FormatWord.SUMMARY if recognition.summary else FormatWord.TXT
+    if format is FormatWord.SUMMARY and not recognition.summary:
+        raise ValueError("--format summary needs a summary: add --summary bullets or --summary paragraphs")
+    return format
 
 
 def names_folder(output: Path) -> bool:

@@ -211,9 +211,13 @@ class RecognitionConfig(_message.Message):
     disfluency_removal: _builtins.bool
     """Leave out "um", "uh", function words that are repeated ("the the") and words broken off."""
     enable_entities: _builtins.bool
-    """Find names, places, dates and amounts in the text."""
+    """Find e-mail and web addresses, phone numbers, dates, times, money and other numbers in the text; with a language
+    model of the server's also persons, places and organizations. JSON tells them.
+    """
     speech_analytics: _builtins.bool
-    """Keywords, topics, sentiment, talk time and interruptions."""
+    """Keywords, topics, sentiment (of English), talk time, silence, speaking rate and interruptions, of each party and of
+    all. JSON tells them.
+    """
     @_builtins.property
     def candidate_languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The languages that detection may choose from. Empty: all that the model knows."""
@@ -523,7 +527,7 @@ Global___Replacement: _TypeAlias = Replacement  # noqa: Y015
 
 @_typing.final
 class SummaryConfig(_message.Message):
-    """A summary of the transcript."""
+    """A summary of the transcript: by the server's language model where it has one, else of sentences that were said."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

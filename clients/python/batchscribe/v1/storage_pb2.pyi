@@ -95,7 +95,7 @@ class _TranscriptFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Tran
     TRANSCRIPT_FORMAT_TSV: _TranscriptFormat.ValueType  # 7
     """Tab-separated values, a line a segment, as Whisper's own (`.tsv`)."""
     TRANSCRIPT_FORMAT_SUMMARY: _TranscriptFormat.ValueType  # 8
-    """The summary as text (`.summary.txt`)."""
+    """The summary as text (`.summary.txt`): bullets a line each, or paragraphs. Needs RecognitionConfig.summary."""
 
 class TranscriptFormat(_TranscriptFormat, metaclass=_TranscriptFormatEnumTypeWrapper):
     """What a transcript is written as."""
@@ -117,7 +117,7 @@ TRANSCRIPT_FORMAT_IBM_JSON: TranscriptFormat.ValueType  # 6
 TRANSCRIPT_FORMAT_TSV: TranscriptFormat.ValueType  # 7
 """Tab-separated values, a line a segment, as Whisper's own (`.tsv`)."""
 TRANSCRIPT_FORMAT_SUMMARY: TranscriptFormat.ValueType  # 8
-"""The summary as text (`.summary.txt`)."""
+"""The summary as text (`.summary.txt`): bullets a line each, or paragraphs. Needs RecognitionConfig.summary."""
 Global___TranscriptFormat: _TypeAlias = TranscriptFormat  # noqa: Y015
 
 class _OnConflict:
@@ -545,13 +545,15 @@ class OutputConfig(_message.Message):
     location: _builtins.str
     """The output bucket's region or location."""
     file_per_channel: _builtins.bool
-    """Also write a file for each channel."""
+    """Also write a file for each channel, but for the summary, which is of all channels together."""
     on_conflict: Global___OnConflict.ValueType
     """What to do when an output exists already. Default: OVERWRITE."""
     remove_stale: _builtins.bool
     """Remove the `.notice` of an earlier run when a file succeeds, and its transcripts when it fails."""
     write_notice: _builtins.bool
-    """Write `<name>.notice` for a file that failed. Default: true."""
+    """Write `<name>.notice` for a file that failed, and beside the transcript of one whose analysis by a language model
+    failed. Default: true.
+    """
     write_report: _builtins.bool
     """Write a report of the whole batch before it ends: `<batch id>.report.jsonl`, a line of JSON for each file, below the
     output URI (PREFIX), below the input's (ADJACENT) or beside the file (SINGLE). Batches only.
