@@ -416,7 +416,7 @@ def test_at_most_64_labels_and_200_hotwords_are_taken() -> None:
         (text_format.Parse('name: "jobs/a" wait { seconds: -1 }', jobs.GetJobRequest()), "wait"),
         (jobs.WatchJobRequest(name="jobs/a", after_sequence=-1), "after_sequence"),
         (jobs.GetTranscriptRequest(name="jobs/a", channel=-1), "channel"),
-        (jobs.GetTranscriptRequest(name="jobs/a", format=storage_pb2.TRANSCRIPT_FORMAT_SUMMARY), "format"),
+        (jobs.GetTranscriptRequest(name="jobs/a", format=99), "format"),
     ],
 )
 def test_requests_that_name_a_job(request_message: validate.NamedRequest, field: str) -> None:

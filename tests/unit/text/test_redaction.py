@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -13,11 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchscribe_server import rendering, text
+from batchscribe_server.analysis.analyst import Analyst
 from batchscribe_server.domain.recognition import (
     RecognitionConfig,
     Redaction,
     RedactionCategory,
     SubtitleConfig,
+    SummaryConfig,
+    SummaryStyle,
     TranscriptFormat,
 )
 from batchscribe_server.domain.transcript import MediaDescription, Segment, Transcript, Word
@@ -154,7 +158,14 @@ def dictated(draw: st.DrawFn) -> list[str]:
 
 @given(dictated(), st.booleans())
 def test_no_digit_is_left_in_any_format_of_any_channel(heard: list[str], formatted: bool) -> None:
-    config = replace(redacting(), smart_formatting=formatted, disfluency_removal=formatted)
+    config = replace(
+        redacting(),
+        smart_formatting=formatted,
+        disfluency_removal=formatted,
+        enable_entities=True,
+        speech_analytics=True,
+        summary=SummaryConfig(SummaryStyle.BULLETS),
+    )
     editor = text.editor(config)
     assert editor is not None
     segments = [editor.edit(said(words, channel=0, index=index)) for index, words in enumerate(heard)]
@@ -170,6 +181,7 @@ def test_no_digit_is_left_in_any_format_of_any_channel(heard: list[str], formatt
         "",
         segments,
     )
+    transcript = replace(transcript, analysis=asyncio.run(Analyst().analyze(transcript, config)))
     for shown in (transcript, transcript.of_channel(0), transcript.of_channel(1)):
         for format in TranscriptFormat:
             pieces = rendering.render(shown, format, config, SubtitleConfig())
@@ -184,7 +196,7 @@ def told_digits(texts: Iterable[str]) -> list[str]:
 def said_in(document: str, format: TranscriptFormat) -> list[str]:
     """What people say in a document, without times and numbers of its own."""
     match format:
-        case TranscriptFormat.TEXT:
+        case TranscriptFormat.TEXT | TranscriptFormat.SUMMARY:
             return [without_party(line) for line in document.splitlines()]
         case TranscriptFormat.SRT | TranscriptFormat.VTT:
             cues = [cue.splitlines() for cue in document.split("\n\n") if " --> " in cue]
@@ -193,8 +205,7 @@ def said_in(document: str, format: TranscriptFormat) -> list[str]:
             return [line.split("\t")[2] for line in document.splitlines()[1:]]
         case TranscriptFormat.JSON:
             shown = json.loads(document)
-            words = [word["text"] for segment in shown["segments"] for word in segment.get("words", ())]
-            return [shown["text"], *(segment["text"] for segment in shown["segments"]), *words]
+            return [without_party(told) for told in texts_in({**shown, "job": "", "channels": []})]
         case TranscriptFormat.JSON_V2:
             results = json.loads(document)["results"]
             return [alternative["content"] for result in results for alternative in result["alternatives"]]
@@ -207,8 +218,20 @@ def said_in(document: str, format: TranscriptFormat) -> list[str]:
             assert_never(format)
 
 
+def texts_in(value: object) -> Iterator[str]:
+    """All strings of a document in which nothing but what is said, and who says it, has digits."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from texts_in(part) if key not in ("schema", "media") else ()
+    elif isinstance(value, list):
+        for part in value:
+            yield from texts_in(part)
+
+
 def without_party(line: str) -> str:
-    return re.sub(r"^(<v Channel \d>|Channel \d: )", "", line)
+    return re.sub(r"^(?:- )?(<v Channel \d>|Channel \d: |Channel \d$)", "", line)
 
 
 @given(dictated(), st.integers(0, 4))
