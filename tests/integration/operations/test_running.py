@@ -10,7 +10,15 @@ from batchscribe_server.domain.batch import ManifestEntry, ManifestInput, Prefix
 from batchscribe_server.domain.errors import InvalidArgumentError, JobFailure, Reason
 from batchscribe_server.domain.event import Event, SegmentHeard
 from batchscribe_server.domain.job import State
-from batchscribe_server.domain.recognition import OnConflict, OutputConfig, OutputLayout, TranscriptFormat
+from batchscribe_server.domain.recognition import (
+    OnConflict,
+    OutputConfig,
+    OutputLayout,
+    RecognitionConfig,
+    SummaryConfig,
+    SummaryStyle,
+    TranscriptFormat,
+)
 from batchscribe_server.metrics.exposition import new_registry
 from batchscribe_server.metrics.jobs import JobMetrics
 from batchscribe_server.operations.submit import NewBatch, NewJob
@@ -32,9 +40,13 @@ async def test_a_job_is_transcribed_and_its_transcript_is_kept(tmp_path: Path) -
         assert b"".join(pieces).decode().split() == WORDS.split()
 
 
+SUMMED_UP = RecognitionConfig(summary=SummaryConfig(SummaryStyle.BULLETS))
+
+
 async def test_any_format_is_read_later_from_what_was_heard_once(tmp_path: Path) -> None:
     async with in_process_service(tmp_path) as service:
-        job = await service.ended(await service.submit.job(TENANT, NewJob(service.audio("a.wav"))))
+        new = NewJob(service.audio("a.wav"), config=SUMMED_UP)
+        job = await service.ended(await service.submit.job(TENANT, new))
         for format in TranscriptFormat:
             text = b"".join(await service.read_transcript(TENANT, job.id, format)).decode()
             assert all(word in text for word in WORDS.split())
@@ -44,9 +56,10 @@ async def test_any_format_is_read_later_from_what_was_heard_once(tmp_path: Path)
 async def test_all_formats_of_a_run_are_written_beside_each_other(tmp_path: Path) -> None:
     async with in_process_service(tmp_path) as service:
         output = OutputConfig(OutputLayout.ADJACENT, formats=tuple(TranscriptFormat))
-        job = await service.ended(await service.submit.job(TENANT, NewJob(service.audio("a.wav"), output=output)))
+        new = NewJob(service.audio("a.wav"), output=output, config=SUMMED_UP)
+        job = await service.ended(await service.submit.job(TENANT, new))
         assert job.state is State.SUCCEEDED
-        suffixes = {"txt", "srt", "vtt", "json", "v2.json", "ibm.json", "tsv"}
+        suffixes = {"txt", "srt", "vtt", "json", "v2.json", "ibm.json", "tsv", "summary.txt"}
         assert {path.name for path in tmp_path.glob("a.wav.*")} == {f"a.wav.{suffix}" for suffix in suffixes}
         assert len(service.transcriber.requests) == 1
         for format in TranscriptFormat:
