@@ -47,17 +47,17 @@ class Tree:
     said: dict[str, str]
 
 
-def tree() -> Tree:
-    """The tree: `GOOD_FILES` spoken files, those of `REASONS` and those of `LEFT_OUT`."""
+def tree(good_files: int = GOOD_FILES) -> Tree:
+    """The tree: so many spoken files, at least those of `ODD_NAMES`, those of `REASONS` and those of `LEFT_OUT`."""
     with tempfile.TemporaryDirectory() as folder:
-        return _tree(Path(folder))
+        return _tree(Path(folder), good_files)
 
 
-def _tree(folder: Path) -> Tree:
+def _tree(folder: Path, good_files: int) -> Tree:
     objects: dict[str, bytes] = dict.fromkeys(LEFT_OUT, b"")
     said = {}
     made: dict[tuple[str, str], bytes] = {}
-    names = [*ODD_NAMES, *(f"calls/{number:03}" for number in range(GOOD_FILES - len(ODD_NAMES)))]
+    names = [*ODD_NAMES, *(f"calls/{number:03}" for number in range(good_files - len(ODD_NAMES)))]
     for number, name in enumerate(names):
         text = UTTERANCES[number % len(UTTERANCES)]
         kind = "wav" if number < len(ODD_NAMES) else _FORMATS[number % len(_FORMATS)]

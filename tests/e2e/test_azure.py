@@ -23,6 +23,7 @@ from tests.azure_store import (
     container_sas,
     needs_azurite,
 )
+from tests.bucket_tree import ODD_NAMES, REASONS, tree
 from tests.many_files import UTTERANCES, words
 from tests.running_server import BATCHSCRIBE, RunningServer, running_server
 from tests.speech import spoken
@@ -62,11 +63,9 @@ def batchscribe(server: RunningServer, *arguments: str) -> subprocess.CompletedP
 
 @needs_azurite
 @pytest.mark.slow
-def test_a_prefix_becomes_transcripts_in_another_container(endpoint: str, tmp_path: Path) -> None:
-    sound = spoken(TEXT).read_bytes()
-    names = ["may/a b.wav", "may/ü #1?.wav", "june/100%2F.wav"]
-    files = {f"in/{name}": sound for name in names} | {"in/june/bad.wav": b"no sound at all, " * 50}
-    asyncio.run(filled(endpoint, files))
+def test_a_tree_of_all_kinds_of_names_becomes_transcripts_in_another_container(endpoint: str, tmp_path: Path) -> None:
+    made = tree(good_files=len(ODD_NAMES) + 4)
+    asyncio.run(filled(endpoint, {f"in/{name}": body for name, body in made.objects.items()}))
     settings = {
         "BATCHSCRIBE_STORAGE__AZURE__CONTAINERS": '["calls", "transcripts"]',
         "BATCHSCRIBE_STORAGE__AZURE__ACCOUNT_URL": account_url(endpoint),
@@ -77,14 +76,16 @@ def test_a_prefix_becomes_transcripts_in_another_container(endpoint: str, tmp_pa
             *(server, "batch", "submit", "az://calls/in", "--output", "az://transcripts/out/"),
             *("--format", "txt", "--watch", "--json"),
         )
-        assert submitted.returncode == 1, submitted.stderr  # for the one bad file
+        assert submitted.returncode == 1, submitted.stderr  # for the bad files
         last = json.loads(submitted.stdout.splitlines()[-1])
         assert last.get("state_change", last)["state"] == "STATE_SUCCEEDED"
         written = asyncio.run(blobs(endpoint, "transcripts"))
-        assert set(written) == {*(f"out/{name}.txt" for name in names), "out/june/bad.wav.notice"}
-        for name in names:
-            assert words(written[f"out/{name}.txt"]) == words(TEXT)
-        assert "UNSUPPORTED_FORMAT" in written["out/june/bad.wav.notice"]
+        notices = {f"out/{name}.notice": reason for name, reason in REASONS.items()}
+        assert set(written) == {f"out/{name}.txt" for name in made.said} | set(notices)
+        said = {name: words(written[f"out/{name}.txt"]) for name in made.said}
+        assert said == {name: words(text) for name, text in made.said.items()}
+        for name, reason in notices.items():
+            assert json.loads(written[name])["error"]["reason"] == reason
         assert list((tmp_path / "data" / "fetched").iterdir()) == []
 
         refused = batchscribe(server, "batch", "submit", "az://others/in")
