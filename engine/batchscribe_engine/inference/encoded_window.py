@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from batchscribe_engine.inference.windows import content_frames
-from batchscribe_engine.inference.words import quiet_frames, timed_words
+from batchscribe_engine.inference.words import timed_words
 from batchscribe_engine.messages import SAMPLE_RATE_HZ, DecodeOptions, SegmentTask, Word
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class EncodedWindow:
                     else tokenizer.split_to_word_tokens
                 )
                 texts, split = split_words(list(its_tokens))
-                quiet = quiet_frames(self.utterances[rows[place]].mel)
-                words[place] = timed_words(texts, split, alignment, quiet, length * 1000 // SAMPLE_RATE_HZ)
+                mel = self.utterances[rows[place]].mel
+                words[place] = timed_words(texts, split, alignment, mel, length * 1000 // SAMPLE_RATE_HZ)
         return words
 
     def _languages(self) -> list[Language]:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from batchscribe_engine.inference.words import Alignment, quiet_frames, timed_words, without_pauses
 from batchscribe_engine.messages import Word
 
-LOUD = np.zeros(3000, dtype=np.bool_)
+LOUD = np.zeros((1, 3000), dtype=np.float32)
+"""Features of a sound that is as loud everywhere, so that nothing tells where words meet."""
 
 
 def path(*first_frames: int) -> list[tuple[int, int]]:
@@ -22,8 +23,8 @@ def path(*first_frames: int) -> list[tuple[int, int]]:
 def test_words_take_their_tokens_times_and_mean_probability() -> None:
     alignment = Alignment(path(0, 10, 15, 30), [0.9, 0.6, 0.8])
     assert timed_words([" Good", " morning"], [[1], [2, 3]], alignment, LOUD, 2000) == (
-        Word("Good", 0, 200, 0.9),
-        Word("morning", 200, 600, 0.7),
+        Word("Good", 0, 320, 0.9),
+        Word("morning", 320, 600, 0.7),
     )
 
 
@@ -33,8 +34,8 @@ def test_punctuation_joins_the_word_it_belongs_to() -> None:
         [" He", " said", ",", ' "', "yes", ".", '"'], [[1], [2], [3], [4], [5], [6], [7]], alignment, LOUD, 2000
     )
     assert [(word.text, word.start_ms, word.end_ms) for word in words] == [
-        ("He", 0, 100),
-        ("said,", 100, 200),
+        ("He", 0, 150),
+        ("said,", 150, 200),
         ('"yes."', 400, 500),
     ]
 
@@ -42,8 +43,8 @@ def test_punctuation_joins_the_word_it_belongs_to() -> None:
 def test_times_end_with_the_segment() -> None:
     alignment = Alignment(path(0, 40, 60), [1.0, 1.0])
     assert [(word.start_ms, word.end_ms) for word in timed_words([" a", " b"], [[1], [2]], alignment, LOUD, 900)] == [
-        (0, 800),
-        (800, 900),
+        (0, 850),
+        (850, 900),
     ]
 
 
@@ -51,14 +52,45 @@ def test_a_text_without_words_has_none() -> None:
     assert timed_words([], [], Alignment([(0, 0)], []), LOUD, 900) == ()
 
 
-@given(st.lists(st.integers(0, 80), min_size=2, max_size=20), st.integers(0, 2000))
-def test_times_never_run_backwards_nor_leave_the_segment(frames: list[int], length_ms: int) -> None:
+def with_dips(*dips: tuple[slice, float]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    mel = np.zeros((1, 3000), dtype=np.float32)
+    for frames, depth in dips:
+        mel[0, frames] = -depth
+    return mel
+
+
+@pytest.mark.parametrize(
+    ("mel", "end_ms", "start_ms"),
+    [
+        (with_dips((slice(28, 36), 0.5)), 280, 360),
+        (with_dips((slice(28, 36), 0.1)), 320, 320),  # not deep enough
+        (with_dips((slice(60, 70), 0.5)), 320, 320),  # too late
+        (with_dips((slice(2, 8), 0.5)), 320, 320),  # within the word before
+    ],
+)
+def test_words_meet_in_the_quietest_moment_near_the_alignments(
+    mel: np.ndarray[tuple[int, int], np.dtype[np.float32]], end_ms: int, start_ms: int
+) -> None:
+    good, morning = timed_words([" Good", " morning"], [[1], [2]], Alignment(path(0, 10, 40), [1.0] * 2), mel, 2000)
+    assert (good.end_ms, morning.start_ms) == (pytest.approx(end_ms, abs=20), pytest.approx(start_ms, abs=20))
+    assert (good.start_ms, morning.end_ms) == (0, 800)
+
+
+def test_the_last_word_ends_where_its_sound_does() -> None:
+    mel = with_dips((slice(50, 3000), 1.5))
+    (word,) = timed_words([" Good"], [[1]], Alignment(path(0, 20), [1.0]), mel, 30_000)
+    assert word.end_ms == 500
+
+
+@given(st.lists(st.integers(0, 80), min_size=2, max_size=20), st.integers(0, 2000), st.integers(0, 2**32 - 1))
+def test_times_never_run_backwards_nor_leave_the_segment(frames: list[int], length_ms: int, seed: int) -> None:
     frames = sorted(frames)
+    sound = np.random.default_rng(seed).uniform(-2, 0, (2, 1 + length_ms // 10)).astype(np.float32)
     words = timed_words(
         [f" w{number}" for number in range(len(frames) - 1)],
         [[number] for number in range(len(frames) - 1)],
         Alignment(path(*frames), [0.5] * (len(frames) - 1)),
-        LOUD,
+        sound,
         length_ms,
     )
     times = [time for word in words for time in (word.start_ms, word.end_ms)]
