@@ -111,6 +111,7 @@ def test_failures_have_exit_codes_and_one_line(server: RunningServer, tmp_path: 
     assert nobody.returncode == 3
 
 
+@pytest.mark.slow
 async def test_sigterm_gives_running_files_back_and_the_next_server_ends_them(tmp_path: Path) -> None:
     long = joined([spoken(text) for text in UTTERANCES * 16], 0.6, tmp_path / "long.wav")
     server = RunningServer(tmp_path, "--model=tiny.en", "--drain-timeout=0.2")

@@ -74,6 +74,7 @@ def batchscribe(server: RunningServer, *arguments: str) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.slow
 def test_urls_become_transcripts_and_their_queries_stay_where_they_are(tmp_path: Path) -> None:
     web = tmp_path / "web" / "calls"
     web.mkdir(parents=True)
@@ -154,6 +155,7 @@ def test_a_url_is_fetched_with_the_clients_headers_and_they_stay_where_they_are(
         assert any(b"fetch-job" in data for data in written)
 
 
+@pytest.mark.slow
 def test_addresses_that_are_not_public_are_refused_unless_the_operator_allows_them(tmp_path: Path) -> None:
     with running_server(tmp_path, "--model=tiny.en") as server:
         for url, words_of_it in (

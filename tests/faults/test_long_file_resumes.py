@@ -14,6 +14,7 @@ from tests.speech import joined, spoken
 REPEATS = 12
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(150)
 async def test_a_watcher_lives_through_a_killed_server(tmp_path: Path) -> None:
     said = list(UTTERANCES) * REPEATS
