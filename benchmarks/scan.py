@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aioboto3
 import psutil
@@ -30,6 +30,7 @@ from batchscribe_server.domain.batch import Batch, PrefixInput
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.scan_batch import ScanBatches
+from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.store import ScanChunk
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.storage.by_access import StoragesByAccess
@@ -135,7 +136,7 @@ async def _listed(endpoint: str) -> tuple[float, list[str]]:
 async def _inserted(database: Path, keys: Sequence[str]) -> float:
     batch = _batch()
     async with SqlStore.open(f"sqlite:///{database}", Wakeups()) as store:
-        await store.create_batch(batch)
+        batch = await store.create_batch(batch)
         start_s = time.perf_counter()
         for begin in range(0, len(keys), FOUND_AT_ONCE):
             chunk = keys[begin : begin + FOUND_AT_ONCE]
@@ -155,7 +156,8 @@ async def _scanned(endpoint: str, folder: Path, number: int, objects: int) -> tu
     ):
         storages = StoragesByAccess({}, pool, options, {}, frozenset())
         reach = ReachStorages(store, storages, FernetSeal([Fernet.generate_key().decode()]))
-        scan = ScanBatches(store, reach, wakeups, _new_id, _now)
+        no_manifest = cast(ScanManifest, None)  # the batch is a prefix
+        scan = ScanBatches(store, reach, no_manifest, wakeups, _new_id, _now)
         created = await store.create_batch(batch)
         async with memory.watched():
             start_s = time.perf_counter()
