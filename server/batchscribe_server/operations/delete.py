@@ -22,6 +22,7 @@ from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.wakeups import DELETIONS, Wakeups
+from batchscribe_server.operations.write_outputs import notice_left
 
 log = structlog.get_logger()
 
@@ -145,7 +146,7 @@ class Delete:
 
 def may_have_outputs(job: Job) -> bool:
     """Whether a job has written outputs, or may before it is stopped."""
-    return not job.output.kept_by_service and (bool(job.outputs) or not job.state.terminal)
+    return bool(job.outputs or notice_left(job)) or not (job.output.kept_by_service or job.state.terminal)
 
 
 def _is_idle(batch: Batch) -> bool:
@@ -157,8 +158,11 @@ def _has_ended(job: Job) -> bool:
 
 
 async def _remove_outputs(jobs: Sequence[Job], storage: Storage) -> None:
-    """Remove what the jobs list but did not find there already. Raises JobFailure; others may be gone by then."""
+    """Remove what the jobs list but did not find there already, and their notices. Raises JobFailure; others may be
+    gone by then.
+    """
     uris = [output.uri for job in jobs for output in job.outputs if not output.skipped]
+    uris += filter(None, map(notice_left, jobs))
     for start in range(0, len(uris), OUTPUTS_AT_ONCE):
         removals = (storage.remove(uri) for uri in uris[start : start + OUTPUTS_AT_ONCE])
         for result in await asyncio.gather(*removals, return_exceptions=True):

@@ -75,7 +75,7 @@ class WriteOutputs:
     async def notice(self, job: Job, failure: Failure, time: datetime, storage: Storage) -> None:
         """Write the notice of a failed file. Raises JobFailure."""
         if job.output.kept_by_service or failure.reason is Reason.OUTPUT_EXISTS:
-            return
+            return  # what is there is another's
         await self.notice_beside(job, failure, time, storage)
         if job.output.remove_stale:
             # How many channels an earlier run has found is not known.
@@ -94,3 +94,11 @@ class WriteOutputs:
 
     def _uri(self, job: Job, format: TranscriptFormat, channel: int | None = None) -> str:
         return output_uri(job.output, format, job.input_uri, job.relative_path, channel)
+
+
+def notice_left(job: Job) -> str:
+    """The URI of the notice that a job that has ended left, or may have left; empty where it left none."""
+    failed = job.error is not None and job.error.reason is not Reason.OUTPUT_EXISTS
+    if not job.output.write_notice or job.output.kept_by_service or not (failed or job.config.wants_analysis):
+        return ""
+    return notice_uri(job.output, job.input_uri, job.relative_path)

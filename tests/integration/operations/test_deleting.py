@@ -75,6 +75,19 @@ async def test_a_batch_takes_its_outputs_and_its_report_along_and_nothing_else(t
             await service.delete.batch(TENANT, batch.id, outputs=True)
 
 
+async def test_the_notice_of_a_failed_file_goes_as_well(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "mine.wav.notice").touch()
+        output = OutputConfig(uri=(tmp_path / "out").as_uri())
+        job = await service.ended(
+            await service.submit.job(TENANT, NewJob((tmp_path / "gone.wav").as_uri(), output=output))
+        )
+        assert files_in(tmp_path / "out") == {"gone.wav.notice", "mine.wav.notice"}
+        await service.delete.job(TENANT, job.id, outputs=True)
+        assert files_in(tmp_path / "out") == {"mine.wav.notice"}
+
+
 async def test_outputs_stay_unless_they_are_asked_for(tmp_path: Path) -> None:
     async with in_process_service(tmp_path) as service:
         batch = await ended_batch(service, 1)

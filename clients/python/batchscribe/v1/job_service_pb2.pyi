@@ -275,8 +275,8 @@ class DeleteJobRequest(_message.Message):
     etag: _builtins.str
     """Delete only while the job has this etag."""
     delete_outputs: _builtins.bool
-    """Delete the transcripts that were written too, by the names that jobs list. FAILED_PRECONDITION (CREDENTIALS_DELETED)
-    where they were written with credentials that are gone.
+    """Delete the transcripts that were written too, by the names that jobs list, and the notices. FAILED_PRECONDITION
+    (CREDENTIALS_DELETED) where they were written with credentials that are gone.
     """
     def __init__(
         self,
