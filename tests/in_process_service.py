@@ -165,7 +165,7 @@ async def in_process_service(
 
     async with SqlStore.open(f"sqlite:///{folder / 'test.db'}", wakeups) as store:
         reach = ReachStorages(store, by_access, FernetSeal([Fernet.generate_key().decode()]))
-        write_outputs = WriteOutputs(store, renderer)
+        write_outputs = WriteOutputs(renderer)
         places = Places(PlaceLimits(max_running, max_running))
         run_job = RunJob(
             store,

@@ -131,7 +131,7 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
         reach = ReachStorages(store, storages, seal_of(settings))
-        write_outputs = WriteOutputs(store, renderer)
+        write_outputs = WriteOutputs(renderer)
         check_config = CheckConfig(models, text_editing, diarizer)
         scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
         job_metrics = JobMetrics(registry)

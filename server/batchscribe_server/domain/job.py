@@ -127,3 +127,9 @@ class Job:
     def party(self) -> Party:
         """Whose work it is."""
         return Party(self.tenant, self.batch_id)
+
+    @property
+    def formats(self) -> tuple[TranscriptFormat, ...]:
+        """What is written of it. A summary only where its own config asks for one: in a manifest not all need to."""
+        without = TranscriptFormat.SUMMARY if self.config.summary is None else None
+        return tuple(format for format in self.output.formats if format is not without)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
 
 from batchscribe_server.domain.errors import TranscriptNotFoundError, TranscriptNotReadyError
 from batchscribe_server.domain.job import Job, State
@@ -16,11 +16,12 @@ from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.store import Store
 
 
-async def load_transcript(store: Store, job: Job, warning: str, duration_ms: int) -> Transcript:
-    """The transcript of a job from its stored segments, with what was found in it."""
+async def load_transcript(store: Store, job: Job, duration_ms: int) -> Transcript:
+    """What was heard in a job's file, from its stored segments: without warnings, and what was found in it."""
     segments = [segment async for segment in store.read_segments(job.id)]
-    if turns := await store.read_speaker_turns(job.id):
-        segments = await in_thread(partial(with_speakers, segments, turns))
+    turns = await store.read_speaker_turns(job.id) if job.config.tells_speakers else ()
+    # Of a long recording this takes a while: not on the loop that serves everyone.
+    segments = await in_thread(lambda: in_turns(with_speakers(segments, turns) if turns else segments))
     return Transcript(
         job_name=job.name,
         input_uri=job.input_uri,
@@ -31,10 +32,8 @@ async def load_transcript(store: Store, job: Job, warning: str, duration_ms: int
         media=job.media or MediaDescription(),
         duration_ms=duration_ms,
         create_time_iso=job.create_time.isoformat(),
-        segments=in_turns(segments),
-        warning=warning,
+        segments=segments,
         channel_labels=job.config.diarization.channel_labels if job.config.diarization else (),
-        analysis=await store.get_analysis(job.id) if job.config.wants_analysis else None,
     )
 
 
@@ -58,7 +57,9 @@ class ReadTranscript:
             raise TranscriptNotReadyError(
                 f"{job.name} is {job.state}: a transcript can be read once it has SUCCEEDED", job=job.name
             )
-        transcript = await load_transcript(self._store, job, job.warning, job.audio_duration_ms)
+        analysis = await self._store.get_analysis(job.id) if job.config.wants_analysis else None
+        heard = await load_transcript(self._store, job, job.audio_duration_ms)
+        transcript = replace(heard, warning=job.warning, analysis=analysis)
         if channel is not None:
             transcript = _of_channel(transcript, channel)
         if format is TranscriptFormat.SUMMARY and not transcript.has_summary:

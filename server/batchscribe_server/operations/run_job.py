@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,16 +14,17 @@ import structlog
 
 from batchscribe_server.domain.errors import JobFailure, LeaseLostError, Reason
 from batchscribe_server.domain.fingerprint import change_since
-from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.access import Reached, ReachStorages
-from batchscribe_server.operations.analyze import Analyze
+from batchscribe_server.operations.analyze import Analyze, Analyzed
 from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.places import Place
-from batchscribe_server.operations.storage import LocalInput, UploadSpool
+from batchscribe_server.operations.read_transcript import load_transcript
+from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
 from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.text import TextEditing, TextEditor
@@ -122,21 +123,26 @@ class RunJob:
         except Exception:  # the boundary: whatever goes wrong with one file reaches no other
             log.exception("job_crashed", job=job.name)
             error = Failure(Reason.INTERNAL, "The service failed on this file for a reason of its own; see its log.")
-        if problem := await self._notice(job, error):
-            warnings.append(problem)
+        await self._tell(job, error, self._write_outputs.notice, warnings)
         return Outcome(State.FAILED, error=error, warning=" ".join(warnings))
 
-    async def _notice(self, job: Job, error: Failure) -> str:
+    async def _tell(
+        self,
+        job: Job,
+        error: Failure,
+        notice: Callable[[Job, Failure, datetime, Storage], Awaitable[None]],
+        warnings: list[str],
+    ) -> None:
+        """Write a notice. One that can't be written is one more of the `warnings`."""
         try:
             async with self._reach.of_job(job) as reached:
-                await self._write_outputs.notice(job, error, self._now(), reached.output)
+                await notice(job, error, self._now(), reached.output)
         except JobFailure as problem:
             log.warning("notice_not_written", job=job.name, reason=problem.reason)
-            return f"The notice could not be written: {problem.message}"
-        except Exception:  # the boundary, here as well: the job has failed, with or without a notice of it
+            warnings.append(f"The notice could not be written: {problem.message}")
+        except Exception:  # the boundary, here as well: the job has ended, with or without a notice of it
             log.exception("notice_crashed", job=job.name)
-            return "The notice could not be written, for a reason of the service's own."
-        return ""
+            warnings.append("The notice could not be written, for a reason of the service's own.")
 
     async def _transcribe(self, claim: Claim, place: Place, reached: Reached, warnings: list[str]) -> Outcome:
         """`warnings` takes what is to be told of the file, however its run ends."""
@@ -165,13 +171,29 @@ class RunJob:
                 summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
                 problem = await speakers_told()
         heard = run.as_heard()
-        analyzed = await self._analyze(claim, heard, summary)
-        warnings += filter(None, (summary.warning, problem, self._warning_of_text(heard), *analyzed.warnings))
-        summary = replace(summary, warning=" ".join(warnings))
-        outputs = await self._write_outputs.transcripts(heard, summary, reached.output)
+        warnings += filter(None, (summary.warning, problem, self._warning_of_text(heard)))
+        outputs = await self._written(claim, heard, summary.duration_ms, reached.output, warnings)
+        warning = " ".join(warnings)
+        return Outcome(State.SUCCEEDED, outputs=outputs, warning=warning, audio_duration_ms=summary.duration_ms)
+
+    async def _written(
+        self, claim: Claim, heard: Job, duration_ms: int, storage: Storage, warnings: list[str]
+    ) -> tuple[OutputFile, ...]:
+        """Analyse what was heard and write it, as far as the client asks for either."""
+        if heard.output.kept_by_service and not heard.config.wants_analysis:
+            return ()
+        transcript = await load_transcript(self._store, heard, duration_ms)
+        analyzed = Analyzed()
+        if heard.config.wants_analysis:
+            analyzed = await self._analyze(claim, heard.config, transcript)
+            warnings += analyzed.warnings
+        if heard.formats != heard.output.formats:
+            warnings.append("No summary was written: the config of this file asks for none.")
+        told = replace(transcript, warning=" ".join(warnings), analysis=analyzed.analysis)
+        outputs = await self._write_outputs.transcripts(heard, told, storage)
         if analyzed.failure is not None:
-            await self._write_outputs.notice_beside(job, analyzed.failure, self._now(), reached.output)
-        return Outcome(State.SUCCEEDED, outputs=outputs, warning=summary.warning, audio_duration_ms=summary.duration_ms)
+            await self._tell(heard, analyzed.failure, self._write_outputs.notice_beside, warnings)
+        return outputs
 
     async def _editor(self, job: Job) -> TextEditor | None:
         """What edits this run's segments, after those that an earlier run has stored."""

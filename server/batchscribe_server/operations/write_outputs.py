@@ -8,18 +8,15 @@ from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.job import Failure, Job, OutputFile
 from batchscribe_server.domain.layout import notice_uri, output_uri
 from batchscribe_server.domain.recognition import MAX_SEPARATE_CHANNELS, OnConflict, TranscriptFormat
-from batchscribe_server.operations.read_transcript import load_transcript
+from batchscribe_server.domain.transcript import Transcript
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.storage import Storage
-from batchscribe_server.operations.store import Store
-from batchscribe_server.operations.transcriber import MediaSummary
 
 
 class WriteOutputs:
     """Outputs by layout and format, to the storage given. Jobs whose transcripts the service keeps write nothing."""
 
-    def __init__(self, store: Store, renderer: Renderer) -> None:
-        self._store = store
+    def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
 
     async def existing(self, job: Job, storage: Storage) -> tuple[OutputFile, ...]:
@@ -30,7 +27,9 @@ class WriteOutputs:
         """
         if job.output.kept_by_service:
             return ()
-        uris = {format: self._uri(job, format) for format in job.output.formats}
+        uris = {format: self._uri(job, format) for format in job.formats}
+        if not uris:
+            return ()
         for uri in uris.values():
             if await storage.same(uri, job.input_uri):
                 raise JobFailure(Reason.OUTPUT_FAILED, f"The output {uri} is the input itself. Name another file.")
@@ -44,19 +43,18 @@ class WriteOutputs:
             await storage.check_writable(next(iter(uris.values())))
         return ()
 
-    async def transcripts(self, job: Job, summary: MediaSummary, storage: Storage) -> tuple[OutputFile, ...]:
-        """Render the stored segments and write every format. Raises JobFailure OUTPUT_FAILED.
+    async def transcripts(self, job: Job, transcript: Transcript, storage: Storage) -> tuple[OutputFile, ...]:
+        """Render the transcript and write every format. Raises JobFailure OUTPUT_FAILED.
 
         A run that was cut off while it wrote writes the same bytes again.
         """
         if job.output.kept_by_service:
             return ()
-        transcript = await load_transcript(self._store, job, summary.warning, summary.duration_ms)
         # That nothing was there has been seen before the first run; what is there now is this job's own.
         skip = job.output.on_conflict is OnConflict.SKIP
         channels = transcript.channels if job.output.file_per_channel else ()
         outputs = []
-        for format in job.output.formats:
+        for format in job.formats:
             for channel in (None, *channels):
                 said = transcript if channel is None else transcript.of_channel(channel)
                 if format is TranscriptFormat.SUMMARY and not said.has_summary:

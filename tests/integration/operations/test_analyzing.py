@@ -15,6 +15,7 @@ from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.errors import TranscriptNotFoundError
 from batchscribe_server.domain.job import Job, JobStage, State
 from batchscribe_server.domain.recognition import (
+    OnConflict,
     OutputConfig,
     OutputLayout,
     RecognitionConfig,
@@ -231,3 +232,33 @@ async def test_a_file_that_asks_for_no_summary_is_told_that_none_was_written(tmp
             job = await service.ended(await service.submit.job(TENANT, new))
             assert job.warning == "No summary was written: the config of this file asks for none."
             assert len(job.outputs) == 2
+
+
+async def test_a_notice_that_cannot_be_written_beside_good_transcripts_fails_no_job(tmp_path: Path) -> None:
+    analyst = HeldAnalyst(failure="The language model did not answer.")
+    analyst.flowing.set()
+    async with in_process_service(tmp_path, said(), analyst=analyst) as service:
+        (tmp_path / "out" / "a.wav.notice").mkdir(parents=True)
+        new = NewJob(service.audio("a.wav"), config=ALL, output=to_folder(tmp_path))
+        job = await service.ended(await service.submit.job(TENANT, new))
+        assert job.state is State.SUCCEEDED
+        assert "The notice could not be written" in job.warning
+        assert (tmp_path / "out" / "a.wav.json").exists()
+
+
+async def test_a_file_without_a_summary_of_its_own_is_skipped_once_its_other_outputs_are_there(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path, said()) as service:
+        output = replace(to_folder(tmp_path), on_conflict=OnConflict.SKIP)
+        new = NewJob(service.audio("a.wav"), output=output)
+        await service.ended(await service.submit.job(TENANT, new))
+        again = await service.ended(await service.submit.job(TENANT, new))
+        assert "Skipped" in again.warning
+        assert len(service.transcriber.requests) == 1
+
+
+async def test_a_file_of_which_only_a_summary_is_written_needs_none(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path, said()) as service:
+        output = to_folder(tmp_path, TranscriptFormat.SUMMARY)
+        job = await service.ended(await service.submit.job(TENANT, NewJob(service.audio("a.wav"), output=output)))
+        assert (job.state, job.outputs) == (State.SUCCEEDED, ())
+        assert "asks for none" in job.warning
