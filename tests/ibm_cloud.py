@@ -57,8 +57,10 @@ class IbmCloud:
         token = passing.headers.get("authorization", "").removeprefix("Bearer ")
         if passing.headers.get("ibm-service-instance-id") != INSTANCE:
             return Refusal(400, "InvalidRequest")
-        if not self.iam.tokens or token != self.iam.tokens[-1]:
+        if token not in self.iam.tokens:
             return Refusal(403, "AccessDenied")
+        if token != self.iam.tokens[-1]:
+            return self.refusal
         if token != self._token:
             self._token, self._used = token, 0
         self._used += 1

@@ -78,6 +78,7 @@ async def test_a_batch_outlives_the_tokens_that_it_is_read_and_written_with(stor
             "BATCHSCRIBE_STORAGE__CLIENT_ENDPOINTS": json.dumps([cloud.store.endpoint]),
             "BATCHSCRIBE_STORAGE__IBM_IAM_URL": cloud.iam.url,
             # One after the other: so few uses would otherwise be taken by others before a request is sent again.
+            "BATCHSCRIBE_JOBS__MAX_TRANSFERRING": "1",
             "BATCHSCRIBE_JOBS__MAX_RUNNING": "1",
         }
         own = {"apikey": APIKEY, "endpoint": cloud.store.endpoint, "resource_instance_id": INSTANCE}

@@ -102,10 +102,15 @@ class IamTokens:
             self._rejected = False
             return self._token
 
-    def reject(self, token: IamToken) -> None:
-        """The store does not take this token, whatever its time: the next one asked for is another."""
-        if token is self._token:
-            self._rejected = True
+    def reject(self, token: IamToken) -> bool:
+        """The store does not take this token, whatever its time: the next one asked for is another.
+
+        False where the token has been replaced already.
+        """
+        if token is not self._token or self._rejected:
+            return False
+        self._rejected = True
+        return True
 
     def age_s(self, token: IamToken) -> float:
         """How long ago the token was exchanged, in seconds."""

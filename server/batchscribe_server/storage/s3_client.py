@@ -105,8 +105,9 @@ class _Bearer:
         http, parsed = response
         if not self._is_refused(token, http.status_code, str(parsed.get("Error", {}).get("Code", ""))):
             return None
-        context[_SENT_AGAIN] = True
-        self._tokens.reject(token)
+        # Where another has replaced the token since, what is refused says nothing about the next one.
+        if self._tokens.reject(token):
+            context[_SENT_AGAIN] = True
         return 0
 
     def _is_refused(self, token: IamToken, status: int, code: str) -> bool:

@@ -86,9 +86,9 @@ async def test_one_that_still_holds_is_used_while_iam_is_out_of_reach(iam: Iam, 
 
 async def test_a_token_that_the_store_rejects_is_replaced_once(iam: Iam, tokens: IamTokens) -> None:
     rejected = await tokens.current()
-    tokens.reject(rejected)
+    assert tokens.reject(rejected)
     renewed = await tokens.current()
-    tokens.reject(rejected)  # another request, sent with the same token
+    assert not tokens.reject(rejected)  # another request, sent with the same token
     assert await tokens.current() is renewed
     assert iam.asked == 2
 
