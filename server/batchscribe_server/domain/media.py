@@ -7,6 +7,8 @@ from datetime import datetime
 
 from batchscribe_server.domain.job import DEFAULT_TENANT
 
+_COLLECTION = "media/"
+
 
 @dataclass(frozen=True, slots=True)
 class Media:
@@ -24,4 +26,19 @@ class Media:
     @property
     def name(self) -> str:
         """The resource name, also its input URI."""
-        return f"media/{self.id}"
+        return f"{_COLLECTION}{self.id}"
+
+    @property
+    def output_name(self) -> str:
+        """The name that outputs take from it: its file's where it came from, or its id."""
+        return self.file_name or self.id
+
+
+def is_upload(uri: str) -> bool:
+    """Whether an input's URI names an upload."""
+    return uri.startswith(_COLLECTION)
+
+
+def upload_id(uri: str) -> str:
+    """The id of the upload that a URI names."""
+    return uri.removeprefix(_COLLECTION)

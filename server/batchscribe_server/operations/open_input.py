@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 from batchscribe_server.domain.errors import JobFailure, MediaNotFoundError, Reason
 from batchscribe_server.domain.layout import file_name
+from batchscribe_server.domain.media import is_upload, upload_id
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
 from batchscribe_server.operations.store import MediaStore
-from batchscribe_server.operations.submit import MEDIA_PREFIX
 
 
 class OpenInput:
@@ -25,12 +25,12 @@ class OpenInput:
         self, tenant: str, uri: str, storage: Storage, party: Party = NOBODY
     ) -> AsyncIterator[tuple[LocalInput, str]]:
         """The file, and what it is called where it came from. Raises JobFailure as `Storage.open_input` does."""
-        if not uri.startswith(MEDIA_PREFIX):
+        if not is_upload(uri):
             async with storage.open_input(uri, party) as file:
                 yield file, file_name(uri)
             return
         try:
-            media = await self._store.get_media(tenant, uri.removeprefix(MEDIA_PREFIX))
+            media = await self._store.get_media(tenant, upload_id(uri))
         except MediaNotFoundError as error:
             raise JobFailure(Reason.FETCH_FAILED, "The upload is gone: it had expired. Upload it again.") from error
         yield await self._uploads.open_input(media), media.file_name

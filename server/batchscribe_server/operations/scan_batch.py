@@ -19,13 +19,13 @@ from batchscribe_server.domain.batch import (
 from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason
 from batchscribe_server.domain.job import Failure, Job
 from batchscribe_server.domain.layout import is_output, relative_paths
+from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.recognition import OutputLayout, RecognitionConfig
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.scan_manifest import MANIFEST_CHUNK, ListedFiles, ScanManifest
 from batchscribe_server.operations.storage import FoundObject
 from batchscribe_server.operations.store import ScanChunk, Store
-from batchscribe_server.operations.submit import MEDIA_PREFIX
 from batchscribe_server.operations.upload_name import upload_name
 from batchscribe_server.operations.wakeups import SCANS, Wakeups
 
@@ -129,13 +129,13 @@ class ScanBatches:
         ]
 
     async def _manifest_job(self, batch: Batch, index: int, entry: ManifestEntry, path: str) -> Job:
-        if entry.uri.startswith(MEDIA_PREFIX):
+        if is_upload(entry.uri):
             path = await self._relative_path(batch.tenant, entry.uri)
         return self._job(batch, index, entry.uri, path, entry.reference_id, entry.config)
 
     async def _relative_path(self, tenant: str, uri: str) -> str:
         """The name of an upload, for its outputs; other inputs' URIs tell it."""
-        return await upload_name(self._store, tenant, uri) if uri.startswith(MEDIA_PREFIX) else ""
+        return await upload_name(self._store, tenant, uri) if is_upload(uri) else ""
 
     def _job(
         self,

@@ -21,6 +21,7 @@ from batchscribe_server.domain.errors import (
     Violations,
 )
 from batchscribe_server.domain.layout import notice_uri, path_below, shared_folder
+from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.in_thread import in_thread
@@ -28,7 +29,6 @@ from batchscribe_server.operations.manifest import ManifestFile, Manifests, Plac
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.storage import Storage, UploadSpool
 from batchscribe_server.operations.store import MediaStore
-from batchscribe_server.operations.submit import MEDIA_PREFIX
 from batchscribe_server.operations.upload_name import upload_name
 
 CHECKED_AT_ONCE = 500
@@ -221,6 +221,6 @@ class ScanManifest:
         return [await self._path(tenant, entry.uri, shared_folders) for entry in entries]
 
     async def _path(self, tenant: str, uri: str, shared_folders: int) -> str:
-        if not uri.startswith(MEDIA_PREFIX):
+        if not is_upload(uri):
             return path_below(shared_folders, uri)
         return await upload_name(self._store, tenant, uri)

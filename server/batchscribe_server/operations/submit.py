@@ -20,13 +20,12 @@ from batchscribe_server.domain.batch import (
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.layout import notice_uri, relative_paths
+from batchscribe_server.domain.media import is_upload, upload_id
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.store import IdempotencyKey, Store
-
-MEDIA_PREFIX = "media/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +179,9 @@ class Submit:
 
     async def _check_input(self, tenant: str, uri: str, reached: Reached) -> str:
         """Raises for an input that may not be read; returns the name its outputs take, where its URI does not tell."""
-        if uri.startswith(MEDIA_PREFIX):
-            media = await self._store.get_media(tenant, uri.removeprefix(MEDIA_PREFIX))
-            return media.file_name or media.id
+        if is_upload(uri):
+            media = await self._store.get_media(tenant, upload_id(uri))
+            return media.output_name
         await reached.input.check_allowed(uri)
         return ""
 

@@ -12,6 +12,7 @@ from batchscribe_server.domain.batch import (
     PrefixInput,
     SingleInput,
 )
+from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.recognition import (
     OnConflict,
     OutputConfig,
@@ -67,7 +68,7 @@ def input_uri_message(uri: str, *, is_fetch: bool = False) -> pb.InputConfig:
     """A single input by its URI."""
     if is_fetch:
         return pb.InputConfig(fetch=pb.FetchInput(url=uri))
-    return pb.InputConfig(media=uri) if uri.startswith("media/") else pb.InputConfig(uri=uri)
+    return pb.InputConfig(media=uri) if is_upload(uri) else pb.InputConfig(uri=uri)
 
 
 def batch_input(message: pb.InputConfig, config: recognition_pb2.RecognitionConfig) -> BatchInput:

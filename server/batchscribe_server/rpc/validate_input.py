@@ -10,6 +10,7 @@ from wcmatch._wcparse import PatternLimitException  # documented, but exported n
 
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.url import is_url
 from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
@@ -105,11 +106,6 @@ def scheme_of(uri: str) -> str:
     """The scheme of a URI in lower case; nothing where it has none."""
     scheme = _SCHEME.match(uri)
     return scheme[1].lower() if scheme else ""
-
-
-def is_upload(uri: str) -> bool:
-    """Whether a manifest's URI names an upload."""
-    return uri.startswith("media/")
 
 
 def _check_auth(input: pb.InputConfig, path: str, violations: Violations) -> None:

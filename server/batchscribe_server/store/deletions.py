@@ -12,6 +12,7 @@ from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import EtagMismatchError
 from batchscribe_server.domain.event import JobProgressed
 from batchscribe_server.domain.job import Job, State
+from batchscribe_server.domain.media import is_upload, upload_id
 from batchscribe_server.operations.wakeups import DELETIONS
 from batchscribe_server.store import tables
 from batchscribe_server.store.access import check_access_is_there, forget_secrets
@@ -19,7 +20,7 @@ from batchscribe_server.store.batches import CHUNK_TRANSCRIPTS, batch_as_written
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.history import forget_events
 from batchscribe_server.store.ledger import Ledger
-from batchscribe_server.store.rows import MEDIA_PREFIX, batch_from_row, job_from_row
+from batchscribe_server.store.rows import batch_from_row, job_from_row
 
 _ADVICE = "Delete the outputs yourself, and here the record alone."
 
@@ -144,8 +145,8 @@ def _remove_jobs_of_batch(ledger: Ledger, batch_id: str) -> bool | None:
 
 def release_uploads(ledger: Ledger, removed: Sequence[Job]) -> None:
     """Let uploads go at once that no job names any more."""
-    uris = {job.input_uri for job in removed if job.input_uri.startswith(MEDIA_PREFIX)}
-    ids = [uri.removeprefix(MEDIA_PREFIX) for uri in uris]
+    uris = {job.input_uri for job in removed if is_upload(job.input_uri)}
+    ids = [upload_id(uri) for uri in uris]
     if ids:
         unused = and_(_media.id.in_(ids), ~exists().where(_jobs.media_id == _media.id))
         due = update(tables.media).where(unused, _media.expire_time > ledger.now)

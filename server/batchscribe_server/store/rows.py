@@ -20,12 +20,10 @@ from batchscribe_server.domain.event import (
     StateChanged,
 )
 from batchscribe_server.domain.job import Job
-from batchscribe_server.domain.media import Media
+from batchscribe_server.domain.media import Media, is_upload, upload_id
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.store import tables
-
-MEDIA_PREFIX = "media/"
 
 JOB_FIELDS = tuple(field.name for field in fields(Job))
 SEGMENT_FIELDS = tuple(field.name for field in fields(Segment) if field.name != "speaker")
@@ -57,7 +55,7 @@ def job_values(job: Job) -> dict[str, Any]:
     values = {name: getattr(job, name) for name in JOB_FIELDS}
     values["labels"] = dict(job.labels)
     uri = job.input_uri
-    values["media_id"] = uri.removeprefix(MEDIA_PREFIX) if uri.startswith(MEDIA_PREFIX) else ""
+    values["media_id"] = upload_id(uri) if is_upload(uri) else ""
     return values
 
 
