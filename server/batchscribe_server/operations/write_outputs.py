@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from batchscribe_server.domain.errors import JobFailure, Reason
-from batchscribe_server.domain.job import Failure, Job, OutputFile
+from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.layout import notice_uri, output_uri
 from batchscribe_server.domain.recognition import MAX_SEPARATE_CHANNELS, OnConflict, TranscriptFormat
 from batchscribe_server.domain.transcript import Transcript
@@ -53,10 +53,11 @@ class WriteOutputs:
         # That nothing was there has been seen before the first run; what is there now is this job's own.
         skip = job.output.on_conflict is OnConflict.SKIP
         channels = transcript.channels if job.output.file_per_channel else ()
+        # That of all channels comes last: where it is there, the others are.
+        parts = [*((channel, transcript.of_channel(channel)) for channel in channels), (None, transcript)]
         outputs = []
         for format in job.formats:
-            for channel in (None, *channels):
-                said = transcript if channel is None else transcript.of_channel(channel)
+            for channel, said in parts:
                 if format is TranscriptFormat.SUMMARY and not said.has_summary:
                     continue  # there is one of all channels together, or none as the job's warning tells
                 pieces = self._renderer.render(said, format, job.config, job.output.subtitles)
@@ -96,7 +97,9 @@ class WriteOutputs:
 
 def notice_left(job: Job) -> str:
     """The URI of the notice that a job that has ended left, or may have left; empty where it left none."""
-    failed = job.error is not None and job.error.reason is not Reason.OUTPUT_EXISTS
-    if not job.output.write_notice or job.output.kept_by_service or not (failed or job.config.wants_analysis):
+    if not job.output.write_notice or job.output.kept_by_service:
         return ""
-    return notice_uri(job.output, job.input_uri, job.relative_path)
+    failed = job.error is not None and job.error.reason is not Reason.OUTPUT_EXISTS
+    spared = bool(job.outputs) and all(output.skipped for output in job.outputs)
+    analyzed = job.state is State.SUCCEEDED and job.config.wants_analysis and not spared
+    return notice_uri(job.output, job.input_uri, job.relative_path) if failed or analyzed else ""

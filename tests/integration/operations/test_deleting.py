@@ -18,7 +18,7 @@ from batchscribe_server.domain.errors import (
     Reason,
 )
 from batchscribe_server.domain.job import State
-from batchscribe_server.domain.recognition import OnConflict, OutputConfig, TranscriptFormat
+from batchscribe_server.domain.recognition import OnConflict, OutputConfig, RecognitionConfig, TranscriptFormat
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
 from batchscribe_server.operations.store import SealedAccess
 from batchscribe_server.operations.submit import NewBatch, NewJob
@@ -186,6 +186,38 @@ async def test_a_client_that_stops_waiting_stops_nothing(tmp_path: Path) -> None
         deleting.cancel()
         await asyncio.wait([deleting])
         await gone(service, batch)
+
+
+async def test_of_two_who_delete_the_same_neither_is_told_that_it_is_gone(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path, max_running=1) as service:
+        service.transcriber.flowing.clear()
+        batch = await submitted(service, 2, output_of(service))
+        await service.transcriber.started.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            both = (service.delete.batch(TENANT, batch.id, outputs=True) for _ in range(2))
+            await asyncio.gather(*both)
+        with pytest.raises(BatchNotFoundError):
+            await service.store.get_batch(TENANT, batch.id)
+        job = await service.submit.job(TENANT, NewJob(service.audio("alone.wav"), output=output_of(service)))
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(*(service.delete.job(TENANT, job.id, outputs=True) for _ in range(2)))
+        assert files_in(tmp_path / "out") == set()
+
+
+async def test_a_notice_beside_outputs_that_were_spared_is_left_alone(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        (tmp_path / "out").mkdir()
+        kept = {"000.wav.txt", "000.wav.json", "000.wav.notice"}
+        for name in kept:
+            (tmp_path / "out" / name).write_text("somebody's")
+        service.audio("in/000.wav")
+        output = output_of(service, on_conflict=OnConflict.SKIP)
+        new = NewBatch(
+            PrefixInput((tmp_path / "in").as_uri()), config=RecognitionConfig(enable_entities=True), output=output
+        )
+        batch = await service.batch_ended(await service.submit.batch(TENANT, new))
+        await service.delete.batch(TENANT, batch.id, outputs=True)
+        assert files_in(tmp_path / "out") == kept
 
 
 async def test_a_job_takes_its_outputs_along(tmp_path: Path) -> None:
