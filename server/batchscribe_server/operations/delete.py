@@ -52,7 +52,9 @@ class Delete:
         batch = await self._store.get_batch(tenant, batch_id)
         deletion = Deletion.OUTPUTS if outputs and not batch.output.kept_by_service else Deletion.RECORD
         with self._awaiting(batch.name):
-            await self._delete_batch(await self._store.begin_delete_batch(tenant, batch_id, etag, deletion))
+            batch = await self._store.begin_delete_batch(tenant, batch_id, etag, deletion)
+            with suppress(BatchNotFoundError):  # then another server was faster
+                await self._delete_batch(batch)
 
     async def job(self, tenant: str, job_id: str, etag: str = "", *, outputs: bool = False) -> None:
         """Cancel a job where it is active and remove it, its `outputs` first. Raises as `batch` does."""
@@ -61,7 +63,9 @@ class Delete:
             await self._store.delete_job(tenant, job_id, etag)
             return
         with self._awaiting(job.name):
-            await self._delete_job(await self._store.begin_delete_job(tenant, job_id, etag))
+            job = await self._store.begin_delete_job(tenant, job_id, etag)
+            with suppress(JobNotFoundError):
+                await self._delete_job(job)
 
     async def run(self) -> None:
         """Go on with what was left and delete what has expired, until cancelled."""
@@ -98,7 +102,7 @@ class Delete:
     async def _delete_batch(self, batch: Batch) -> None:
         if batch.deletion is Deletion.OUTPUTS:
             await self._undone_where_it_fails(batch, self._remove_outputs_of_batch)
-        await self._store.remove_batch(batch.id)
+        await self._store.remove_batch(batch)
 
     async def _delete_job(self, job: Job) -> None:
         await self._undone_where_it_fails(job, self._remove_outputs_of_job)
@@ -109,15 +113,14 @@ class Delete:
         try:
             await remove_outputs(resource)
         except JobFailure as failure:
-            with suppress(BatchNotFoundError):
-                warning = f"Outputs could not be deleted: {failure.message} ({failure.reason})"
-                await self._store.withdraw_deletion(resource, warning)
+            warning = f"Outputs could not be deleted: {failure.message} ({failure.reason})"
+            await self._store.withdraw_deletion(resource, warning)
             raise
 
     async def _remove_outputs_of_batch(self, batch: Batch) -> None:
         """With each page of outputs the records of their jobs go, so that nothing is looked at twice."""
-        await self._store.cancel_batch(batch.tenant, batch.id)
-        batch = await self._until(batch.name, lambda: self._store.get_batch(batch.tenant, batch.id), _is_idle)
+        await self._store.cancel_batch(batch.tenant, batch.id, batch.create_time)
+        batch = await self._until(batch, lambda: self._store.get_batch(batch.tenant, batch.id), _is_idle)
         async with self._reach.of(batch.name) as reached:
             async for jobs in self._store.read_jobs(batch):
                 await _remove_outputs(jobs, reached.output)
@@ -126,22 +129,30 @@ class Delete:
                 await reached.output.remove(batch.report_uri)
 
     async def _remove_outputs_of_job(self, job: Job) -> None:
-        job = await self._until(job.name, lambda: self._store.get_job(job.tenant, job.id), _has_ended)
+        job = await self._until(job, lambda: self._store.get_job(job.tenant, job.id), _has_ended)
         async with self._reach.of_job(job) as reached:
             await _remove_outputs([job], reached.output)
         await self._store.remove_jobs([job])
 
     async def _until(
-        self, name: str, read: Callable[[], Awaitable[BatchOrJob]], holds: Callable[[BatchOrJob], bool]
+        self, marked: BatchOrJob, read: Callable[[], Awaitable[BatchOrJob]], holds: Callable[[BatchOrJob], bool]
     ) -> BatchOrJob:
-        """The resource once this holds: a run that still ended well wrote outputs, too."""
-        with self._wakeups.listening(name) as woken:
-            while not holds(resource := await read()):
+        """What is marked, once this holds: a run that still ended well wrote outputs, too.
+
+        Raises BatchNotFoundError or JobNotFoundError where it is gone, also where its name is another one's by now.
+        """
+        with self._wakeups.listening(marked.name) as woken:
+            while True:
+                resource = await read()
+                if resource.create_time != marked.create_time:
+                    gone = BatchNotFoundError if isinstance(marked, Batch) else JobNotFoundError
+                    raise gone(f"There is no {marked.name} any more.")
+                if holds(resource):
+                    return resource
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):
                         await woken.wait()
                 woken.clear()
-        return resource
 
 
 def may_have_outputs(job: Job) -> bool:

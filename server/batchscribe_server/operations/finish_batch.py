@@ -60,7 +60,7 @@ class FinishBatches:
             while batch.report is Report.DUE and batch.deletion is None:
                 uri = report_uri(batch.output, batch.input, batch.id)
                 warning = await self._write(batch, uri)
-                batch = await self._store.finish_report(batch.id, batch.sequence, "" if warning else uri, warning)
+                batch = await self._store.finish_report(batch, "" if warning else uri, warning)
         except BatchNotFoundError:
             log.info("batch_deleted_while_reported", batch=batch.name)
 
@@ -75,6 +75,8 @@ class FinishBatches:
         except JobFailure as failure:
             log.warning("report_not_written", batch=batch.name, reason=failure.reason)
             return f"The report could not be written: {failure.message} ({failure.reason})"
+        except BatchNotFoundError:
+            raise
         except Exception:  # the boundary: the batch has ended, with or without a report of it
             log.exception("report_crashed", batch=batch.name)
             return "The report could not be written, for a reason of the service's own."

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from batchscribe_server.domain.analysis import Analysis
@@ -200,8 +201,11 @@ class BatchStore(Protocol):
         """The batch as a whole cannot be scanned or run: FAILED, jobs that are not terminal are cancelled."""
         ...
 
-    async def cancel_batch(self, tenant: str, batch_id: str) -> Batch:
-        """Queued jobs become CANCELLED now, running ones are asked to stop; a terminal batch comes back unchanged."""
+    async def cancel_batch(self, tenant: str, batch_id: str, created: datetime | None = None) -> Batch:
+        """Queued jobs become CANCELLED now, running ones are asked to stop; a terminal batch comes back unchanged.
+
+        Raises BatchNotFoundError, also where a time is given and the batch was `created` at another one.
+        """
         ...
 
     async def retry_batch(self, tenant: str, batch_id: str) -> Batch:
@@ -370,18 +374,21 @@ class ReportStore(Protocol):
         ...
 
     def read_jobs(self, batch: Batch) -> AsyncIterator[Sequence[Job]]:
-        """All jobs of a batch in the order in which they were found, in pages."""
+        """All jobs of a batch in the order in which they were found, in pages. Raises BatchNotFoundError."""
         ...
 
-    async def finish_report(self, batch_id: str, sequence: int, uri: str, warning: str) -> Batch:
-        """The report of the batch as it was at this sequence is written to `uri`, or can't be, as `warning` tells: the
-        batch ends. It comes back unchanged where it has another sequence by now. Raises BatchNotFoundError.
+    async def finish_report(self, batch: Batch, uri: str, warning: str) -> Batch:
+        """The report of the batch as it was read is written to `uri`, or can't be, as `warning` tells: the batch ends.
+        It comes back unchanged where it has another sequence by now. Raises BatchNotFoundError.
         """
         ...
 
 
 class DeletionStore(Protocol):
-    """Deletion: what is to go is marked, then removed piece by piece. A mark outlives whoever made it."""
+    """Deletion: what is to go is marked, then removed piece by piece. A mark outlives whoever made it.
+
+    Several may be removing the same thing. Whoever comes late harms nothing that was created under its name since.
+    """
 
     async def begin_delete_batch(
         self, tenant: str, batch_id: str, etag: str = "", deletion: Deletion = Deletion.RECORD
@@ -407,15 +414,21 @@ class DeletionStore(Protocol):
         ...
 
     async def withdraw_deletion(self, resource: Batch | Job, warning: str) -> None:
-        """What is marked can't be deleted, as `warning` tells: what is left of it stays, and ends where it waits to."""
+        """What is marked can't be deleted, as `warning` tells: what is left of it stays, and ends where it waits to.
+
+        Raises BatchNotFoundError or JobNotFoundError where it is gone.
+        """
         ...
 
     async def remove_jobs(self, jobs: Sequence[Job]) -> None:
         """Remove the records of a few jobs; running ones lose their leases. Their batch's counts leave them out."""
         ...
 
-    async def remove_batch(self, batch_id: str) -> None:
-        """Remove the record of a marked batch with its jobs and events; running jobs lose their leases."""
+    async def remove_batch(self, batch: Batch) -> None:
+        """Remove the record of a marked batch with its jobs and events; running jobs lose their leases.
+
+        Raises BatchNotFoundError where it is gone, also where there is another one of its id by now.
+        """
         ...
 
     async def deletions(self, limit: int) -> Sequence[Batch | Job]:

@@ -25,7 +25,7 @@ from batchscribe_server.store.access import check_access_is_there, keep_access
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.history import forget_events
-from batchscribe_server.store.ledger import BatchRecord, Ledger, check_is_kept, expiry
+from batchscribe_server.store.ledger import Ledger, check_is_kept, expiry
 from batchscribe_server.store.paging import list_page
 from batchscribe_server.store.requests import first_answer
 from batchscribe_server.store.rows import batch_from_row, batch_values
@@ -83,9 +83,9 @@ class SqlBatchStore:
         """End a batch as a whole."""
         return await repeat(self._database, partial(_fail, failed=batch, error=error))
 
-    async def cancel_batch(self, tenant: str, batch_id: str) -> Batch:
+    async def cancel_batch(self, tenant: str, batch_id: str, created: datetime | None = None) -> Batch:
         """Take the queued jobs off the queue and ask the running ones to stop."""
-        return await repeat(self._database, partial(_cancel, tenant=tenant, batch_id=batch_id))
+        return await repeat(self._database, partial(_cancel, tenant=tenant, batch_id=batch_id, created=created))
 
     async def retry_batch(self, tenant: str, batch_id: str) -> Batch:
         """Queue the failed jobs again."""
@@ -167,17 +167,8 @@ def _move_queued(ledger: Ledger, batch_id: str, priority: int) -> bool | None:
     return True if len(ids) < CHUNK_JOBS else None
 
 
-def _itself(ledger: Ledger, batch: Batch) -> BatchRecord:
-    """The batch, locked, unless it was deleted and its id is another one's by now. Raises BatchNotFoundError."""
-    record = ledger.batch(batch.id)
-    created = select(_batches.tenant, _batches.create_time).where(_batches.id == batch.id)
-    if tuple(ledger.connection.execute(created).one()) != (batch.tenant, batch.create_time):
-        raise BatchNotFoundError(f"There is no batch {batch.id!r} any more.", batch=batch.id)
-    return record
-
-
 def _add_scanned(ledger: Ledger, scanned: Batch, chunk: ScanChunk) -> Batch:
-    batch = _itself(ledger, scanned)
+    batch = ledger.itself(scanned)
     if batch.stopping or batch.scanned or batch.state.terminal:
         return batch_as_written(ledger, batch.id)
     jobs = [replace(job, tenant=scanned.tenant, batch_id=batch.id, priority=batch.priority) for job in chunk.jobs]
@@ -190,7 +181,7 @@ def _add_scanned(ledger: Ledger, scanned: Batch, chunk: ScanChunk) -> Batch:
 
 
 def _finish_scan(ledger: Ledger, scanned: Batch) -> Batch:
-    batch = _itself(ledger, scanned)
+    batch = ledger.itself(scanned)
     if not batch.stopping and not batch.state.terminal:
         batch.scanned = True
     return batch_as_written(ledger, batch.id)
@@ -199,7 +190,7 @@ def _finish_scan(ledger: Ledger, scanned: Batch) -> Batch:
 def _fail(ledger: Ledger, failed: Batch, error: Failure) -> Batch | None:
     waiting = _jobs.state.in_((State.QUEUED, State.RUNNING))
     jobs = ledger.jobs(_jobs.batch_id == failed.id, waiting, limit=CHUNK_JOBS)
-    batch = _itself(ledger, failed)
+    batch = ledger.itself(failed)
     if batch.state.terminal:
         return batch_as_written(ledger, batch.id)
     if batch.error is None:
@@ -210,9 +201,9 @@ def _fail(ledger: Ledger, failed: Batch, error: Failure) -> Batch | None:
     return None if len(jobs) == CHUNK_JOBS else batch_as_written(ledger, batch.id)
 
 
-def _cancel(ledger: Ledger, tenant: str, batch_id: str) -> Batch | None:
+def _cancel(ledger: Ledger, tenant: str, batch_id: str, created: datetime | None) -> Batch | None:
     jobs = ledger.jobs(_jobs.batch_id == batch_id, _jobs.state == State.QUEUED, limit=CHUNK_JOBS)
-    batch = ledger.batch_of(tenant, batch_id)
+    batch = ledger.batch_of(tenant, batch_id, created=created)
     if batch.state.terminal:
         return batch_as_written(ledger, batch_id)
     if not batch.cancel_requested:

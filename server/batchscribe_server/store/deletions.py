@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, exists, select, update
 
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.deletion import Deletion
-from batchscribe_server.domain.errors import EtagMismatchError
+from batchscribe_server.domain.errors import EtagMismatchError, JobNotFoundError
 from batchscribe_server.domain.event import JobProgressed
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.media import is_upload, upload_id
@@ -18,7 +18,7 @@ from batchscribe_server.store import tables
 from batchscribe_server.store.access import check_access_is_there, forget_secrets
 from batchscribe_server.store.batches import CHUNK_TRANSCRIPTS, batch_as_written
 from batchscribe_server.store.database import Database, repeat
-from batchscribe_server.store.history import forget_events
+from batchscribe_server.store.history import forget_chunk
 from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.rows import batch_from_row, job_from_row
 
@@ -52,18 +52,20 @@ class SqlDeletionStore:
 
     async def withdraw_deletion(self, resource: Batch | Job, warning: str) -> None:
         """Keep what could not be deleted."""
-        withdraw = _withdraw_job if isinstance(resource, Job) else _withdraw_batch
-        await self._database.write(partial(withdraw, resource_id=resource.id, warning=warning))
+        if isinstance(resource, Job):
+            await self._database.write(partial(_withdraw_job, marked=resource, warning=warning))
+        else:
+            await self._database.write(partial(_withdraw_batch, marked=resource, warning=warning))
 
     async def remove_jobs(self, jobs: Sequence[Job]) -> None:
         """Remove records of jobs."""
-        await self._database.write(partial(_remove_jobs, ids=[job.id for job in jobs]))
+        await self._database.write(partial(_remove_jobs, removed=jobs))
 
-    async def remove_batch(self, batch_id: str) -> None:
+    async def remove_batch(self, batch: Batch) -> None:
         """Remove a batch, its jobs first."""
-        await repeat(self._database, partial(_remove_jobs_of_batch, batch_id=batch_id))
-        await forget_events(self._database, f"batches/{batch_id}")
-        await self._database.write(lambda ledger: ledger.remove_batch(ledger.batch(batch_id)))
+        await repeat(self._database, partial(_remove_jobs_of_batch, batch=batch))
+        await repeat(self._database, partial(_remove_history_of_batch, batch=batch))
+        await self._database.write(lambda ledger: ledger.remove_batch(ledger.itself(batch)))
 
     async def deletions(self, limit: int) -> Sequence[Batch | Job]:
         """Read what is marked."""
@@ -108,18 +110,19 @@ def _job_of(ledger: Ledger, tenant: str, job_id: str, etag: str) -> Job:
     return job
 
 
-def _withdraw_batch(ledger: Ledger, resource_id: str, warning: str) -> None:
-    batch = ledger.batch(resource_id)
+def _withdraw_batch(ledger: Ledger, marked: Batch, warning: str) -> None:
+    batch = ledger.itself(marked)
     ledger.mark_batch(batch, None)
     ledger.change_batch(batch, warning=warning)
     batch.progress_due = True
 
 
-def _withdraw_job(ledger: Ledger, resource_id: str, warning: str) -> None:
-    found = ledger.find_job(resource_id)
-    if found is None or found[0].deletion is None:
-        return
-    job = found[0]
+def _withdraw_job(ledger: Ledger, marked: Job, warning: str) -> None:
+    job = ledger.job(marked.tenant, marked.id)
+    if job.create_time != marked.create_time:
+        raise JobNotFoundError(f"There is no job {marked.id!r} any more.", job=marked.id)
+    if job.deletion is None:
+        return  # somebody else has found the same
     if warning not in job.warning:
         warning = f"{job.warning} {warning}".lstrip()
     # A change needs a new etag, and so an event.
@@ -131,16 +134,23 @@ def _withdraw_job(ledger: Ledger, resource_id: str, warning: str) -> None:
         forget_secrets(ledger.connection, [job.name])
 
 
-def _remove_jobs(ledger: Ledger, ids: Sequence[str]) -> None:
-    ledger.remove_jobs(ledger.jobs(_jobs.id.in_(ids), limit=len(ids)))
+def _remove_jobs(ledger: Ledger, removed: Sequence[Job]) -> None:
+    created = {job.id: job.create_time for job in removed}
+    jobs = ledger.jobs(_jobs.id.in_(created), limit=len(created))
+    ledger.remove_jobs([job for job in jobs if job.create_time == created[job.id]])
 
 
-def _remove_jobs_of_batch(ledger: Ledger, batch_id: str) -> bool | None:
-    jobs = ledger.jobs(_jobs.batch_id == batch_id, limit=CHUNK_TRANSCRIPTS)
+def _remove_jobs_of_batch(ledger: Ledger, batch: Batch) -> bool | None:
+    jobs = ledger.jobs(_jobs.batch_id == batch.id, limit=CHUNK_TRANSCRIPTS)
+    record = ledger.itself(batch)
     ledger.remove_jobs(jobs)
-    if ledger.batch(batch_id).deletion is Deletion.EXPIRED:
+    if record.deletion is Deletion.EXPIRED:
         release_uploads(ledger, jobs)
     return None if len(jobs) == CHUNK_TRANSCRIPTS else True
+
+
+def _remove_history_of_batch(ledger: Ledger, batch: Batch) -> bool | None:
+    return forget_chunk(ledger, ledger.itself(batch).name)
 
 
 def release_uploads(ledger: Ledger, removed: Sequence[Job]) -> None:

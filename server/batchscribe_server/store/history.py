@@ -40,10 +40,11 @@ class SqlHistoryStore:
 
 async def forget_events(database: Database, resource: str, below: int | None = None) -> None:
     """Delete a resource's events with a sequence below `below`, or all of them."""
-    await repeat(database, partial(_forget_chunk, resource=resource, below=below))
+    await repeat(database, partial(forget_chunk, resource=resource, below=below))
 
 
-def _forget_chunk(ledger: Ledger, resource: str, below: int | None) -> bool | None:
+def forget_chunk(ledger: Ledger, resource: str, below: int | None = None) -> bool | None:
+    """Delete the first of them, in this transaction; True where none are left."""
     of_resource = _events.resource == resource
     oldest = ledger.connection.execute(select(func.min(_events.sequence)).where(of_resource)).scalar_one()
     if oldest is None or (below is not None and oldest >= below):

@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, delete, exists, insert, select, update
 
-from batchscribe_server.domain.analysis import Analysis
-from batchscribe_server.domain.batch import Counts, Report
+from batchscribe_server.domain.batch import Batch, Counts, Report
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import BatchNotFoundError, EtagMismatchError, JobNotFoundError
 from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, Event, EventDetail, StateChanged
@@ -28,7 +27,6 @@ from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.wakeups import DELETIONS, QUEUE, REPORTS
 from batchscribe_server.store import tables
 from batchscribe_server.store.access import forget_secrets, remove_access
-from batchscribe_server.store.analyses import keep_analysis
 from batchscribe_server.store.rows import (
     COUNT_FIELDS,
     count_values,
@@ -52,6 +50,8 @@ class BatchRecord:
     """What changes of a batch as its jobs do; its input and config, which may be large, stay in the database."""
 
     id: str
+    tenant: str
+    create_time: datetime
     state: State
     scanned: bool
     cancel_requested: bool
@@ -85,6 +85,8 @@ class BatchRecord:
         return self.counts.queued + self.counts.running
 
 
+_KEPT_COLUMNS = ("id", "tenant", "create_time", "priority")
+
 _RECORD_COLUMNS = (
     "state",
     "scanned",
@@ -104,7 +106,7 @@ _RECORD_COLUMNS = (
 # Statements that every step of a run executes are built once: building them costs more than executing them.
 _JOB_BY_ID = select(tables.jobs).where(tables.jobs.c.id == bindparam("job_id")).with_for_update()
 _BATCH_BY_ID = (
-    select(*(tables.batches.c[name] for name in ("id", "priority", *_RECORD_COLUMNS, *COUNT_FIELDS)))
+    select(*(tables.batches.c[name] for name in (*_KEPT_COLUMNS, *_RECORD_COLUMNS, *COUNT_FIELDS)))
     .where(tables.batches.c.id == bindparam("batch_id"))
     .with_for_update()
 )
@@ -165,24 +167,27 @@ class Ledger:
             if row is None:
                 raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
             record = BatchRecord(
-                id=row["id"],
-                priority=row["priority"],
                 counts=counts_from_row(row),
-                **{name: row[name] for name in _RECORD_COLUMNS},
+                **{name: row[name] for name in (*_KEPT_COLUMNS, *_RECORD_COLUMNS)},
             )
             self._batches[batch_id] = record
             self._batches_as_read[batch_id] = replace(record)
         return record
 
-    def batch_of(self, tenant: str, batch_id: str, etag: str = "") -> BatchRecord:
-        """A batch of a tenant, as `batch` gives it. Raises EtagMismatchError where an etag is given and it changed."""
-        owned = select(tables.batches.c.id).where(tables.batches.c.id == batch_id, tables.batches.c.tenant == tenant)
-        if self.connection.execute(owned).scalar_one_or_none() is None:
-            raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
+    def batch_of(self, tenant: str, batch_id: str, etag: str = "", created: datetime | None = None) -> BatchRecord:
+        """A batch of a tenant, as `batch` gives it. Raises EtagMismatchError where an etag is given and it changed,
+        and BatchNotFoundError also where the id is one's that was created at another time.
+        """
         record = self.batch(batch_id)
+        if record.tenant != tenant or created not in (None, record.create_time):
+            raise BatchNotFoundError(f"There is no batch {batch_id!r}.", batch=batch_id)
         if etag and etag != str(record.sequence):
             raise EtagMismatchError(f"The batch {batch_id!r} changed since.", batch=batch_id)
         return record
+
+    def itself(self, batch: Batch) -> BatchRecord:
+        """This batch, as `batch` gives it. Raises BatchNotFoundError where its id is another one's by now."""
+        return self.batch_of(batch.tenant, batch.id, created=batch.create_time)
 
     # changing jobs
 
@@ -244,10 +249,6 @@ class Ledger:
         if turns:
             rows = [speaker_turn_values(job.id, index, turn) for index, turn in enumerate(turns)]
             self.connection.execute(insert(tables.speaker_turns), rows)
-
-    def keep_analysis(self, job: Job, analysis: Analysis | None) -> None:
-        """Write what was found in a job's transcript; None leaves nothing of what was found before."""
-        keep_analysis(self.connection, job.id, analysis)
 
     def ask_to_stop(self, *conditions: ColumnElement[bool]) -> None:
         """Mark the running jobs that meet all conditions; whoever runs them learns of it at the next heartbeat."""

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, exists, select, tuple_
 
 from batchscribe_server.domain.batch import Batch, Report
+from batchscribe_server.domain.errors import BatchNotFoundError
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.wakeups import REPORTS
 from batchscribe_server.store import tables
@@ -43,10 +44,9 @@ class SqlReportStore:
                 return
             last = page[-1]
 
-    async def finish_report(self, batch_id: str, sequence: int, uri: str, warning: str) -> Batch:
+    async def finish_report(self, batch: Batch, uri: str, warning: str) -> Batch:
         """End a batch."""
-        step = partial(_finish, batch_id=batch_id, sequence=sequence, uri=uri, warning=warning)
-        return await self._database.write(step)
+        return await self._database.write(partial(_finish, reported=batch, uri=uri, warning=warning))
 
 
 def _unreported(connection: Connection, limit: int) -> Sequence[Batch]:
@@ -56,6 +56,9 @@ def _unreported(connection: Connection, limit: int) -> Sequence[Batch]:
 
 def _page(connection: Connection, batch: Batch, last: Job | None) -> Sequence[Job]:
     rank = (_jobs.create_time, _jobs.id)
+    itself = exists().where(_batches.id == batch.id, _batches.create_time == batch.create_time)
+    if not connection.execute(select(itself)).scalar_one():
+        raise BatchNotFoundError(f"There is no batch {batch.id!r} any more.", batch=batch.id)
     query = select(tables.jobs).where(_jobs.tenant == batch.tenant, _jobs.batch_id == batch.id)
     if last is not None:
         place: tuple[datetime, str] = (last.create_time, last.id)
@@ -64,10 +67,10 @@ def _page(connection: Connection, batch: Batch, last: Job | None) -> Sequence[Jo
     return [job_from_row(row) for row in rows]
 
 
-def _finish(ledger: Ledger, batch_id: str, sequence: int, uri: str, warning: str) -> Batch:
-    batch = ledger.batch(batch_id)
-    if batch.report is Report.DUE and batch.sequence == sequence:
+def _finish(ledger: Ledger, reported: Batch, uri: str, warning: str) -> Batch:
+    batch = ledger.itself(reported)
+    if batch.report is Report.DUE and batch.sequence == reported.sequence:
         batch.report = Report.DONE
         ledger.change_batch(batch, report_uri=uri, warning=warning)
         ledger.topics.add(REPORTS)  # there may be more than are read at once
-    return batch_as_written(ledger, batch_id)
+    return batch_as_written(ledger, batch.id)

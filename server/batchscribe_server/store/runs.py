@@ -17,6 +17,7 @@ from batchscribe_server.domain.transcript import MediaDescription
 from batchscribe_server.operations.store import NO_TRANSFERS, Advance, Claim, LeaseReport, Outcome, Transfers
 from batchscribe_server.operations.wakeups import QUEUE
 from batchscribe_server.store import tables
+from batchscribe_server.store.analyses import keep_analysis
 from batchscribe_server.store.database import Database
 from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.queue import take_queued
@@ -182,7 +183,7 @@ def _begin_analysis(ledger: Ledger, claim: Claim) -> None:
 
 def _end_analysis(ledger: Ledger, claim: Claim, analysis: Analysis | None) -> None:
     job = _held(ledger, claim)
-    ledger.keep_analysis(job, analysis)
+    keep_analysis(ledger.connection, job.id, analysis)
     ledger.change_job(job, JobProgressed(job.processed_ms, job.audio_duration_ms), stage=JobStage.WRITING)
 
 

@@ -92,8 +92,7 @@ async def running_job(store: Store, **fields: Any) -> Claim:
 
 async def delete_batch(store: Store, tenant: str, batch_id: str, etag: str = "") -> None:
     """Delete a batch, its outputs excepted."""
-    await store.begin_delete_batch(tenant, batch_id, etag)
-    await store.remove_batch(batch_id)
+    await store.remove_batch(await store.begin_delete_batch(tenant, batch_id, etag))
 
 
 async def succeed(store: Store, claim: Claim, duration_ms: int = 10_000) -> Job:

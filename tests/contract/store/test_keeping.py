@@ -69,11 +69,11 @@ async def test_a_batch_with_a_report_ends_when_that_is_written(store: Store, wak
     assert await store.get_access(batch.name) == SECRET.data
     with pytest.raises(NotTerminalError):
         await store.retry_batch(TENANT, batch.id)
-    ended = await store.finish_report(batch.id, due.sequence, "file:///out/r", "")
+    ended = await store.finish_report(due, "file:///out/r", "")
     assert (ended.state, ended.report_uri, ended.stage) == (State.SUCCEEDED, "file:///out/r", Stage.DONE)
     assert await store.get_access(batch.name) is None
     assert await store.unreported_batches(10) == []
-    assert await store.finish_report(batch.id, due.sequence, "file:///out/other", "late") == ended
+    assert await store.finish_report(due, "file:///out/other", "late") == ended
     await check_history(store, batch.name, ended.sequence, 1)
 
 
@@ -85,19 +85,19 @@ async def test_a_report_of_what_changed_since_ends_nothing(store: Store) -> None
     (retried, _) = await all_jobs(store, batch.id)
     await store.retry_job(TENANT, retried.id)
     assert await store.unreported_batches(10) == []
-    running = await store.finish_report(batch.id, due.sequence, "file:///out/r", "")
+    running = await store.finish_report(due, "file:///out/r", "")
     assert (running.state, running.report, running.report_uri) == (State.RUNNING, Report.WANTED, "")
     await succeed(store, await claim_one(store))
-    assert (await store.finish_report(batch.id, due.sequence, "file:///out/r", "")).state is State.RUNNING
+    assert (await store.finish_report(due, "file:///out/r", "")).state is State.RUNNING
     (again,) = await store.unreported_batches(10)
-    assert (await store.finish_report(batch.id, again.sequence, "", "no room")).warning == "no room"
+    assert (await store.finish_report(again, "", "no room")).warning == "no room"
 
 
 async def test_a_retried_batch_has_its_report_written_anew(store: Store) -> None:
     batch = await batch_with(store, 1, output=REPORTED)
     await store.finish(await claim_one(store), BROKEN)
     (due,) = await store.unreported_batches(10)
-    await store.finish_report(batch.id, due.sequence, "file:///out/r", "")
+    await store.finish_report(due, "file:///out/r", "")
     retried = await store.retry_batch(TENANT, batch.id)
     assert (retried.report, retried.report_uri, retried.state) == (Report.WANTED, "", State.QUEUED)
     await succeed(store, await claim_one(store))
@@ -115,7 +115,7 @@ async def test_however_a_batch_ends_its_report_comes_first(store: Store, end: st
         await store.fail_batch(batch, Failure(Reason.SCAN_FAILED, "No."))
     (due,) = [each for each in await store.unreported_batches(10) if each.id == batch.id]
     assert due.state is State.RUNNING
-    ended = await store.finish_report(batch.id, due.sequence, "file:///out/r", "")
+    ended = await store.finish_report(due, "file:///out/r", "")
     expected = {"cancel": State.CANCELLED, "fail": State.FAILED, "empty": State.SUCCEEDED}[end]
     assert ended.state is expected
     assert (await details(store, batch.name))[-1] == StateChanged(expected, error=ended.error)
@@ -173,7 +173,7 @@ async def test_an_expired_batch_is_marked_and_goes_with_its_jobs(store: Store, c
         await store.retry_job(TENANT, jobs[0].id)
     with pytest.raises(BatchNotFoundError):
         await store.update_batch(TENANT, batch.id, BatchChanges(retention_ms=0))
-    await store.remove_batch(batch.id)
+    await store.remove_batch(batch)
     with pytest.raises(BatchNotFoundError):
         await store.get_batch(TENANT, batch.id)
     assert {job.batch_id for job in await all_jobs(store)} == {other.id}
@@ -225,7 +225,7 @@ async def test_uploads_go_with_the_last_job_that_expired(store: Store, clock: Cl
     clock.advance(60)
     await store.expire_batches(10)
     assert await store.unused_media(10) == []
-    await store.remove_batch(batch.id)
+    await store.remove_batch(batch)
     assert [media.id for media in await store.unused_media(10)] == ["alone"]
     await store.delete_media("alone")
     with pytest.raises(MediaNotFoundError):
@@ -260,7 +260,7 @@ async def test_a_batch_keeps_its_secrets_until_its_outputs_are_deleted(store: St
     await store.remove_jobs(page[:1])
     left = await store.get_batch(TENANT, batch.id)
     assert left.counts == recount(await all_jobs(store, batch.id))
-    await store.remove_batch(batch.id)
+    await store.remove_batch(batch)
     assert await store.get_access(batch.name) is None
     assert await store.deletions(10) == []
 
@@ -342,5 +342,43 @@ async def test_a_deletion_that_was_cut_off_is_found_again(store: Store) -> None:
     assert await claim_all(store) == []
     with pytest.raises(BatchNotFoundError):
         await store.begin_delete_batch("another", batch.id)
-    await store.remove_batch(batch.id)
+    await store.remove_batch(batch)
     assert await all_jobs(store) == []
+
+
+async def test_what_took_the_name_of_a_deleted_batch_is_left_alone_by_whoever_comes_late(store: Store) -> None:
+    """Two replicas may be deleting or reporting the same batch when the first of them frees its name."""
+    old = await batch_with(store, 1, batch_id="again", output=REPORTED)
+    for claim in await claim_all(store):
+        await store.finish(claim, WRITTEN)
+    (due,) = await store.unreported_batches(10)
+    await delete_batch(store, TENANT, old.id)
+    new = await batch_with(store, 2, batch_id="again", output=REPORTED)
+    for late in (
+        store.remove_batch(old),
+        store.withdraw_deletion(old, "denied"),
+        store.finish_report(due, "file:///out/r", ""),
+        store.cancel_batch(TENANT, old.id, old.create_time),
+        anext(store.read_jobs(old)),
+    ):
+        with pytest.raises(BatchNotFoundError):
+            await late
+    found = await store.get_batch(TENANT, new.id)
+    assert found == new
+    assert len(await all_jobs(store, new.id)) == 2
+    await check_history(store, new.name, new.sequence, 1)
+    await store.cancel_batch(TENANT, new.id, new.create_time)
+    (reported,) = await store.unreported_batches(10)
+    assert (await store.finish_report(reported, "file:///out/r", "")).state is State.CANCELLED
+
+
+async def test_what_took_the_name_of_a_deleted_job_is_left_alone_by_whoever_comes_late(store: Store) -> None:
+    await store.create_job(new_job("again"))
+    await store.finish(await claim_one(store), WRITTEN)
+    old = await store.begin_delete_job(TENANT, "again")
+    await store.remove_jobs([old])
+    new = await store.create_job(new_job("again"))
+    await store.remove_jobs([old])
+    with pytest.raises(JobNotFoundError):
+        await store.withdraw_deletion(old, "denied")
+    assert await store.get_job(TENANT, "again") == new
