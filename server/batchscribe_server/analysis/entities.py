@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from batchscribe_server.domain.analysis import Entity, EntityKind
+from batchscribe_server.domain.editing import MASKED_DIGITS
 from batchscribe_server.domain.transcript import Segment, Transcript, Word
 
 _URL_REST = r"[^\s<>\"']*[^\s<>\"'.,;:!?)]"
@@ -53,7 +54,6 @@ _RULES: Sequence[tuple[EntityKind, re.Pattern[str]]] = [
         (EntityKind.NUMBER, rf"(?<![\w.,])[-−]?(?:{_AMOUNT}){_SCALE}(?!\w)"),
     )
 ]
-_MASKED = re.compile(r"[Xx]{2,}")
 
 
 def entities_of(transcript: Transcript) -> list[Entity]:
@@ -72,7 +72,7 @@ def found_in(text: str) -> list[tuple[EntityKind, int, int]]:
         for match in pattern.finditer(text):
             begin, end = match.span()
             is_free = all(end <= other_begin or other_end <= begin for _, other_begin, other_end in taken)
-            if is_free and _MASKED.search(match.group()) is None:
+            if is_free and MASKED_DIGITS.search(match.group()) is None:
                 taken.append((kind, begin, end))
     return sorted(taken, key=lambda found: found[1])
 

@@ -8,6 +8,8 @@ from functools import cache
 
 import stopwordsiso
 
+from batchscribe_server.domain.editing import MASKED_DIGITS
+
 UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
 """Languages that are written without spaces between words: only a dictionary tells their words apart."""
 
@@ -19,7 +21,6 @@ Runs = list[list[str]]
 
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 _ADDRESS = re.compile(r"\S*[@/]\S*|\S*\w\.\w\S*")
-_MASK = re.compile(r"[Xx]+")  # what redaction writes for what it hides
 
 _FILLERS = frozenset({"uh", "um", "uhm", "erm", "hmm", "mhm", "yeah", "yep", "nope", "okay"})
 
@@ -69,4 +70,9 @@ def terms(sentence: str, language: str) -> list[str]:
 def _tells_something(word: str, stops: frozenset[str]) -> bool:
     plain = word.lower().replace("’", "'")
     is_stop_word = plain in stops or plain.replace("'", "") in stops
-    return len(word) >= FEWEST_CHARS and not is_stop_word and _MASK.fullmatch(word) is None
+    return len(word) >= FEWEST_CHARS and not is_stop_word and not _is_hidden(word)
+
+
+def _is_hidden(word: str) -> bool:
+    """Whether nothing of it is left but masks: "XXX", "X-X"."""
+    return not any(map(str.isalnum, MASKED_DIGITS.sub("", word)))

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+MASK = "X"
+"""What redaction writes for each digit that it hides."""
+
+MASKED_DIGITS = re.compile(rf"(?<![^\W_]){MASK}+(?![^\W_])")
+"""Digits that were hidden: masks that stand alone, as those within a word are letters of it."""
 
 
 @dataclass(frozen=True, slots=True)

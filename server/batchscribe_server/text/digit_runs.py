@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from batchscribe_server.domain.editing import MASKED_DIGITS
 from batchscribe_server.text import spoken_numbers
 from batchscribe_server.text.tokens import words_in
 
-MASK = "X"
-
 _FIGURES = re.compile(r"\d+")
-_MASKED = re.compile(rf"(?<![^\W_]){MASK}+(?![^\W_])")
 _IDEOGRAPHS = re.compile("[〇零一二三四五六七八九十百千万]")
 _IDEOGRAPHIC = frozenset({"ja", "zh", "yue"})
 LANGUAGES = spoken_numbers.LANGUAGES | _IDEOGRAPHIC
@@ -76,7 +74,7 @@ def _parts(text: str, language: str, masked: bool) -> Iterable[tuple[int, int, i
     figures = _counted(_FIGURES.finditer(text))
     yield from figures
     if masked:
-        yield from _counted(_MASKED.finditer(text))
+        yield from _counted(MASKED_DIGITS.finditer(text))
     if language in _IDEOGRAPHIC:
         yield from _counted(_IDEOGRAPHS.finditer(text))
     numbers = spoken_numbers.spoken_numbers(text, language)

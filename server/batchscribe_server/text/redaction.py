@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from batchscribe_server.domain.editing import MASK
 from batchscribe_server.domain.recognition import Redaction, RedactionCategory
 from batchscribe_server.domain.transcript import Segment
-from batchscribe_server.text.digit_runs import LANGUAGES, MASK, DigitRun, digit_runs, is_between_digits
+from batchscribe_server.text.digit_runs import LANGUAGES, DigitRun, digit_runs, is_between_digits
 from batchscribe_server.text.email_addresses import email_addresses
 from batchscribe_server.text.passage import Edit, edited
 from batchscribe_server.text.removal import Span
