@@ -5,7 +5,8 @@ digits at its end is masked from the third digit on, as it may be the beginning 
 the beginning of the run that begins the next segment. All that is remembered of it is how many digits it has, which
 can be told from the redacted text: a run that goes on after a crash redacts as one that was never cut off.
 
-The masks tell nothing of what they hide: an X for each digit of figures, one for each word that told some.
+The masks tell nothing of what they hide but how many digits it has: an X for each, and one for each word at least. So
+a number in words that has more digits than words has the rest at its first one ("eleven thousand" is "XXXX X").
 """
 
 from __future__ import annotations
@@ -79,9 +80,10 @@ def _fewest_digits(redaction: Redaction) -> int | None:
 
 
 def _masks(text: str, run: DigitRun, besides: list[Span]) -> Iterator[Edit]:
-    for begin, end in run.parts:
-        if any(begin < address_end and address_begin < end for address_begin, address_end in besides):
+    for part in run.parts:
+        if any(part.begin < end and begin < part.end for begin, end in besides):
             continue
-        for word in words_in(text[begin:end]):
-            mask = MASK * len(word.text) if word.text.isdecimal() else MASK
-            yield Edit(begin + word.begin, begin + word.end, mask)
+        words = words_in(text[part.begin : part.end])
+        for number, word in enumerate(words):
+            digits = 1 if number else max(1, part.digits - len(words) + 1)
+            yield Edit(part.begin + word.begin, part.begin + word.end, MASK * digits)
