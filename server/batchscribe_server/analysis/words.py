@@ -8,7 +8,7 @@ from functools import cache
 
 import stopwordsiso
 
-from batchscribe_server.domain.editing import MASKED_DIGITS
+from batchscribe_server.domain.editing import ADDRESS_MASK, MASKED_DIGITS
 
 UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
 """Languages that are written without spaces between words: only a dictionary tells their words apart."""
@@ -75,4 +75,4 @@ def _tells_something(word: str, stops: frozenset[str]) -> bool:
 
 def _is_hidden(word: str) -> bool:
     """Whether nothing of it is left but masks: "XXX", "X-X"."""
-    return not any(map(str.isalnum, MASKED_DIGITS.sub("", word)))
+    return word == ADDRESS_MASK or not any(map(str.isalnum, MASKED_DIGITS.sub("", word)))

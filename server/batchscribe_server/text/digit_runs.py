@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from batchscribe_server.domain.editing import MASKED_DIGITS
+from batchscribe_server.domain.editing import MASK
 from batchscribe_server.text import spoken_numbers
 from batchscribe_server.text.tokens import words_in
 
 _FIGURES = re.compile(r"\d+")
+_MASKS = re.compile(f"{MASK}+")
 _IDEOGRAPHS = re.compile("[〇零一二三四五六七八九十百千万]")
 _IDEOGRAPHIC = frozenset({"ja", "zh", "yue"})
 LANGUAGES = spoken_numbers.LANGUAGES | _IDEOGRAPHIC
@@ -81,12 +82,15 @@ def _parts(text: str, language: str, masked: bool) -> Iterable[DigitPart]:
     """All that tells digits, in no order."""
     figures = _counted(_FIGURES.finditer(text))
     yield from figures
-    if masked:
-        yield from _counted(MASKED_DIGITS.finditer(text))
     if language in _IDEOGRAPHIC:
         yield from _counted(_IDEOGRAPHS.finditer(text))
     numbers = spoken_numbers.spoken_numbers(text, language)
     yield from (DigitPart(number.begin, number.end, number.digits) for number in numbers)
+    if masked:
+        # "AB12" is "ABXX": masks count wherever they stand, but not the letter in "SIX".
+        for masks in _counted(_MASKS.finditer(text)):
+            if not any(number.begin < masks.end <= number.end for number in numbers):
+                yield masks
     if language == "en":
         followed = {number.begin for number in numbers} | {figure.begin for figure in figures}
         for word in words_in(text):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from batchscribe_server.domain.editing import MASK
+from batchscribe_server.domain.editing import ADDRESS_MASK, MASK
 from batchscribe_server.domain.recognition import Redaction, RedactionCategory
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.text.digit_runs import LANGUAGES, DigitRun, digit_runs, is_between_digits
@@ -30,7 +30,6 @@ _FEWEST_DIGITS: Mapping[RedactionCategory, int] = {
     RedactionCategory.CARD_NUMBERS: 13,
 }
 _FEWEST_OPEN_DIGITS = 3
-_ADDRESS_MASK = MASK * 4
 
 
 def hides_numbers(redaction: Redaction) -> bool:
@@ -50,7 +49,7 @@ class Redactor:
         """The segment with what is to be hidden masked in its text and its words."""
         text = segment.text
         addresses = email_addresses(text) if self._addresses else []
-        edits = [Edit(begin, end, _ADDRESS_MASK) for begin, end in addresses]
+        edits = [Edit(begin, end, ADDRESS_MASK) for begin, end in addresses]
         if self._fewest_digits is not None:
             before = self._digits_before.get(segment.channel, 0)
             for run in digit_runs(text, language):
@@ -62,7 +61,9 @@ class Redactor:
         return segment
 
     def recall(self, segment: Segment, language: str) -> None:
-        """Take note of how a redacted segment ends."""
+        """Take note of how a redacted segment ends, where numbers are redacted."""
+        if self._fewest_digits is None:
+            return
         before = self._digits_before.get(segment.channel, 0)
         runs = digit_runs(segment.text, language, masked=True)
         if runs and runs[-1].at_end:

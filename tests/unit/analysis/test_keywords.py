@@ -18,11 +18,12 @@ def test_stop_words_figures_and_marks_divide_runs_and_addresses_are_no_words() -
 
 
 def test_what_is_hidden_is_no_word_and_a_letter_x_is() -> None:
-    assert content_runs("XXX-X parcels, X-X-X fees, Exxon, an X-ray", "en") == [
+    assert content_runs("XXX-X parcels, X-X-X fees, Exxon, an X-ray, mail xxxx", "en") == [
         ["parcels"],
         ["fees"],
         ["Exxon"],
         ["X-ray"],
+        ["mail"],
     ]
 
 
