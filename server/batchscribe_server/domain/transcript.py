@@ -11,7 +11,7 @@ from batchscribe_server.domain.recognition import Task
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its punctuation; `confidence` from 0 to 1. `speaker` is empty where voices are not told apart."""
+    """A word with its punctuation; `confidence` from 0 to 1. `speaker` is empty where none is told."""
 
     text: str
     start_ms: int
@@ -24,7 +24,7 @@ class Word:
 class Segment:
     """A stretch of speech. `index` counts a job's segments from 0 without gaps, in order of their starts.
 
-    `channel` is None where channels are mixed down, `speaker` empty where voices are not told apart.
+    `channel` is None where channels are mixed down, `speaker` empty where none is told.
     """
 
     index: int

@@ -306,8 +306,11 @@ def test_ibm_json_labels_each_word_where_speakers_are_told(of: Transcript) -> No
         assert all(len(timestamp) == 3 for timestamp in timestamps(document))
         return
     labels = document["speaker_labels"]
-    assert [timestamp[3] for timestamp in timestamps(document)] == labels
-    assert [(t[1], t[2]) for t in timestamps(document)] == [(label["from"], label["to"]) for label in labels]
+    labelled = [timestamp for timestamp in timestamps(document) if len(timestamp) > 3]
+    if all(map(of.party_of, of.segments)):
+        assert labelled == list(timestamps(document))
+    assert [timestamp[3] for timestamp in labelled] == labels
+    assert [(t[1], t[2]) for t in labelled] == [(label["from"], label["to"]) for label in labels]
     assert [label["final"] for label in labels] == [False] * (len(labels) - 1) + [True]
 
 
@@ -469,7 +472,9 @@ def test_text_has_all_that_is_said_by_turns(of: Transcript) -> None:
     if of.tells_parties:
         parties = [of.party_of(segment) for segment in of.segments]
         turns = [party for before, party in zip(["", *parties], parties, strict=False) if party != before]
-        assert [paragraph.partition(": ")[0] for paragraph in text.strip().split("\n\n")] == turns
+        paragraphs = text.strip().split("\n\n")
+        names = [paragraph.partition(": ")[0] if ": " in paragraph else None for paragraph in paragraphs]
+        assert names == [party or None for party in turns]
 
 
 def test_marks_that_mean_something_elsewhere_stay() -> None:

@@ -82,6 +82,16 @@ def test_text_names_who_speaks_at_each_turn() -> None:
     assert text == "Agent: Guten Tag. Hier ist Weber.\n\nCaller, Speaker 2: Ja bitte?\n\nChannel 2: Gut.\n"
 
 
+def test_text_names_nobody_where_a_turn_is_nobodys() -> None:
+    call = transcript(
+        replace(segment(0, 0, "Guten Tag."), speaker="Speaker 0"),
+        segment(1, 900, "Rauschen."),
+        replace(segment(2, 1800, "Ja bitte?"), speaker="Speaker 0"),
+    )
+    text = rendered(call, TranscriptFormat.TEXT)
+    assert text == "Speaker 0: Guten Tag.\n\nRauschen.\n\nSpeaker 0: Ja bitte?\n"
+
+
 def test_a_long_turn_of_text_is_parted_too_and_named_once() -> None:
     sentences = [
         replace(segment(number, 4000 * number, f"Satz {number} mit Worten."), speaker="Speaker 0")
