@@ -51,6 +51,13 @@ def test_the_shares_and_keywords_of_parties_are_theirs() -> None:
     assert analytics.topics[0].label == "delivery"
 
 
+def test_what_lies_before_the_start_offset_is_no_silence() -> None:
+    late = [(party, text, start_ms + 60_000, end_ms + 60_000) for party, text, start_ms, end_ms in CALL]
+    analysis = analysis_of(transcript_of(late, duration_ms=100_000), replace(ALL, start_offset_ms=50_000))
+    assert analysis.analytics is not None
+    assert analysis.analytics.silence_ms == 50_000 - 28_000
+
+
 @pytest.mark.parametrize(("language", "keywords", "left_out"), [("de", True, 1), ("ja", False, 2), ("en", True, 0)])
 def test_what_can_not_be_told_of_a_language_is_left_out_and_said(language: str, keywords: bool, left_out: int) -> None:
     analysis = analysis_of(transcript_of(in_turns(("A", "Vertrag gut."), ("B", "Vertrag?")), language=language), ALL)
