@@ -19,11 +19,11 @@ from batchscribe_server.analysis.prompts import (
     reading_instructions,
 )
 from batchscribe_server.analysis.sentences import turns_of
+from batchscribe_server.analysis.topics import MAX_TOPICS
 from batchscribe_server.domain.analysis import Entity, EntityKind, Maker, Summary, SummaryPoint, Topic
 from batchscribe_server.domain.recognition import RecognitionConfig, SummaryConfig
 from batchscribe_server.domain.transcript import Transcript
 
-MAX_TOPICS = 8
 MAX_POINTS = 50
 MAX_POINT_CHARS = 4_000
 MAX_TOPIC_CHARS = 100

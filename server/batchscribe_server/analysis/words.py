@@ -9,9 +9,7 @@ from functools import cache
 import stopwordsiso
 
 from batchscribe_server.domain.editing import ADDRESS_MASK, MASKED_DIGITS
-
-UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
-"""Languages that are written without spaces between words: only a dictionary tells their words apart."""
+from batchscribe_server.domain.script import UNSPACED_LANGUAGES
 
 FEWEST_CHARS = 3
 """Shorter words tell little, and what a masked word has left is as short."""

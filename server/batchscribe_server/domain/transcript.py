@@ -37,6 +37,19 @@ class Segment:
     channel: int | None = None
     speaker: str = ""
 
+    @property
+    def word_places(self) -> list[tuple[int, int]] | None:
+        """Where in the text each word begins and ends; None where a model's words are not its text's."""
+        places: list[tuple[int, int]] = []
+        position = 0
+        for word in self.words:
+            found = self.text.find(word.text, position)
+            if found < 0:
+                return None
+            position = found + len(word.text)
+            places.append((found, position))
+        return places
+
 
 @dataclass(frozen=True, slots=True)
 class DetectedLanguage:

@@ -87,16 +87,9 @@ def _turns(segment: Segment, before: Word, after: Word, starts: Mapping[_Party, 
 
 def _texts(segment: Segment, begins: Sequence[int]) -> list[str]:
     """The segment's text cut before the words of these numbers."""
-    places: list[int] = []
-    position = 0
-    for word in segment.words:
-        found = segment.text.find(word.text, position)
-        if found < 0:  # the text was edited after its words were timed
-            return [
-                " ".join(word.text for word in segment.words[begin:end])
-                for begin, end in pairwise([0, *begins, len(segment.words)])
-            ]
-        places.append(found)
-        position = found + len(word.text)
-    cuts = [0, *(places[begin] for begin in begins), len(segment.text)]
+    places = segment.word_places
+    if places is None:
+        words = [word.text for word in segment.words]
+        return [" ".join(words[begin:end]) for begin, end in pairwise([0, *begins, len(words)])]
+    cuts = [0, *(places[begin][0] for begin in begins), len(segment.text)]
     return [segment.text[begin:end].strip() for begin, end in pairwise(cuts)]
