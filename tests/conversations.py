@@ -37,12 +37,12 @@ def transcript_of(
     )
 
 
-def in_turns(*lines: tuple[str, str]) -> list[Said]:
+def one_after_another(*lines: tuple[str, str]) -> list[Said]:
     """What parties say one after the other, four seconds each with half a second between."""
     return [(party, text, 4_500 * number, 4_500 * number + 4_000) for number, (party, text) in enumerate(lines)]
 
 
-CALL = in_turns(
+CALL = one_after_another(
     ("Agent", "Hello, this is Mr. Brown from Northwind support. How can I help you?"),
     (
         "Customer",

@@ -71,6 +71,12 @@ VOICES = transcript(
     said("It is me.", 900, speaker="Speaker 1"),
     said("Come in!", 1_800, speaker="Speaker 0"),
 )
+VOICES_AND_NOBODY = transcript(
+    said("Who is there?", speaker="Speaker 0"),
+    said("Nobody.", 900),
+    said("Come in!", 1_800, speaker="Speaker 0"),
+    said("Nobody again.", 3_000),
+)
 VOICES_IN_CHANNELS = transcript(
     said("Hello.", channel=0, speaker="Speaker 0"),
     said("Hello, we are two.", 400, channel=1, speaker="Speaker 0"),
@@ -112,6 +118,7 @@ CASES = {
     "no words": untimed(MONO),
     "channels without words": untimed(CHANNELS),
     "voices without words": untimed(VOICES),
+    "voices and nobody": VOICES_AND_NOBODY,
     "no speech": transcript(warning="The last 3 s could not be decoded."),
     "Arabic": ARABIC,
     "Arabic without words": untimed(ARABIC),

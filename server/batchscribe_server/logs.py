@@ -40,6 +40,7 @@ def configure_logging(level: str, format: str) -> None:
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
         )
     )
+    # Libraries are heard from WARNING on, whatever the level: what httpx and others tell below holds whole URLs.
     logging.basicConfig(
         handlers=[handler], level=max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]), force=True
     )

@@ -6,7 +6,6 @@ Neither the key nor anything that was said is ever logged, or part of an error.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -76,7 +75,6 @@ class ChatEndpoint:
         self._turns = asyncio.Semaphore(options.max_requests)
 
     async def __aenter__(self) -> Self:
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         options = self._options
         headers = {"Accept": "application/json"}
         if options.api_key:

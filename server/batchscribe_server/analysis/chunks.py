@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
-from batchscribe_server.analysis.sentences import Sentence
+from batchscribe_server.analysis.sentences import Turn
 
 
-def spoken_lines(sentences: Sequence[Sentence]) -> Iterator[str]:
-    """What was said as a script: a line for each run of sentences of one party, with its name where there is one."""
-    line, party = "", ""
-    for sentence in sentences:
-        if line and sentence.party == party:
-            line += f" {sentence.text}"
-            continue
-        if line:
-            yield line
-        party = sentence.party
-        line = f"{party}: {sentence.text}" if party else sentence.text
-    if line:
-        yield line
+def spoken_lines(turns: Iterable[Turn]) -> Iterator[str]:
+    """What was said as a script: a line for the turns of one party in a row, with its name where there is one."""
+    for party, in_a_row in groupby(turns, key=lambda turn: turn.party):
+        line = " ".join(text for turn in in_a_row for text in turn.texts)
+        yield f"{party}: {line}" if party else line
 
 
 def chunks_of(lines: Iterable[str], max_chars: int) -> list[str]:

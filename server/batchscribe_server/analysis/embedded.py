@@ -1,6 +1,6 @@
 """The service's own analysis of a transcript: rules and statistics, the same for the same transcript every time.
 
-Hours take seconds: iterate in a thread.
+Hours take seconds: call it in a thread.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ MAX_KEYWORDS_OF_PARTY = 8
 
 def analysis_of(transcript: Transcript, config: RecognitionConfig) -> Analysis:
     """What the config asks for, as far as it can be told."""
+    entities = tuple(entities_of(transcript)) if config.enable_entities else None
+    if not config.speech_analytics and config.summary is None:
+        return Analysis(entities)
     turns = [(turn, list(sentences_of(turn))) for turn in turns_of(transcript)]
     sentences = [sentence for _, its_sentences in turns for sentence in its_sentences]
+    heard_ms = transcript.duration_ms - config.start_offset_ms
     return Analysis(
-        entities=tuple(entities_of(transcript)) if config.enable_entities else None,
-        analytics=_analytics(transcript, turns, sentences) if config.speech_analytics else None,
+        entities=entities,
+        analytics=_analytics(heard_ms, turns, sentences) if config.speech_analytics else None,
         summary=summary_of(sentences, config.summary) if config.summary else None,
         left_out=_left_out(sentences) if config.speech_analytics else (),
     )
 
 
-def _analytics(
-    transcript: Transcript, turns: Sequence[tuple[Turn, list[Sentence]]], sentences: Sequence[Sentence]
-) -> Analytics:
+def _analytics(heard_ms: int, turns: Sequence[tuple[Turn, list[Sentence]]], sentences: Sequence[Sentence]) -> Analytics:
+    """The analytics of `heard_ms` of a recording."""
     scores: defaultdict[str, list[float]] = defaultdict(list)
     of_turns: list[TurnSentiment] = []
     for turn, its_sentences in turns:
@@ -59,7 +62,7 @@ def _analytics(
     keywords = keywords_of([runs for _, runs in starts_and_runs], MAX_KEYWORDS)
     return Analytics(
         speech_ms=times.speech_ms,
-        silence_ms=max(0, transcript.duration_ms - times.speech_ms),
+        silence_ms=max(0, heard_ms - times.speech_ms),
         overlap_ms=times.overlap_ms,
         parties=tuple(_party(talk, talk_ms, of_parties[talk.party], mean(scores[talk.party])) for talk in talks),
         keywords=keywords,

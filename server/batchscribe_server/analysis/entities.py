@@ -11,7 +11,8 @@ import re
 from collections.abc import Sequence
 
 from batchscribe_server.domain.analysis import Entity, EntityKind
-from batchscribe_server.domain.transcript import Segment, Transcript, Word
+from batchscribe_server.domain.editing import MASKED_DIGITS
+from batchscribe_server.domain.transcript import Segment, Transcript
 
 _URL_REST = r"[^\s<>\"']*[^\s<>\"'.,;:!?)]"
 _HALF_OF_DAY = r"(?:[aApP]\.[mM]\.|[aApP][mM]\b)"
@@ -53,7 +54,6 @@ _RULES: Sequence[tuple[EntityKind, re.Pattern[str]]] = [
         (EntityKind.NUMBER, rf"(?<![\w.,])[-−]?(?:{_AMOUNT}){_SCALE}(?!\w)"),
     )
 ]
-_MASKED = re.compile(r"[Xx]{2,}")
 
 
 def entities_of(transcript: Transcript) -> list[Entity]:
@@ -72,7 +72,7 @@ def found_in(text: str) -> list[tuple[EntityKind, int, int]]:
         for match in pattern.finditer(text):
             begin, end = match.span()
             is_free = all(end <= other_begin or other_end <= begin for _, other_begin, other_end in taken)
-            if is_free and _MASKED.search(match.group()) is None:
+            if is_free and MASKED_DIGITS.search(match.group()) is None:
                 taken.append((kind, begin, end))
     return sorted(taken, key=lambda found: found[1])
 
@@ -85,13 +85,10 @@ def entity_at(transcript: Transcript, segment: Segment, kind: EntityKind, begin:
 
 def _times(segment: Segment, begin: int, end: int) -> tuple[int, int]:
     """From the first to the last of the words in that part of the text; the segment's where they don't tell."""
-    said: list[Word] = []
-    position = 0
-    for word in segment.words:
-        found = segment.text.find(word.text, position)
-        if found < 0:  # the text was edited after its words were timed
-            return segment.start_ms, segment.end_ms
-        position = found + len(word.text)
-        if found < end and begin < position:
-            said.append(word)
+    places = segment.word_places or ()
+    said = [
+        word
+        for word, (word_begin, word_end) in zip(segment.words, places, strict=False)
+        if word_begin < end and begin < word_end
+    ]
     return (said[0].start_ms, said[-1].end_ms) if said else (segment.start_ms, segment.end_ms)

@@ -18,12 +18,12 @@ from batchscribe_server.analysis.prompts import (
     joining_instructions,
     reading_instructions,
 )
-from batchscribe_server.analysis.sentences import sentences_of, turns_of
+from batchscribe_server.analysis.sentences import turns_of
+from batchscribe_server.analysis.topics import MAX_TOPICS
 from batchscribe_server.domain.analysis import Entity, EntityKind, Maker, Summary, SummaryPoint, Topic
 from batchscribe_server.domain.recognition import RecognitionConfig, SummaryConfig
 from batchscribe_server.domain.transcript import Transcript
 
-MAX_TOPICS = 8
 MAX_POINTS = 50
 MAX_POINT_CHARS = 4_000
 MAX_TOPIC_CHARS = 100
@@ -93,8 +93,7 @@ class LanguageModel:
         return Reading(summary, topics, entities)
 
     def _chunks(self, transcript: Transcript) -> list[str]:
-        sentences = [sentence for turn in turns_of(transcript) for sentence in sentences_of(turn)]
-        return chunks_of(spoken_lines(sentences), self._max_input_chars)
+        return chunks_of(spoken_lines(turns_of(transcript)), self._max_input_chars)
 
     async def _findings(self, instructions: str, chunk: str, config: RecognitionConfig) -> Findings:
         found = await self._endpoint.ask(instructions, chunk, Findings)

@@ -6,13 +6,15 @@ from enum import StrEnum
 
 import msgspec
 
+from batchscribe_server.analysis.summary import SENTENCES
+from batchscribe_server.analysis.topics import MAX_TOPICS
 from batchscribe_server.domain.recognition import SummaryConfig, SummaryLength, SummaryStyle
 
 _LENGTHS = {
     SummaryStyle.BULLETS: {
-        SummaryLength.SHORT: "at most 3 points, each one sentence",
-        SummaryLength.MEDIUM: "at most 7 points, each one or two sentences",
-        SummaryLength.LONG: "at most 20 points, each one or two sentences",
+        SummaryLength.SHORT: f"at most {SENTENCES[SummaryLength.SHORT]} points, each one sentence",
+        SummaryLength.MEDIUM: f"at most {SENTENCES[SummaryLength.MEDIUM]} points, each one or two sentences",
+        SummaryLength.LONG: f"at most {SENTENCES[SummaryLength.LONG]} points, each one or two sentences",
     },
     SummaryStyle.PARAGRAPHS: {
         SummaryLength.SHORT: "one paragraph of two or three sentences",
@@ -29,7 +31,10 @@ _TASK = (
 _POINTS = (
     '"points": a list of strings, the summary in the language of the text, in the order of what it tells: {length}.'
 )
-_TOPICS = '"topics": a list of at most 8 strings of one to four words each, what is talked about, the weightiest first.'
+_TOPICS = (
+    f'"topics": a list of at most {MAX_TOPICS} strings of one to four words each, what is talked about, the weightiest '
+    "first."
+)
 _ENTITIES = (
     '"entities": a list of objects {"kind", "text"} for every person, place and organization that is named; "kind" is '
     '"person", "place" or "organization", "text" is copied from the text letter by letter.'

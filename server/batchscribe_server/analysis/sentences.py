@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import sentencex
 
-from batchscribe_server.domain.recognition import Task
 from batchscribe_server.domain.transcript import Segment, Transcript
 
 TURN_PAUSE_MS = 2_000
@@ -37,6 +36,11 @@ class Turn:
         """When it ends."""
         return max(segment.end_ms for segment in self.segments)
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts of its segments, without spaces at their ends, or any but single ones within."""
+        return [" ".join(segment.text.split()) for segment in self.segments]
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -46,13 +50,6 @@ class Sentence:
     party: str
     language: str
     start_ms: int
-
-
-def text_language(transcript: Transcript, segment: Segment) -> str:
-    """The language of a segment's text: English where it was translated; empty where it is not known."""
-    if transcript.task == Task.TRANSLATE:
-        return "en"
-    return segment.language or (transcript.language.code if transcript.language else "")
 
 
 def turns_of(transcript: Transcript) -> list[Turn]:
@@ -73,7 +70,7 @@ def turns_of(transcript: Transcript) -> list[Turn]:
 
 def sentences_of(turn: Turn) -> Iterator[Sentence]:
     """The sentences of a turn. None of them has spaces at its ends, or any but single ones within."""
-    texts = [" ".join(segment.text.split()) for segment in turn.segments]
+    texts = turn.texts
     joined = " ".join(texts)
     starts: list[int] = []
     position = 0
@@ -94,10 +91,10 @@ def sentences_of(turn: Turn) -> Iterator[Sentence]:
 def _begins_turn(transcript: Transcript, before: Segment, segment: Segment) -> bool:
     return (
         transcript.party_of(before) != transcript.party_of(segment)
-        or text_language(transcript, before) != text_language(transcript, segment)
+        or transcript.text_language_of(before) != transcript.text_language_of(segment)
         or segment.start_ms - before.end_ms > TURN_PAUSE_MS
     )
 
 
 def _turn(transcript: Transcript, segments: Sequence[Segment]) -> Turn:
-    return Turn(transcript.party_of(segments[0]), text_language(transcript, segments[0]), tuple(segments))
+    return Turn(transcript.party_of(segments[0]), transcript.text_language_of(segments[0]), tuple(segments))

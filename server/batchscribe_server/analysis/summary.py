@@ -12,7 +12,10 @@ from batchscribe_server.domain.analysis import Maker, Summary, SummaryPoint
 from batchscribe_server.domain.recognition import SummaryConfig, SummaryLength, SummaryStyle
 
 SENTENCES = {SummaryLength.SHORT: 3, SummaryLength.MEDIUM: 7, SummaryLength.LONG: 20}
-"""How many sentences a summary has, but never more than a half of those that tell something."""
+"""How many sentences a summary has, but never more than a half of those that tell something.
+
+A language model is asked for as many points.
+"""
 
 FEWEST_TERMS = 2
 """A sentence with fewer words that tell something is no point of a summary."""

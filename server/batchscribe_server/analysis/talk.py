@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from batchscribe_server.analysis.sentences import Turn
-from batchscribe_server.analysis.words import UNSPACED_LANGUAGES
+from batchscribe_server.domain.script import UNSPACED_LANGUAGES
 
 FEWEST_OVERLAP_MS = 300
 """Shorter overlaps are no interruptions: segments begin and end a little beside the words."""

@@ -10,6 +10,8 @@ from batchscribe_server.domain.analysis import Keyword, Topic
 
 WINDOW_MS = 60_000
 MAX_TOPICS = 8
+"""As many are told, a language model's too."""
+
 FEWEST_MENTIONS = 2
 CLOSENESS = 0.5
 """The share of minutes, among those in which either of two keywords was said, in which both were."""

@@ -8,8 +8,8 @@ from functools import cache
 
 import stopwordsiso
 
-UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
-"""Languages that are written without spaces between words: only a dictionary tells their words apart."""
+from batchscribe_server.domain.editing import ADDRESS_MASK, MASKED_DIGITS
+from batchscribe_server.domain.script import UNSPACED_LANGUAGES
 
 FEWEST_CHARS = 3
 """Shorter words tell little, and what a masked word has left is as short."""
@@ -19,7 +19,6 @@ Runs = list[list[str]]
 
 _WORD = re.compile(r"[^\W\d_](?:[\w'’-]*\w)?")
 _ADDRESS = re.compile(r"\S*[@/]\S*|\S*\w\.\w\S*")
-_MASK = re.compile(r"[Xx]+")  # what redaction writes for what it hides
 
 _FILLERS = frozenset({"uh", "um", "uhm", "erm", "hmm", "mhm", "yeah", "yep", "nope", "okay"})
 
@@ -69,4 +68,9 @@ def terms(sentence: str, language: str) -> list[str]:
 def _tells_something(word: str, stops: frozenset[str]) -> bool:
     plain = word.lower().replace("’", "'")
     is_stop_word = plain in stops or plain.replace("'", "") in stops
-    return len(word) >= FEWEST_CHARS and not is_stop_word and _MASK.fullmatch(word) is None
+    return len(word) >= FEWEST_CHARS and not is_stop_word and not _is_hidden(word)
+
+
+def _is_hidden(word: str) -> bool:
+    """Whether nothing of it is left but masks: "XXX", "X-X"."""
+    return word == ADDRESS_MASK or not any(map(str.isalnum, MASKED_DIGITS.sub("", word)))

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+MASK = "X"
+"""What redaction writes for each digit that it hides."""
+
+MASKED_DIGITS = re.compile(rf"(?<![^\W_]){MASK}+(?![^\W_])")
+"""Digits that were hidden: masks that stand alone, as those within a word are letters of it."""
+
+ADDRESS_MASK = "xxxx"
+"""What redaction writes for an e-mail address: in small letters, as it stands for no digits."""
 
 
 @dataclass(frozen=True, slots=True)

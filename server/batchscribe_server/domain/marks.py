@@ -19,8 +19,3 @@ BRACKETS = {")": "(", "]": "[", "}": "{", "」": "「", "』": "『", "）": "�
 """The brackets that close, each with the one that opens it."""
 
 APOSTROPHES = frozenset("'’")
-
-
-def ends_sentence(mark: str) -> bool:
-    """Whether a mark, or an ellipsis of several dots, ends a sentence."""
-    return mark[-1:] in SENTENCE_ENDS

@@ -22,15 +22,18 @@ _UNSPACED_RANGES = (
 # Of these, what may stand alone on a line: in the others only a dictionary tells where a word ends.
 _FIRST_IDEOGRAPHIC = 0x2E80
 
-# The languages that are written in these scripts, and which Whisper parts into words all the same.
-_UNSPACED_LANGUAGES = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
+UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
+"""Languages that are written without spaces between words: only a dictionary tells their words apart."""
+
+# Of these, whose text Whisper parts only at spaces, so that a "word" is all that stands between two.
+_PARTED_AT_SPACES = frozenset({"km", "bo"})
 
 _RIGHT_TO_LEFT_LANGUAGES = frozenset({"ar", "fa", "he", "ps", "sd", "ur", "yi"})
 
 
 def word_delimiter(language: str) -> str:
-    """What stands between the words of a language: a space or nothing."""
-    return "" if language in _UNSPACED_LANGUAGES else " "
+    """What stands between the words of a language, as Whisper parts them: a space or nothing."""
+    return "" if language in UNSPACED_LANGUAGES - _PARTED_AT_SPACES else " "
 
 
 def writing_direction(language: str) -> str:

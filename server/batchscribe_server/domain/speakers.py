@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from batchscribe_server.domain.script import sentence_ends
 from batchscribe_server.domain.transcript import Segment, Word
 
 CHANGE_WITHIN_SENTENCE_MS = 1_500
@@ -26,9 +27,6 @@ UNSURE_MS = 400
 
 NEAR_MS = 1_000
 """A word that lies in no turn is of the nearest one that is as near as this; otherwise it is nobody's."""
-
-_SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")  # noqa: RUF001 - full-width marks end sentences too
-_CLOSING = "\"'”’»)]"  # noqa: RUF001 - quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +151,6 @@ class _WhoSpeaks:
 
 def _change_ms(before: Word, after: Word) -> float:
     """What it costs that another speaker has the word after."""
-    ends = before.text.strip().rstrip(_CLOSING).endswith(_SENTENCE_ENDS)
     pause_ms = max(0, after.start_ms - before.end_ms)
-    cost_ms = CHANGE_AFTER_SENTENCE_MS if ends else CHANGE_WITHIN_SENTENCE_MS
+    cost_ms = CHANGE_AFTER_SENTENCE_MS if sentence_ends(before.text.strip()) else CHANGE_WITHIN_SENTENCE_MS
     return cost_ms * max(0.0, 1 - pause_ms / PAUSE_MS)

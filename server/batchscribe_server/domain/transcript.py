@@ -11,7 +11,7 @@ from batchscribe_server.domain.recognition import Task
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its punctuation; `confidence` from 0 to 1. `speaker` is empty where voices are not told apart."""
+    """A word with its punctuation; `confidence` from 0 to 1. `speaker` is empty where none is told."""
 
     text: str
     start_ms: int
@@ -24,7 +24,7 @@ class Word:
 class Segment:
     """A stretch of speech. `index` counts a job's segments from 0 without gaps, in order of their starts.
 
-    `channel` is None where channels are mixed down, `speaker` empty where voices are not told apart.
+    `channel` is None where channels are mixed down, `speaker` empty where none is told.
     """
 
     index: int
@@ -36,6 +36,19 @@ class Segment:
     words: tuple[Word, ...] = ()
     channel: int | None = None
     speaker: str = ""
+
+    @property
+    def word_places(self) -> list[tuple[int, int]] | None:
+        """Where in the text each word begins and ends; None where a model's words are not its text's."""
+        places: list[tuple[int, int]] = []
+        position = 0
+        for word in self.words:
+            found = self.text.find(word.text, position)
+            if found < 0:
+                return None
+            position = found + len(word.text)
+            places.append((found, position))
+        return places
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,26 @@ def in_turns(segments: Sequence[Segment]) -> list[Segment]:
     """The same words in segments of one party each, ordered by their starts and numbered anew.
 
     A segment is cut between words of different speakers, and at a pause in which another party begins to speak; one
-    without words stays whole. Where everything is of one party, nothing is cut.
+    without words stays whole. Where everything is of one party, nothing is cut. Words that are nobody's stay so.
     """
-    starts = _starts_by_party(segments)
-    cut = [part for segment in segments for part in _cut(segment, starts)]
+    if len({party for segment in segments for party in _parties(segment)}) > 1:
+        starts = _starts_by_party(segments)
+        cut = [part for segment in segments for part in _cut(segment, starts)]
+    else:
+        cut = [_of_its_words(segment) for segment in segments]
     cut.sort(key=lambda segment: (segment.start_ms, segment.channel or 0))
     return [replace(segment, index=index) for index, segment in enumerate(cut)]
+
+
+def _parties(segment: Segment) -> set[_Party]:
+    if not segment.words:
+        return {(segment.channel, segment.speaker)}
+    return {(segment.channel, speaker) for speaker in {word.speaker for word in segment.words}}
+
+
+def _of_its_words(segment: Segment) -> Segment:
+    """The segment with the speaker of its words, where it has words."""
+    return replace(segment, speaker=segment.words[0].speaker) if segment.words else segment
 
 
 def _starts_by_party(segments: Sequence[Segment]) -> Mapping[_Party, Sequence[int]]:
@@ -45,7 +59,7 @@ def _cut(segment: Segment, starts: Mapping[_Party, Sequence[int]]) -> Iterator[S
     words = segment.words
     begins = [k for k, (before, after) in enumerate(pairwise(words), start=1) if _turns(segment, before, after, starts)]
     if not begins:
-        yield replace(segment, speaker=words[0].speaker or segment.speaker) if words else segment
+        yield _of_its_words(segment)
         return
     texts = _texts(segment, begins)
     for text, begin, end in zip(texts, [0, *begins], [*begins, len(words)], strict=True):
@@ -56,7 +70,7 @@ def _cut(segment: Segment, starts: Mapping[_Party, Sequence[int]]) -> Iterator[S
             end_ms=part[-1].end_ms if end < len(words) else segment.end_ms,
             text=text,
             words=part,
-            speaker=part[0].speaker or segment.speaker,
+            speaker=part[0].speaker,
         )
 
 
@@ -73,16 +87,9 @@ def _turns(segment: Segment, before: Word, after: Word, starts: Mapping[_Party, 
 
 def _texts(segment: Segment, begins: Sequence[int]) -> list[str]:
     """The segment's text cut before the words of these numbers."""
-    places: list[int] = []
-    position = 0
-    for word in segment.words:
-        found = segment.text.find(word.text, position)
-        if found < 0:  # the text was edited after its words were timed
-            return [
-                " ".join(word.text for word in segment.words[begin:end])
-                for begin, end in pairwise([0, *begins, len(segment.words)])
-            ]
-        places.append(found)
-        position = found + len(word.text)
-    cuts = [0, *(places[begin] for begin in begins), len(segment.text)]
+    places = segment.word_places
+    if places is None:
+        words = [word.text for word in segment.words]
+        return [" ".join(words[begin:end]) for begin, end in pairwise([0, *begins, len(words)])]
+    cuts = [0, *(places[begin][0] for begin in begins), len(segment.text)]
     return [segment.text[begin:end].strip() for begin, end in pairwise(cuts)]

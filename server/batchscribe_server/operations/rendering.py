@@ -29,5 +29,8 @@ class Renderer(Protocol):
         ...
 
     def render_notice(self, failure: Failure, input_uri: str, job_name: str, time: datetime) -> bytes:
-        """The `.notice` file of an input that failed: JSON with `error`, `input`, `job` and `time`."""
+        """The `.notice` file of an input that failed, or whose analysis did.
+
+        It is JSON with `error`, `input`, `job` and `time`.
+        """
         ...

@@ -13,6 +13,11 @@ from batchscribe_server.domain.transcript import Segment
 class TextEditor(Protocol):
     """Edits the segments of one file in their order, as its client asked."""
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it edits a segment by what was before it; otherwise there is nothing to `recall`."""
+        ...
+
     def edit(self, segment: Segment) -> Segment:
         """The segment as it is to be stored; its text is empty where nothing is left. Raises JobFailure.
 

@@ -29,6 +29,7 @@ from batchscribe_server.domain.analysis import (
     Summary,
     sentiment_label,
 )
+from batchscribe_server.rendering.json_parts import seconds
 
 
 def analysis_document(analysis: Analysis) -> dict[str, object]:
@@ -48,17 +49,17 @@ def _entity(entity: Entity) -> dict[str, object]:
         "kind": entity.kind.value,
         "text": entity.text,
         "segment": entity.segment,
-        "start": entity.start_ms / 1000,
-        "end": entity.end_ms / 1000,
+        "start": seconds(entity.start_ms),
+        "end": seconds(entity.end_ms),
         "party": entity.party,
     }
 
 
 def _analytics(analytics: Analytics) -> dict[str, object]:
     return {
-        "speech": analytics.speech_ms / 1000,
-        "silence": analytics.silence_ms / 1000,
-        "overlap": analytics.overlap_ms / 1000,
+        "speech": seconds(analytics.speech_ms),
+        "silence": seconds(analytics.silence_ms),
+        "overlap": seconds(analytics.overlap_ms),
         "sentiment": _sentiment(analytics.sentiment),
         "keywords": [_keyword(keyword) for keyword in analytics.keywords],
         "topics": [{"label": topic.label, "keywords": list(topic.keywords)} for topic in analytics.topics],
@@ -67,8 +68,8 @@ def _analytics(analytics: Analytics) -> dict[str, object]:
         "turns": [
             {
                 "party": turn.party,
-                "start": turn.start_ms / 1000,
-                "end": turn.end_ms / 1000,
+                "start": seconds(turn.start_ms),
+                "end": seconds(turn.end_ms),
                 "sentiment": _sentiment(turn.score),
             }
             for turn in analytics.turns
@@ -79,10 +80,10 @@ def _analytics(analytics: Analytics) -> dict[str, object]:
 def _party(party: PartyAnalytics) -> dict[str, object]:
     return {
         "party": party.party,
-        "talk": party.talk_ms / 1000,
+        "talk": seconds(party.talk_ms),
         "share": party.share,
         "turns": party.turns,
-        "longest_turn": party.longest_turn_ms / 1000,
+        "longest_turn": seconds(party.longest_turn_ms),
         "interruptions": party.interruptions,
         "words": party.words,
         "words_per_minute": party.words_per_minute,
@@ -100,7 +101,7 @@ def _summary(summary: Summary) -> dict[str, object]:
             {
                 "text": point.text,
                 "party": point.party,
-                "start": None if point.start_ms is None else point.start_ms / 1000,
+                "start": None if point.start_ms is None else seconds(point.start_ms),
             }
             for point in summary.points
         ],

@@ -15,7 +15,8 @@ Schema is docs/transcript.schema.json.
       "channels": [{"channel": 0, "label": "Agent", "same_sound_as": null}, …],   // heard apart; or the channel that
                                                                                   // sounds the very same
       "duration": 12.345,
-      "warning": "",                                           // what could not be decoded, or changed, in plain words
+      "warning": "",                                           // what could not be decoded or done as asked, and
+                                                               // what was changed, in plain words
       "text": "Hello world. …",
       "segments": [
         {"index": 0, "start": 0.12, "end": 1.5, "text": "Hello world.", "channel": 0, "speaker": "",

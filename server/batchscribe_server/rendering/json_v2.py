@@ -12,9 +12,8 @@ import re
 from collections.abc import Iterator
 
 from batchscribe_server.domain.layout import file_name
-from batchscribe_server.domain.marks import ends_sentence
 from batchscribe_server.domain.recognition import RecognitionConfig
-from batchscribe_server.domain.script import word_delimiter, writing_direction
+from batchscribe_server.domain.script import sentence_ends, word_delimiter, writing_direction
 from batchscribe_server.domain.transcript import Transcript, Word
 from batchscribe_server.domain.words import MarkedWord, marked_word
 from batchscribe_server.rendering.json_parts import as_json, json_list, rounded, seconds
@@ -123,7 +122,7 @@ def _punctuation(mark: str, time: float, attaches_to: str) -> dict[str, object]:
         "start_time": time,
         "end_time": time,
         "attaches_to": attaches_to,
-        "is_eos": attaches_to != "next" and ends_sentence(mark),
+        "is_eos": attaches_to != "next" and sentence_ends(mark),
     }
 
 

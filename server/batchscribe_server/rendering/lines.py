@@ -12,7 +12,7 @@ _CLAUSE_BONUS = 60.0
 _SENTENCE_BONUS = 120.0
 
 
-def lines_needed(pieces: Sequence[Piece], max_width: int) -> int:
+def _lines_needed(pieces: Sequence[Piece], max_width: int) -> int:
     """The fewest lines of that width that hold the pieces; a piece that is wider has one to itself."""
     lines = 0
     width = 0
@@ -28,7 +28,7 @@ def lines_needed(pieces: Sequence[Piece], max_width: int) -> int:
 
 def broken_into_lines(pieces: Sequence[Piece], max_width: int) -> list[str]:
     """The lines, none wider than `max_width` but for a single piece that is."""
-    count = lines_needed(pieces, max_width)
+    count = _lines_needed(pieces, max_width)
     if count <= 1:
         return [text_of(pieces)]
     # best[n][j]: the least cost of pieces[:j] on n lines, and where the last of these lines begins.

@@ -1,4 +1,4 @@
-"""The `.notice` file that an input leaves which could not be transcribed."""
+"""The `.notice` file of an input that failed, or whose analysis did."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _timed_by_words(segment: Segment) -> _Timed:
                 spaced = bool(between)
                 position = found + len(part)
             else:
-                # The text was edited after its words were timed: the script must tell.
+                # A model's words are not its text's here: the script must tell.
                 spaced = bool(previous) and needs_space_between(previous, part)
             timed.append((part, spaced or not timed, word.start_ms, word.end_ms, word.confidence))
             previous = part

@@ -31,7 +31,7 @@ def paragraphs(transcript: Transcript) -> Iterator[str]:
             paragraph, begun = "", True
         if turns:
             party = transcript.party_of(segment)
-            text = f"{party}: {text}"
+            text = f"{party}: {text}" if party else text
         if paragraph and needs_space_between(paragraph, text):
             paragraph += " "
         paragraph += text

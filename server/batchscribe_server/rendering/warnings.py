@@ -10,6 +10,6 @@ ESTIMATED_TIMES = (
 
 
 def warnings_of(transcript: Transcript) -> list[str]:
-    """What could not be decoded, and that times are estimated."""
+    """The transcript's own warning, and that times are estimated."""
     warnings = [transcript.warning] if transcript.warning else []
     return [*warnings, ESTIMATED_TIMES] if transcript.has_estimated_times else warnings

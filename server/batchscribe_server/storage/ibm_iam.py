@@ -7,7 +7,6 @@ Neither the key nor a token is ever logged, or part of an error.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -76,7 +75,6 @@ class IamTokens:
         self._exchanging = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._http = await asyncio.to_thread(httpx.AsyncClient, timeout=_TIMEOUT_S)
         return self
 

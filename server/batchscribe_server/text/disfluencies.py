@@ -1,13 +1,13 @@
 """Leaves out what is said while thinking: "um", words begun twice, words broken off.
 
 Of repeated words only those go that nobody doubles on purpose: "the the" does, "very very" and "no no" do not, and
-numbers and spelled letters never do. What answers ("uh-huh", "mm-hmm") stays.
+numbers and spelt letters never do. What answers ("uh-huh", "mm-hmm") stays.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from batchscribe_server.domain.marks import SENTENCE_ENDS
@@ -60,18 +60,19 @@ LANGUAGES = frozenset(_FILLERS) | frozenset(_FILLERS_WITHIN)
 
 def without_disfluencies(segment: Segment, language: str) -> Segment:
     """The segment without fillers, and in some languages without repeated function words and broken-off words."""
-    spans = sorted({*_fillers(segment.text, language), *_repetitions(segment.text, language)})
+    words = hyphenated_words_in(segment.text)
+    spans = sorted({*_fillers(segment.text, words, language), *_repetitions(segment.text, words, language)})
     return without(segment, spans, with_commas=True)
 
 
-def _fillers(text: str, language: str) -> Iterator[Span]:
+def _fillers(text: str, words: Sequence[Token], language: str) -> Iterator[Span]:
     if within := _FILLERS_WITHIN.get(language):
         yield from (found.span() for found in within.finditer(text))
     filler = _FILLERS.get(language)
     if filler is None:
         return
     before: Token | None = None
-    for word in hyphenated_words_in(text):
+    for word in words:
         after_figures = before is not None and before.text.isdecimal()  # 5 mm
         abbreviates = len(word.text) > 1 and word.text.isupper() and not text.isupper()  # the ER
         if filler.fullmatch(word.key) and not after_figures and not abbreviates:
@@ -79,19 +80,26 @@ def _fillers(text: str, language: str) -> Iterator[Span]:
         before = word
 
 
-def _repetitions(text: str, language: str) -> Iterator[Span]:
+def _repetitions(text: str, words: Sequence[Token], language: str) -> Iterator[Span]:
     """Each copy but the last, and what was broken off before the whole word came."""
-    doubled = _NEVER_DOUBLED.get(language, frozenset())
-    filler = _FILLERS.get(language)
-    words = [word for word in hyphenated_words_in(text) if not (filler and filler.fullmatch(word.key))]
-    for word, following in pairwise(words):
+    never_doubled = _NEVER_DOUBLED.get(language)
+    if never_doubled is None:
+        return
+    filler = _FILLERS[language]
+    for word, following in pairwise(word for word in words if not filler.fullmatch(word.key)):
         between = text[word.end : following.begin]
         if any(char in SENTENCE_ENDS for char in between):
             continue
-        if word.key == following.key and word.key in doubled:
-            yield word.begin, word.end
-        elif doubled and between in {"- ", "– ", "— "} and _is_begun(word, following):  # noqa: RUF001 - dashes
+        if word.key == following.key and word.key in never_doubled:
+            if not (_is_letter(word) and _is_letter(following)):
+                yield word.begin, word.end
+        elif between in {"- ", "– ", "— "} and _is_begun(word, following):  # noqa: RUF001 - dashes
             yield word.begin, word.end + 1
+
+
+def _is_letter(word: Token) -> bool:
+    """Whether it is spelt, as in "A A A battery": a capital alone, but "I" is a word."""
+    return len(word.text) == 1 and word.text.isupper() and word.text != "I"
 
 
 def _is_begun(word: Token, whole: Token) -> bool:

@@ -21,6 +21,11 @@ class Editor:
         self._replacements = [compiled(replacement) for replacement in config.replacements]
         self._redactor = redaction.Redactor(config.redaction) if config.redaction is not None else None
 
+    @property
+    def remembers(self) -> bool:
+        """Whether a segment is edited by what was before it, so that those of an earlier run must be recalled."""
+        return self._config.redaction is not None and redaction.hides_numbers(self._config.redaction)
+
     def edit(self, segment: Segment) -> Segment:
         """The segment as it is to be stored; its text may be empty. Raises JobFailure."""
         config = self._config

@@ -24,7 +24,7 @@ class Edit:
 
 def settled(segment: Segment) -> Segment:
     """The segment with a text in which its words are found one after the other, as `edited` needs it."""
-    if not segment.words or _places(segment.text, segment.words) is not None:
+    if not segment.words or _places(segment) is not None:
         return segment
     text = segment.words[0].text
     for before, word in pairwise(segment.words):
@@ -75,7 +75,7 @@ class _Passage:
 
 def _passages(segment: Segment, edits: Sequence[Edit]) -> list[_Passage]:
     """The smallest stretches that no word and no edit crosses, in order."""
-    places = _places(segment.text, segment.words)
+    places = _places(segment)
     assert places is not None, "the segment is settled"
     parts = [_Passage(edit.begin, edit.end, [], [edit]) for edit in edits]
     parts += [_Passage(begin, end, [word], []) for (begin, end), word in zip(places, segment.words, strict=True)]
@@ -106,19 +106,14 @@ def _with_words(passages: Sequence[_Passage]) -> list[_Passage]:
     return joined
 
 
-def _places(text: str, words: Sequence[Word]) -> list[tuple[int, int]] | None:
+def _places(segment: Segment) -> list[tuple[int, int]] | None:
     """Where each word stands in the text; None where one does not, or where other words stand between."""
-    if not words:
-        return []
-    places: list[tuple[int, int]] = []
-    position = 0
-    for word in words:
-        found = text.find(word.text, position)
-        if found < 0 or any(char.isalnum() for char in text[position:found]):
-            return None
-        position = found + len(word.text)
-        places.append((found, position))
-    return None if any(char.isalnum() for char in text[position:]) else places
+    places = segment.word_places
+    if not places:
+        return places
+    bounds = pairwise([(0, 0), *places, (len(segment.text), 0)])
+    stands_between = any(char.isalnum() for (_, end), (begin, _) in bounds for char in segment.text[end:begin])
+    return None if stands_between else places
 
 
 def _retimed(words: Sequence[Word], texts: Sequence[str]) -> list[Word]:

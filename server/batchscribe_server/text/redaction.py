@@ -5,16 +5,18 @@ digits at its end is masked from the third digit on, as it may be the beginning 
 the beginning of the run that begins the next segment. All that is remembered of it is how many digits it has, which
 can be told from the redacted text: a run that goes on after a crash redacts as one that was never cut off.
 
-The masks tell nothing of what they hide: an X for each digit of figures, one for each word that told some.
+The masks tell nothing of what they hide but how many digits it has: an X for each, and one for each word at least. So
+a number in words that has more digits than words has the rest at its first one ("eleven thousand" is "XXXX X").
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from batchscribe_server.domain.editing import ADDRESS_MASK, MASK
 from batchscribe_server.domain.recognition import Redaction, RedactionCategory
 from batchscribe_server.domain.transcript import Segment
-from batchscribe_server.text.digit_runs import LANGUAGES, MASK, DigitRun, digit_runs, is_between_digits
+from batchscribe_server.text.digit_runs import LANGUAGES, DigitRun, digit_runs, is_between_digits
 from batchscribe_server.text.email_addresses import email_addresses
 from batchscribe_server.text.passage import Edit, edited
 from batchscribe_server.text.removal import Span
@@ -28,7 +30,6 @@ _FEWEST_DIGITS: Mapping[RedactionCategory, int] = {
     RedactionCategory.CARD_NUMBERS: 13,
 }
 _FEWEST_OPEN_DIGITS = 3
-_ADDRESS_MASK = MASK * 4
 
 
 def hides_numbers(redaction: Redaction) -> bool:
@@ -48,7 +49,7 @@ class Redactor:
         """The segment with what is to be hidden masked in its text and its words."""
         text = segment.text
         addresses = email_addresses(text) if self._addresses else []
-        edits = [Edit(begin, end, _ADDRESS_MASK) for begin, end in addresses]
+        edits = [Edit(begin, end, ADDRESS_MASK) for begin, end in addresses]
         if self._fewest_digits is not None:
             before = self._digits_before.get(segment.channel, 0)
             for run in digit_runs(text, language):
@@ -60,7 +61,9 @@ class Redactor:
         return segment
 
     def recall(self, segment: Segment, language: str) -> None:
-        """Take note of how a redacted segment ends."""
+        """Take note of how a redacted segment ends, where numbers are redacted."""
+        if self._fewest_digits is None:
+            return
         before = self._digits_before.get(segment.channel, 0)
         runs = digit_runs(segment.text, language, masked=True)
         if runs and runs[-1].at_end:
@@ -78,9 +81,10 @@ def _fewest_digits(redaction: Redaction) -> int | None:
 
 
 def _masks(text: str, run: DigitRun, besides: list[Span]) -> Iterator[Edit]:
-    for begin, end in run.parts:
-        if any(begin < address_end and address_begin < end for address_begin, address_end in besides):
+    for part in run.parts:
+        if any(part.begin < end and begin < part.end for begin, end in besides):
             continue
-        for word in words_in(text[begin:end]):
-            mask = MASK * len(word.text) if word.text.isdecimal() else MASK
-            yield Edit(begin + word.begin, begin + word.end, mask)
+        words = words_in(text[part.begin : part.end])
+        for number, word in enumerate(words):
+            digits = 1 if number else max(1, part.digits - len(words) + 1)
+            yield Edit(part.begin + word.begin, part.begin + word.end, MASK * digits)

@@ -16,7 +16,7 @@ from batchscribe_server.analysis.language_model import LanguageModel
 from batchscribe_server.domain.analysis import Analysis, EntityKind, Maker
 from batchscribe_server.domain.recognition import RecognitionConfig, SummaryConfig, SummaryLength, SummaryStyle
 from batchscribe_server.domain.transcript import Transcript
-from tests.conversations import CALL, in_turns, transcript_of
+from tests.conversations import CALL, one_after_another, transcript_of
 from tests.scripted_llm import API_KEY, Answer, ScriptedModel, scripted_model
 
 ALL = RecognitionConfig(
@@ -31,7 +31,7 @@ GOOD = {
         {"kind": "place", "text": "Atlantis"},
     ],
 }
-LONG = in_turns(*(("A", f"This is the sentence number {number} of a long talk.") for number in range(400)))
+LONG = one_after_another(*(("A", f"This is the sentence number {number} of a long talk.") for number in range(400)))
 
 
 @pytest.fixture

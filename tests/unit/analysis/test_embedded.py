@@ -13,7 +13,7 @@ from batchscribe_server.analysis.embedded import analysis_of
 from batchscribe_server.domain.analysis import sentiment_label
 from batchscribe_server.domain.recognition import RecognitionConfig, SummaryConfig, SummaryLength, SummaryStyle
 from batchscribe_server.rendering.analysis_document import analysis_document
-from tests.conversations import CALL, in_turns, transcript_of
+from tests.conversations import CALL, one_after_another, transcript_of
 
 ALL = RecognitionConfig(
     enable_entities=True, speech_analytics=True, summary=SummaryConfig(SummaryStyle.BULLETS, SummaryLength.LONG)
@@ -51,9 +51,18 @@ def test_the_shares_and_keywords_of_parties_are_theirs() -> None:
     assert analytics.topics[0].label == "delivery"
 
 
+def test_what_lies_before_the_start_offset_is_no_silence() -> None:
+    late = [(party, text, start_ms + 60_000, end_ms + 60_000) for party, text, start_ms, end_ms in CALL]
+    analysis = analysis_of(transcript_of(late, duration_ms=100_000), replace(ALL, start_offset_ms=50_000))
+    assert analysis.analytics is not None
+    assert analysis.analytics.silence_ms == 50_000 - 28_000
+
+
 @pytest.mark.parametrize(("language", "keywords", "left_out"), [("de", True, 1), ("ja", False, 2), ("en", True, 0)])
 def test_what_can_not_be_told_of_a_language_is_left_out_and_said(language: str, keywords: bool, left_out: int) -> None:
-    analysis = analysis_of(transcript_of(in_turns(("A", "Vertrag gut."), ("B", "Vertrag?")), language=language), ALL)
+    analysis = analysis_of(
+        transcript_of(one_after_another(("A", "Vertrag gut."), ("B", "Vertrag?")), language=language), ALL
+    )
     assert analysis.analytics is not None
     assert (analysis.analytics.sentiment is None) == (language != "en")
     assert bool(analysis.analytics.turns) == (language == "en")
@@ -63,7 +72,7 @@ def test_what_can_not_be_told_of_a_language_is_left_out_and_said(language: str, 
 
 
 def test_a_translation_is_english() -> None:
-    translated = replace(transcript_of(in_turns(("A", "This is wonderful.")), language="de"), task="translate")
+    translated = replace(transcript_of(one_after_another(("A", "This is wonderful.")), language="de"), task="translate")
     analysis = analysis_of(translated, ALL)
     assert analysis.left_out == ()
     assert analysis.analytics is not None
@@ -86,7 +95,9 @@ LETTERS = st.text(st.sampled_from("abcdefghijklmnopqrstuvwyz0123456789@.-:/$%' "
 def test_what_was_redacted_is_nowhere_in_an_analysis(lines: list[tuple[str, str]], digits: int) -> None:
     """All an analysis has is the redacted text: it tells no word that is not there, and takes no mask for one."""
     mask = "X" * digits
-    redacted = in_turns(*((party, f"My card is {mask}. {text} {mask}, please pay {text}.") for party, text in lines))
+    redacted = one_after_another(
+        *((party, f"My card is {mask}. {text} {mask}, please pay {text}.") for party, text in lines)
+    )
     document = analysis_document(analysis_of(transcript_of(redacted), ALL))
     analytics = document["analytics"]
     assert isinstance(analytics, dict)

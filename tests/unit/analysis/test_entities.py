@@ -28,6 +28,8 @@ from tests.conversations import CALL, transcript_of
         ("All 12,000 of 7 and -3.5 billion.", [("number", "12,000"), ("number", "7"), ("number", "-3.5 billion")]),
         ("The B52 and MP3 players.", []),
         ("It is XXXX XXXX on the XX.XX.XX at XX:XX for $XX.", []),
+        ("Not XXX@example.de, nor www.example.com/XX.", []),
+        ("On www.exxon.com, or foxx@example.com.", [("url", "www.exxon.com"), ("email_address", "foxx@example.com")]),
         ("", []),
     ],
 )

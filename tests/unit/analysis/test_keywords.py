@@ -17,6 +17,16 @@ def test_stop_words_figures_and_marks_divide_runs_and_addresses_are_no_words() -
     assert content_runs(said, "en") == [["delivery", "fee"], ["parcels"]]
 
 
+def test_what_is_hidden_is_no_word_and_a_letter_x_is() -> None:
+    assert content_runs("XXX-X parcels, X-X-X fees, Exxon, an X-ray, mail xxxx", "en") == [
+        ["parcels"],
+        ["fees"],
+        ["Exxon"],
+        ["X-ray"],
+        ["mail"],
+    ]
+
+
 def test_a_phrase_said_again_weighs_most_and_its_parts_only_what_they_are_said_besides() -> None:
     keywords = keywords_of(runs("The delivery fee is high.", "A delivery fee again?", "Delivery fee! The fee."), 10)
     assert [(keyword.text, keyword.count) for keyword in keywords] == [("delivery fee", 3)]

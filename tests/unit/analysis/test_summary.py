@@ -14,7 +14,7 @@ from batchscribe_server.analysis.sentences import Sentence, sentences_of, turns_
 from batchscribe_server.analysis.summary import SENTENCES, summary_of
 from batchscribe_server.domain.recognition import SummaryConfig, SummaryLength, SummaryStyle
 from batchscribe_server.domain.transcript import Transcript
-from tests.conversations import CALL, Said, in_turns, transcript_of
+from tests.conversations import CALL, Said, one_after_another, transcript_of
 
 BULLETS = SummaryConfig(SummaryStyle.BULLETS)
 
@@ -26,7 +26,7 @@ def sentences(transcript: Transcript) -> list[Sentence]:
 def long_talk(count: int) -> list[Said]:
     chance = random.Random(7)
     words = [f"thing{chr(97 + number // 26)}{chr(97 + number % 26)}" for number in range(200)]
-    return in_turns(*(("", " ".join(chance.choices(words, k=8)).capitalize() + ".") for _ in range(count)))
+    return one_after_another(*(("", " ".join(chance.choices(words, k=8)).capitalize() + ".") for _ in range(count)))
 
 
 def test_sentences_are_cut_at_their_ends_and_not_at_abbreviations() -> None:
@@ -82,7 +82,7 @@ def test_a_summary_of_little_is_short_and_of_nothing_empty() -> None:
 
 
 def test_other_scripts_are_summed_up_too() -> None:
-    said = in_turns(
+    said = one_after_another(
         *(("", text) for text in ("我们今天讨论预算。", "预算比去年高很多。", "天气很好。", "预算明天决定。"))
     )
     points = summary_of(sentences(transcript_of(said, language="zh")), BULLETS).points

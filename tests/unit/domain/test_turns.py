@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,28 @@ def test_a_segment_is_parted_where_the_speaker_changes() -> None:
     (first, second) = in_turns([said(0, "How are you? Fine.", None, speakers=["A", "A", "A", "B"])])
     assert (first.text, first.speaker) == ("How are you?", "A")
     assert (second.text, second.speaker) == ("Fine.", "B")
+
+
+@pytest.mark.parametrize(
+    ("speakers", "parts"),
+    [
+        (["A", "A", "", ""], ["A", ""]),
+        (["", "", "A", "A"], ["", "A"]),
+        (["A", "", "", "A"], ["A", "", "A"]),
+        (["", "", "", ""], [""]),
+    ],
+)
+def test_what_nobody_said_is_given_to_nobody(speakers: list[str], parts: list[str]) -> None:
+    whole = replace(said(0, "How are you? Fine.", None, speakers=speakers), speaker=speakers[0])
+    other = said(10_000, "Bye.", None, speakers=["B"])
+    assert [turn.speaker for turn in in_turns([whole, other])] == [*parts, "B"]
+    assert [turn.speaker for turn in in_turns([whole])] == parts
+
+
+def test_a_segment_without_words_keeps_its_speaker() -> None:
+    alone = Segment(0, 0, 900, "Hello.", speaker="A")
+    assert in_turns([alone]) == [alone]
+    assert [turn.speaker for turn in in_turns([alone, said(2_000, "Hi.", None, speakers=["B"])])] == ["A", "B"]
 
 
 def test_text_without_spaces_is_parted_as_it_is_written() -> None:

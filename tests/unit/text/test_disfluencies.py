@@ -24,6 +24,7 @@ CONFIG = RecognitionConfig(disfluency_removal=True)
         ("en", "Um, uh, er, hmm.", ""),
         ("en", "The the dog and, and the cat", "The dog and the cat"),
         ("en", "I I, um, I think", "I think"),
+        ("en", "A a man and a a dog", "A man and a dog"),
         ("en", "Take th- the thing", "Take the thing"),
         ("de", "Äh, ich ich glaube, ähm, ja.", "Ich glaube ja."),
         ("fr", "Euh, je je pense", "Je pense"),
@@ -31,6 +32,7 @@ CONFIG = RecognitionConfig(disfluency_removal=True)
         # What is meant stays.
         ("en", "Uh-huh, it was very very good. No, no!", "Uh-huh, it was very very good. No, no!"),
         ("en", "Call five five two two, S S N.", "Call five five two two, S S N."),
+        ("en", "An A A A battery, or A, A, then B.", "An A A A battery, or A, A, then B."),
         ("en", "It is 5 mm wide, in the ER.", "It is 5 mm wide, in the ER."),
         ("en", "What it is is that I gave her her book.", "What it is is that I gave her her book."),
         ("en", "I know what it was. Was it?", "I know what it was. Was it?"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from batchscribe_server import text
 from batchscribe_server.domain.recognition import (
     Decoding,
@@ -25,6 +27,21 @@ ALL = RecognitionConfig(
 
 def test_nothing_is_done_where_nothing_is_asked_for() -> None:
     assert text.editor(RecognitionConfig(word_time_offsets=True)) is None
+
+
+@pytest.mark.parametrize(
+    ("redaction", "remembers"),
+    [
+        (None, False),
+        (Redaction((RedactionCategory.EMAIL_ADDRESSES,)), False),
+        (Redaction(), True),
+        (Redaction((RedactionCategory.EMAIL_ADDRESSES, RedactionCategory.CARD_NUMBERS)), True),
+    ],
+)
+def test_only_redaction_of_numbers_remembers_what_was_before(redaction: Redaction | None, remembers: bool) -> None:
+    editor = text.editor(RecognitionConfig(disfluency_removal=True, redaction=redaction))
+    assert editor is not None
+    assert editor.remembers == remembers
 
 
 def test_suppressed_phrases_are_gone_before_any_other_step() -> None:

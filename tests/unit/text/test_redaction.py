@@ -29,7 +29,14 @@ from tests.edited_segments import edited, said, words_of
 
 NUMBERS, CARDS = RedactionCategory.NUMBERS, RedactionCategory.CARD_NUMBERS
 PHONES, ADDRESSES = RedactionCategory.PHONE_NUMBERS, RedactionCategory.EMAIL_ADDRESSES
-DIGIT_WORDS = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
+WORDS_BY_DIGITS = {
+    1: "zero one two three four five six seven eight nine",
+    2: "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty "
+    "sixty seventy eighty ninety",
+    3: "hundred",
+    4: "thousand",
+}
+DIGITS_OF_WORDS = {word: digits for digits, words in WORDS_BY_DIGITS.items() for word in words.split()}
 
 
 def redacting(*categories: RedactionCategory) -> RecognitionConfig:
@@ -50,10 +57,12 @@ def redacted(heard: Sequence[Segment], *categories: RedactionCategory) -> list[S
         ("It is (555) 123-4567.", "It is (XXX) XXX-XXXX."),
         ("four one one one, um, one one", "X X X X, um, X X"),
         ("In 2024 we had 25 people.", "In XXXX we had 25 people."),
-        ("twenty-five thousand dollars or $1,200.50", "X-X X dollars or $X,XXX.XX"),
+        ("twenty-five thousand dollars or $1,200.50", "XXX-X X dollars or $X,XXX.XX"),
+        ("one hundred and twenty, a thousand", "X X X X, a XXXX"),
         ("double five six, double 5 6", "X X X, X X X"),
+        ("triple five, triple 5", "XX X, XX X"),
         ("oh five oh", "X X X"),
-        ("2 million people", "X X people"),
+        ("2 million people", "X XXXXXXX people"),
         ("at 14:30 on 5/1/24", "at XX:XX on X/X/XX"),
         ("one of the two, an X-ray, in room 12", "one of the two, an X-ray, in room 12"),
         ("٤١١١", "XXXX"),
@@ -68,8 +77,8 @@ def test_numbers_of_three_digits_and_more_are_masked(heard: str, left: str) -> N
 @pytest.mark.parametrize(
     ("language", "heard", "left"),
     [
-        ("de", "vier eins eins eins und zwölf", "X X X X und X"),
-        ("fr", "zéro six, douze", "X X, X"),
+        ("de", "vier eins eins eins und zwölf", "X X X X und XX"),
+        ("fr", "zéro six, douze", "X X, XX"),
         ("ja", "四一一一です", "XXXXです"),
         ("xx", "one two three 4111", "one two three XXXX"),
     ],
@@ -94,10 +103,10 @@ def test_categories_differ_by_the_number_of_digits(category: RedactionCategory, 
 @pytest.mark.parametrize(
     ("heard", "left"),
     [
-        ("mail john.smith+x@example.co.uk, please", "mail XXXX, please"),
-        ("mail john dot smith at gmail dot com now", "mail XXXX now"),
-        ("it is j o h n 8 4 at example dot com", "it is XXXX"),
-        ("john at gmail", "XXXX"),
+        ("mail john.smith+x@example.co.uk, please", "mail xxxx, please"),
+        ("mail john dot smith at gmail dot com now", "mail xxxx now"),
+        ("it is j o h n 8 4 at example dot com", "it is xxxx"),
+        ("john at gmail", "xxxx"),
         ("look at that. Fine, at school", "look at that. Fine, at school"),
     ],
 )
@@ -113,7 +122,7 @@ def test_a_number_whose_words_are_written_without_a_space_is_masked_in_them() ->
 
 
 def test_an_address_hides_its_digits_only_once() -> None:
-    assert edited(said("john1234@example.com 12"), redacting(ADDRESSES, NUMBERS)).text == "XXXX 12"
+    assert edited(said("john1234@example.com 12"), redacting(ADDRESSES, NUMBERS)).text == "xxxx 12"
 
 
 @pytest.mark.parametrize(
@@ -125,6 +134,14 @@ def test_an_address_hides_its_digits_only_once() -> None:
          ["It is XXXX XXXX", "XXXX XXXX", "and XXXX was good"]),
         ((PHONES,), ["five five five", "one two three four. Yes"], ["X X X", "X X X X. Yes"]),
         ((CARDS,), ["It is 2024 here", "1111 is all"], ["It is 2024 here", "1111 is all"]),
+        ((CARDS,), ["forty-one eleven eleven eleven eleven", "eleven eleven eleven, thanks"],
+         ["X-X XX XX XX XX", "XX XX XX, thanks"]),
+        ((PHONES,), ["twenty twenty", "twelve eleven now"], ["XX XX", "XX XX now"]),
+        ((NUMBERS,), ["a thousand", "5 then"], ["a XXXX", "X then"]),
+        ((NUMBERS,), ["it is AB12345", "67, thanks"], ["it is ABXXXXX", "XX, thanks"]),
+        ((NUMBERS,), ["ROOM SIX", "5 IS FREE"], ["ROOM SIX", "5 IS FREE"]),
+        ((ADDRESSES, NUMBERS), ["mail joe@example.com", "Two days later"], ["mail xxxx", "Two days later"]),
+        ((ADDRESSES,), ["it is 41111", "11, joe@example.com"], ["it is 41111", "11, xxxx"]),
     ],
 )  # fmt: skip
 def test_a_number_that_a_pause_cuts_is_hidden(
@@ -139,9 +156,10 @@ def test_what_is_said_in_another_channel_neither_ends_nor_lengthens_a_number() -
     assert [segment.text for segment in redacted(heard)] == ["it is 41", "room 5", "XX", "6"]
 
 
+number_words = st.one_of([st.sampled_from(words.split()) for words in WORDS_BY_DIGITS.values()])
 pieces_of_numbers = st.one_of(
     st.text("0123456789", min_size=1, max_size=9),
-    st.lists(st.sampled_from(DIGIT_WORDS), min_size=1, max_size=9).map(" ".join),
+    st.lists(number_words, min_size=1, max_size=9).map(" ".join),
 )
 separators = st.sampled_from([" ", ", ", "-", ". ", " - ", "/", ", um, ", " and "])
 
@@ -189,8 +207,28 @@ def test_no_digit_is_left_in_any_format_of_any_channel(heard: list[str], formatt
     assert not told_digits(words_of(segment) for segment in segments)
 
 
+@given(
+    st.sampled_from([(NUMBERS, 3), (PHONES, 7), (CARDS, 13)]),
+    st.lists(st.lists(number_words, min_size=1, max_size=6), min_size=1, max_size=4),
+    st.sampled_from([", ", ". ", ", um, ", "; and, "]),
+)
+def test_digits_count_together_across_pauses_however_they_are_told(
+    category: tuple[RedactionCategory, int], told: list[list[str]], between: str
+) -> None:
+    """Each word is a number of its own. The last segment goes on with other words, so that its end is no open one."""
+    hidden, fewest = category
+    heard = [between.join(words) for words in told]
+    heard[-1] += ", thanks"
+    after = redacted([said(words, index=index) for index, words in enumerate(heard)], hidden)
+    digits = 0
+    for number, (words, segment) in enumerate(zip(told, after, strict=True), start=1):
+        digits += sum(DIGITS_OF_WORDS[word] for word in words)
+        if digits >= (fewest if number == len(told) else 3):
+            assert not told_digits([segment.text])
+
+
 def told_digits(texts: Iterable[str]) -> list[str]:
-    return [found for said in texts for found in re.findall(r"\d|\b(?:" + "|".join(DIGIT_WORDS) + r")\b", said)]
+    return [found for said in texts for found in re.findall(r"\d|\b(?:" + "|".join(DIGITS_OF_WORDS) + r")\b", said)]
 
 
 def said_in(document: str, format: TranscriptFormat) -> list[str]:

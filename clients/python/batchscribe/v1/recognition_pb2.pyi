@@ -433,8 +433,9 @@ Global___VoiceActivityConfig: _TypeAlias = VoiceActivityConfig  # noqa: Y015
 
 @_typing.final
 class RedactionConfig(_message.Message):
-    """What to blacken in text, words and subtitles alike: an X for each digit, one for each word of a number in words. A
-    run of three digits that ends a segment is blackened for every category of numbers, as it may go on in the next one.
+    """What to blacken in text, words and subtitles alike: an X for each digit, and one at least for each word of a number in
+    words; xxxx for an e-mail address. A run of three digits that ends a segment is blackened for every category of
+    numbers, as it may go on in the next one.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
