@@ -198,7 +198,7 @@ class RunJob:
     async def _editor(self, job: Job) -> TextEditor | None:
         """What edits this run's segments, after those that an earlier run has stored."""
         editor = self._text.editor(job.config)
-        if editor is not None and job.segments:
+        if editor is not None and editor.remembers and job.segments:
             async for segment in self._store.read_segments(job.id):
                 editor.recall(segment)
         return editor
