@@ -29,9 +29,15 @@ class Sound:
         self._task = task
         self._checkpoint = checkpoint
         self._looked_ms = 0
+        self._decoded_samples = 0
         # Rounded down to 10 ms as for recognition: turns and words count from the same sample.
         self.first_sample = task.start_ms // 10 * (SAMPLE_RATE_HZ // 100)
         self._end_sample = task.end_ms * (SAMPLE_RATE_HZ // 1000)
+
+    @property
+    def decoded_ms(self) -> int:
+        """The milliseconds decoded so far, those that are decoded twice counted twice."""
+        return self._looked_ms + 1000 * self._decoded_samples // SAMPLE_RATE_HZ
 
     def channels(self) -> tuple[int | None, ...]:
         """Those that differ, of channels that are heard apart; only None where they are mixed down.
@@ -44,7 +50,7 @@ class Sound:
         with MediaFile(self._task.path, self._task.file_name) as media:
             for alike in media.channels_alike():
                 self._looked_ms = media.position_ms
-                self._checkpoint(self._looked_ms)
+                self._checkpoint(self.decoded_ms)
                 if alike == tuple(range(len(alike))):
                     break
         return tuple(sorted(set(alike)))
@@ -66,18 +72,17 @@ class Sound:
             yield np.concatenate(gathered, axis=1)
 
     def _asked_for(self) -> Iterator[npt.NDArray[np.int16]]:
-        decoded = 0
         with MediaFile(self._task.path, self._task.file_name) as media:
             blocks = media.channel_blocks() if self._task.separate_channels else map(_one_channel, media.blocks())
             for block in blocks:
-                begin = decoded
-                decoded += block.shape[1]
-                end = min(decoded, self._end_sample or decoded)
-                self._checkpoint(self._looked_ms + 1000 * decoded // SAMPLE_RATE_HZ)
+                begin = self._decoded_samples
+                self._decoded_samples += block.shape[1]
+                end = min(self._decoded_samples, self._end_sample or self._decoded_samples)
+                self._checkpoint(self.decoded_ms)
                 self._refuse_if_too_long(end - self.first_sample)
                 if end > max(begin, self.first_sample):
                     yield block[:, max(0, self.first_sample - begin) : end - begin]
-                if end < decoded:
+                if end < self._decoded_samples:
                     return
 
     def _refuse_if_too_long(self, samples: int) -> None:
