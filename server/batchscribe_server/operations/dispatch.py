@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Any, assert_never
 
 import structlog
@@ -116,7 +117,8 @@ class Dispatch:
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim) -> None:
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self._stops[claim.job.id, claim.token] = stop
-        place = self._places.begin(claim.job.party)
+        # Only what is heard can bring the server down: what waits with its file at hand is not to blame.
+        place = self._places.begin(claim.job.party, partial(self._store.begin_hearing, claim))
         self._idle.clear()
         tasks.create_task(self._supervise(claim, place, stop))
 

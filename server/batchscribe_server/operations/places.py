@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -79,10 +79,10 @@ class Places:
         fetching, writing = dict(self._counts[Stage.FETCHING]), dict(self._counts[Stage.WRITING])
         return Transfers(self._limits.max_transferring, fetching, writing)
 
-    def begin(self, party: Party) -> Place:
-        """Of a job that was claimed."""
+    def begin(self, party: Party, begin_hearing: Callable[[], Awaitable[None]]) -> Place:
+        """Of a job that was claimed; `begin_hearing` is awaited once it is its turn to be heard."""
         self.move(party, None, Stage.FETCHING)
-        return Place(self, party)
+        return Place(self, party, begin_hearing)
 
     async def turn(self, party: Party) -> None:
         """Wait for a place where the job is heard. It is HEARD afterwards, and FETCHING until then."""
@@ -135,9 +135,10 @@ class Places:
 class Place:
     """That of one run, from its claim to its end."""
 
-    def __init__(self, places: Places, party: Party) -> None:
+    def __init__(self, places: Places, party: Party, begin_hearing: Callable[[], Awaitable[None]]) -> None:
         self._places = places
         self._party = party
+        self._begin_hearing = begin_hearing
         self._stage = Stage.FETCHING
 
     @asynccontextmanager
@@ -146,6 +147,7 @@ class Place:
         await self._places.turn(self._party)
         self._stage = Stage.HEARD
         try:
+            await self._begin_hearing()
             yield
         finally:
             self._stage = Stage.WRITING

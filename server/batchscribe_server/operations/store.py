@@ -277,8 +277,12 @@ class RunStore(Protocol):
         """The heartbeat of an owner for the jobs it runs."""
         ...
 
+    async def begin_hearing(self, claim: Claim) -> None:
+        """It is the job's turn: from now on its run is an attempt. Raises LeaseLostError, as all that follow."""
+        ...
+
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
-        """The file was opened. Raises LeaseLostError, as all that follow."""
+        """The file was opened."""
         ...
 
     async def advance(self, claim: Claim, step: Advance) -> None:

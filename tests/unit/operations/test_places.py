@@ -33,10 +33,12 @@ class Hearing:
         await self._settled()
 
     async def _run(self, name: str, party: Party) -> None:
-        place = self.places.begin(party)
+        async def begin_hearing() -> None:
+            self.begun.append(name)
+
+        place = self.places.begin(party, begin_hearing)
         try:
             async with place.heard():
-                self.begun.append(name)
                 await self._ends[name].wait()
         finally:
             place.end()
