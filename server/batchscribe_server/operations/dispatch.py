@@ -89,10 +89,10 @@ class Dispatch:
                     woken.clear()
                     self._places.changed.clear()
                     async with self._claiming:
-                        claims = await self._claim()
+                        claims, more = await self._claim()
                         for claim in claims:
                             self._start(tasks, claim)
-                    if not claims:
+                    if not more:
                         await self._something_to_do(woken)
 
     async def drain(self, grace_s: float) -> None:
@@ -107,12 +107,19 @@ class Dispatch:
             _resolve(stop, Stop.RELEASED)
         await self._idle.wait()
 
-    async def _claim(self) -> Sequence[Claim]:
-        if self._draining:
-            return ()
-        newcomers = self._places.newcomers_wanted
-        limit = self._places.wanted + newcomers
-        return await self._store.claim(self._owner, limit, self._limits.lease_s, newcomers, self._places.transfers())
+    async def _claim(self) -> tuple[Sequence[Claim], bool]:
+        """The jobs that begin now, and whether more of them may at once.
+
+        A claim takes its turn among all that write, so that none is made that must come back empty.
+        """
+        if self._draining or not self._places.may_fetch:
+            return (), False
+        wanted, newcomers = self._places.wanted, self._places.newcomers_wanted
+        claims = await self._store.claim(
+            self._owner, wanted + newcomers, self._limits.lease_s, newcomers, self._places.transfers()
+        )
+        # Where fewer come nobody who has jobs queued may have more of them; the last are for newcomers alone.
+        return claims, len(claims) >= (wanted or newcomers)
 
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim) -> None:
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()

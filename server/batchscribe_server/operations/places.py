@@ -71,8 +71,16 @@ class Places:
 
     @property
     def newcomers_wanted(self) -> int:
-        """How many more may be claimed for batches that fetch nothing: each is to have one file on its way."""
-        return max(1, self._limits.kept_for_newcomers)
+        """How many more may be claimed at a time for batches that fetch nothing: each is to have one file on its way.
+
+        Never one alone: that a lone batch comes for its next file would not tell whether another waits.
+        """
+        return max(2, self._limits.kept_for_newcomers)
+
+    @property
+    def may_fetch(self) -> bool:
+        """Whether anybody may have one more file fetched."""
+        return self._counts[Stage.FETCHING].total() < self._limits.max_transferring
 
     def transfers(self) -> Transfers:
         """Who fetches and who writes now."""
@@ -99,14 +107,19 @@ class Places:
     def move(self, party: Party, before: Stage | None, after: Stage | None) -> None:
         """Count a job elsewhere; with no stage it is only beginning, or has ended."""
         if before is not None:
+            if before is not Stage.WRITING or self._held_back_by_writing():
+                self.changed.set()
             self._counts[before][party] -= 1
             if not self._counts[before][party]:
                 del self._counts[before][party]
-            self.changed.set()
         if after is not None:
             self._counts[after][party] += 1
         if before is Stage.HEARD:
             self._serve()
+
+    def _held_back_by_writing(self) -> bool:
+        transfers = self.transfers()
+        return any(map(transfers.held_back_by_writing, transfers.writing))
 
     def _serve(self) -> None:
         self._ready = [(party, place) for party, place in self._ready if not place.done()]
