@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchscribe_engine.diarization.sound import Sound
 from batchscribe_engine.media.failure import MediaError, TaskCancelledError
-from batchscribe_engine.messages import SAMPLE_RATE_HZ, DiarizationDone, DiarizationFailed, VoiceTurn
+from batchscribe_engine.messages import DiarizationDone, DiarizationFailed, VoiceTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def _turns(task: DiarizeTask, voices: Voices, checkpoint: Callable[[int], None])
         for channel, recording in recordings.items():
             checkpoint(sound.decoded_ms)
             recording.hear(portion[channel or 0])
-    first_ms = 1000 * sound.first_sample // SAMPLE_RATE_HZ
+    first_ms = sound.first_ms
     turns: list[VoiceTurn] = []
     for channel, recording in recordings.items():
         checkpoint(sound.decoded_ms)

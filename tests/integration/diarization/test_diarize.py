@@ -71,3 +71,13 @@ def test_a_task_that_is_cancelled_begins_no_other_step(three_channels: Path, ste
     assert isinstance(answer, DiarizationFailed)
     assert answer.reason == "CANCELLED"
     assert voices.journal.count(step) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit_ms", "reason"),
+    [pytest.param(1_000, "", id="just so long"), pytest.param(999, "MEDIA_TOO_LONG", id="longer")],
+)
+def test_only_the_part_that_is_heard_may_not_be_too_long(three_channels: Path, limit_ms: int, reason: str) -> None:
+    task = DiarizeTask(1, str(three_channels), start_ms=1_505, end_ms=2_500, max_duration_ms=limit_ms)
+    answer = diarize(task, cast("Voices", ToldVoices()), lambda decoded_ms: None)
+    assert (answer.reason if isinstance(answer, DiarizationFailed) else "") == reason
