@@ -6,6 +6,11 @@
     python -m benchmarks.latency             how quick calls stay while a batch runs
     python -m benchmarks.slow_store          a batch beside one whose bucket is slow
     python -m benchmarks.memory              an hour beside a minute
+    python -m benchmarks.scan                what the scan of a large prefix takes
+    python -m benchmarks.text_steps          what word times and what is done to the text cost
+    python -m benchmarks.segmentation        how far speech is best joined into segments
+    python -m benchmarks.shared_memory       the shared-memory queue, held to its limit
+    python -m benchmarks.diarization         how well voices are told apart
 
 Every system runs in a process of its own (`child`), started by `measuring`; `comparison` lets them run in turn.
 """

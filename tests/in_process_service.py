@@ -31,7 +31,6 @@ from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
-from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.submit import Submit
 from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.wakeups import Wakeups

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchscribe_engine.diarization.sound import Sound
 from batchscribe_engine.media.failure import MediaError, TaskCancelledError
-from batchscribe_engine.messages import SAMPLE_RATE_HZ, DiarizationDone, DiarizationFailed, VoiceTurn
+from batchscribe_engine.messages import DiarizationDone, DiarizationFailed, VoiceTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,8 @@ def diarize(
 ) -> DiarizationDone | DiarizationFailed:
     """Run `task` to its last message, which is returned.
 
-    `checkpoint` is called with the milliseconds decoded so far, about once for each second of them, and may raise
-    TaskCancelledError.
+    `checkpoint` is called with the milliseconds decoded so far, about once for each second of them and before each step
+    that takes long, and may raise TaskCancelledError.
     """
     try:
         return DiarizationDone(task.task_id, tuple(_turns(task, voices, checkpoint)))
@@ -38,12 +38,16 @@ def _turns(task: DiarizeTask, voices: Voices, checkpoint: Callable[[int], None])
     recordings = {channel: voices.recording() for channel in sound.channels()}
     for portion in sound.portions():
         for channel, recording in recordings.items():
+            checkpoint(sound.decoded_ms)
             recording.hear(portion[channel or 0])
-    first_ms = 1000 * sound.first_sample // SAMPLE_RATE_HZ
-    return [
-        VoiceTurn(
-            first_ms + round(1000 * stretch.start_s), first_ms + round(1000 * stretch.end_s), stretch.voice, channel
+    first_ms = sound.first_ms
+    turns: list[VoiceTurn] = []
+    for channel, recording in recordings.items():
+        checkpoint(sound.decoded_ms)
+        turns += (
+            VoiceTurn(
+                first_ms + round(1000 * stretch.start_s), first_ms + round(1000 * stretch.end_s), stretch.voice, channel
+            )
+            for stretch in recording.stretches(task.min_speakers, task.max_speakers)
         )
-        for channel, recording in recordings.items()
-        for stretch in recording.stretches(task.min_speakers, task.max_speakers)
-    ]
+    return turns

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from batchscribe_engine.media.decoder import MediaFile
-from batchscribe_engine.media.failure import MediaError
-from batchscribe_engine.media.timeline import clock
+from batchscribe_engine.media.excerpt import Excerpt, refuse_longer
 from batchscribe_engine.messages import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -28,10 +27,17 @@ class Sound:
     def __init__(self, task: DiarizeTask, checkpoint: Callable[[int], None]) -> None:
         self._task = task
         self._checkpoint = checkpoint
-        self._looked_ms = 0
-        # Rounded down to 10 ms as for recognition: turns and words count from the same sample.
-        self.first_sample = task.start_ms // 10 * (SAMPLE_RATE_HZ // 100)
-        self._end_sample = task.end_ms * (SAMPLE_RATE_HZ // 1000)
+        self._excerpt = Excerpt(task, self._on_decoded)
+
+    @property
+    def first_ms(self) -> int:
+        """Where in the file the portions begin."""
+        return 1000 * self._excerpt.first_sample // SAMPLE_RATE_HZ
+
+    @property
+    def decoded_ms(self) -> int:
+        """The milliseconds decoded so far, those that are decoded twice counted twice."""
+        return self._excerpt.work_ms
 
     def channels(self) -> tuple[int | None, ...]:
         """Those that differ, of channels that are heard apart; only None where they are mixed down.
@@ -40,14 +46,7 @@ class Sound:
         """
         if not self._task.separate_channels:
             return (None,)
-        alike: tuple[int, ...] = ()
-        with MediaFile(self._task.path, self._task.file_name) as media:
-            for alike in media.channels_alike():
-                self._looked_ms = media.position_ms
-                self._checkpoint(self._looked_ms)
-                if alike == tuple(range(len(alike))):
-                    break
-        return tuple(sorted(set(alike)))
+        return tuple(sorted(set(self._excerpt.channels_alike())))
 
     def portions(self) -> Iterator[npt.NDArray[np.int16]]:
         """Int16 (channels of the file, n) at 16 kHz, or (1, n) mixed down, `PORTION_S` long but for the last.
@@ -66,24 +65,13 @@ class Sound:
             yield np.concatenate(gathered, axis=1)
 
     def _asked_for(self) -> Iterator[npt.NDArray[np.int16]]:
-        decoded = 0
         with MediaFile(self._task.path, self._task.file_name) as media:
             blocks = media.channel_blocks() if self._task.separate_channels else map(_one_channel, media.blocks())
-            for block in blocks:
-                begin = decoded
-                decoded += block.shape[1]
-                end = min(decoded, self._end_sample or decoded)
-                self._checkpoint(self._looked_ms + 1000 * decoded // SAMPLE_RATE_HZ)
-                self._refuse_if_too_long(end - self.first_sample)
-                if end > max(begin, self.first_sample):
-                    yield block[:, max(0, self.first_sample - begin) : end - begin]
-                if end < decoded:
-                    return
+            yield from self._excerpt.of(blocks)
 
-    def _refuse_if_too_long(self, samples: int) -> None:
-        limit_ms = self._task.max_duration_ms
-        if limit_ms and 1000 * samples > limit_ms * SAMPLE_RATE_HZ:
-            raise MediaError("MEDIA_TOO_LONG", f"The recording is longer than {clock(limit_ms / 1000)}.")
+    def _on_decoded(self) -> None:
+        self._checkpoint(self.decoded_ms)
+        refuse_longer("recording", self._excerpt.decoded_ms - self.first_ms, self._task.max_duration_ms)
 
 
 def _one_channel(block: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:

@@ -68,7 +68,7 @@ class Decoder:
             rests = [rest_of(utterances[index], start, results[index].language) for index, start in starts.items()]
             # Which may stop early in their turn; each is shorter than what it is the rest of.
             for (index, start), rest in zip(starts.items(), self.transcribe(rests), strict=True):
-                results[index] = joined(results[index], rest, start)
+                results[index] = joined(results[index], rest, start, self._options.task)
         return results
 
     def _hear(self, utterances: Sequence[Utterance]) -> list[Heard]:

@@ -33,6 +33,9 @@ MIN_REST_S = 3.0
 MAX_LAST_WORD_S = 2.0
 """The rest begins in the quietest moment within so much of the beginning of the last word."""
 
+_UNSPACED_LANGUAGES = frozenset({"zh", "ja", "yue", "th", "lo", "my"})
+"""Those that are written without spaces between words."""
+
 _MIN_LAST_WORD_FRAMES = 10
 _MOMENT_FRAMES = 20
 _FRAME_MS = 1000 // FRAMES_PER_S
@@ -62,19 +65,20 @@ def rest_of(utterance: Utterance, start_frame: int, language: str) -> Utterance:
     return Utterance(replace(utterance.task, samples=samples, language=language), utterance.mel[:, start_frame:])
 
 
-def joined(first: SegmentResult, rest: SegmentResult, start_frame: int) -> SegmentResult:
-    """The result of a segment of which the rest, from `start_frame` on, was heard by itself.
+def joined(first: SegmentResult, rest: SegmentResult, start_frame: int, task: str) -> SegmentResult:
+    """The result of a segment of which the rest, from `start_frame` on, was heard by itself, in Whisper's `task`.
 
     The probability is the mean of both by the lengths of their texts. How often this happens is told by a doubt.
     """
     doubts = (*first.doubts, (first.decoding, Fault.STOPPED_EARLY.value), *rest.doubts)
     if not rest.text:
         return replace(first, doubts=doubts)
+    spaced = task == "translate" or first.language not in _UNSPACED_LANGUAGES
     start_ms = start_frame * _FRAME_MS
     lengths = len(first.text), len(rest.text)
     return replace(
         first,
-        text=f"{first.text} {rest.text}",
+        text=(" " if spaced else "").join((first.text, rest.text)),
         words=(
             *first.words,
             *(replace(word, start_ms=start_ms + word.start_ms, end_ms=start_ms + word.end_ms) for word in rest.words),

@@ -381,6 +381,8 @@ def _as_many(samples: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np.
             f"The file begins with {channels} channels and goes on with {len(samples)}, which can't be heard apart. "
             "Leave channel separation out.",
         )
+    if len(samples) == channels:
+        return samples  # nearly always: padding each frame would take longer than decoding it
     return np.pad(samples, ((0, channels - len(samples)), (0, 0)))
 
 

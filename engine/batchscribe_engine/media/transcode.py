@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from batchscribe_engine.media.decoder import MediaFile
+from batchscribe_engine.media.excerpt import Excerpt, refuse_longer
 from batchscribe_engine.media.failure import MediaError, TaskCancelledError
 from batchscribe_engine.media.hearing import Channels, OneChannel
 from batchscribe_engine.media.segment import FRAME_SAMPLES
@@ -91,22 +92,20 @@ class _Transcoding:
         self._grant_slot = grant_slot
         self._send = send
         self._checkpoint = checkpoint
-        self._first_sample = task.start_ms // 10 * (SAMPLE_RATE_HZ // 100)
-        self._end_sample = task.end_ms * (SAMPLE_RATE_HZ // 1000)
-        self._looked_ms = 0
-        self._decoded_samples = 0
+        self._excerpt = Excerpt(task, self._on_decoded)
         self._speech_samples = 0
         self._segments = 0
         self._told_at_s = time.monotonic()
         self._told_ms = 0
 
     def run(self) -> None:
-        task = self._task
+        task, excerpt = self._task, self._excerpt
         self._checkpoint(0)
         with MediaFile(task.path, task.file_name) as media:
             info = media.info
-            self._refuse_if_too_long(info.duration_ms, believed=_plausible(info.duration_ms, media.size_bytes))
-            alike = self._channels_alike() if task.separate_channels else ()
+            if _plausible(info.duration_ms, media.size_bytes):
+                refuse_longer("file", info.duration_ms, task.max_duration_ms)
+            alike = excerpt.channels_alike() if task.separate_channels else ()
             self._send(
                 MediaOpened(
                     task.task_id,
@@ -122,72 +121,42 @@ class _Transcoding:
                 self._hear_apart(media, alike)
             else:
                 self._hear(media)
-            if not self._decoded_samples:
+            if not excerpt.decoded_samples:
                 raise _nothing_heard(media.promised_sound)
-            if self._decoded_samples <= self._first_sample:
+            if excerpt.decoded_samples <= excerpt.first_sample:
                 raise MediaError(
-                    "NO_AUDIO", f"The file ends at {clock(self._decoded_ms / 1000)}, before the start_offset asked for."
+                    "NO_AUDIO",
+                    f"The file ends at {clock(excerpt.decoded_ms / 1000)}, before the start_offset asked for.",
                 )
             self._send(
                 MediaFinished(
                     task.task_id,
-                    duration_ms=self._decoded_ms,
+                    duration_ms=excerpt.decoded_ms,
                     speech_ms=1000 * self._speech_samples // SAMPLE_RATE_HZ,
                     segments=self._segments,
-                    warning=media.damage if self._at_end else media.warning,
+                    warning=media.damage if excerpt.at_end else media.warning,
                 )
             )
 
-    @property
-    def _decoded_ms(self) -> int:
-        return 1000 * self._decoded_samples // SAMPLE_RATE_HZ
-
-    def _channels_alike(self) -> tuple[int, ...]:
-        """A look through the file first, until all channels have differed: in most files with its first sound."""
-        alike: tuple[int, ...] = ()
-        with MediaFile(self._task.path, self._task.file_name) as media:
-            for alike in media.channels_alike():
-                if alike == tuple(range(len(alike))):
-                    break
-                self._looked_ms = media.position_ms
-                self._checkpoint(self._looked_ms)
-                self._tell_progress()
-        return alike
-
     def _hear(self, media: MediaFile) -> None:
         channel = OneChannel(self._model, self._task.voice_activity)
-        for portion in batches(self._asked_for(media.blocks())):
+        for portion in batches(self._excerpt.of(media.blocks())):
             self._deliver((None, segment) for segment in channel.push(portion))
             self._tell_progress()
         self._deliver((None, segment) for segment in channel.finish())
 
     def _hear_apart(self, media: MediaFile, alike: Sequence[int]) -> None:
         channels = Channels(self._model, self._task.voice_activity, sorted(set(alike)))
-        for portion in batches(self._asked_for(media.channel_blocks())):
+        for portion in batches(self._excerpt.of(media.channel_blocks())):
             self._deliver(channels.push(portion))
             self._tell_progress()
         self._deliver(channels.finish())
 
-    def _asked_for(self, blocks: Iterable[npt.NDArray[np.int16]]) -> Iterator[npt.NDArray[np.int16]]:
-        """The part of the sound that is to be heard, counting all of it."""
-        for block in blocks:
-            begin = self._decoded_samples
-            self._decoded_samples += block.shape[-1]
-            if self._at_end:
-                self._decoded_samples = self._end_sample
-            self._refuse_if_too_long(self._decoded_ms, believed=True)
-            self._checkpoint(self._looked_ms + self._decoded_ms)
-            if self._decoded_samples > self._first_sample:
-                yield block[..., max(0, self._first_sample - begin) : self._decoded_samples - begin]
-            else:
-                self._tell_progress()
-            if self._at_end:
-                return
-
-    @property
-    def _at_end(self) -> bool:
-        """Whether all is decoded that is to be heard, though the file may go on."""
-        return 0 < self._end_sample <= self._decoded_samples
+    def _on_decoded(self) -> None:
+        refuse_longer("file", self._excerpt.decoded_ms, self._task.max_duration_ms)
+        self._checkpoint(self._excerpt.work_ms)
+        if self._excerpt.decoded_samples <= self._excerpt.first_sample:
+            self._tell_progress()
 
     def _deliver(self, segments: Iterable[tuple[int | None, Segment]]) -> None:
         task_id = self._task.task_id
@@ -206,27 +175,18 @@ class _Transcoding:
                     index,
                     grant.slot,
                     grant.generation,
-                    self._first_sample + segment.start_sample,
+                    self._excerpt.first_sample + segment.start_sample,
                     int(segment.samples.size),
                     channel,
                 )
             )
 
     def _tell_progress(self) -> None:
-        now_s = time.monotonic()
+        now_s, decoded_ms = time.monotonic(), self._excerpt.decoded_ms
         due = now_s - self._told_at_s >= PROGRESS_EACH_S
-        if due or self._decoded_ms - self._told_ms >= PROGRESS_EACH_AUDIO_MS:
-            self._told_at_s, self._told_ms = now_s, self._decoded_ms
-            self._send(MediaProgress(self._task.task_id, self._decoded_ms))
-
-    def _refuse_if_too_long(self, duration_ms: int, *, believed: bool) -> None:
-        limit_ms = self._task.max_duration_ms
-        if limit_ms and believed and duration_ms > limit_ms:
-            raise MediaError(
-                "MEDIA_TOO_LONG",
-                f"The file is longer than {clock(limit_ms / 1000)}, the longest allowed. "
-                "Split it, or ask for the limit to be raised.",
-            )
+        if due or decoded_ms - self._told_ms >= PROGRESS_EACH_AUDIO_MS:
+            self._told_at_s, self._told_ms = now_s, decoded_ms
+            self._send(MediaProgress(self._task.task_id, decoded_ms))
 
 
 def batches(blocks: Iterable[npt.NDArray[np.int16]]) -> Iterator[npt.NDArray[np.int16]]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+TENANTS_FACTOR = 15
+BATCHES_FACTOR = 0.5
+"""A tenant alone may have fifteen in sixteen of the places where files are transferred, a batch alone a third of them.
+"""
+
 
 def may_take_more(held: int, free: int, factor: float = 1) -> bool:
     """Whether a user who holds so much may take more: as long as that is less than `factor` times what is left.

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Any, assert_never
 
 import structlog
@@ -88,10 +89,10 @@ class Dispatch:
                     woken.clear()
                     self._places.changed.clear()
                     async with self._claiming:
-                        claims = await self._claim()
+                        claims, more = await self._claim()
                         for claim in claims:
                             self._start(tasks, claim)
-                    if not claims:
+                    if not more:
                         await self._something_to_do(woken)
 
     async def drain(self, grace_s: float) -> None:
@@ -106,17 +107,25 @@ class Dispatch:
             _resolve(stop, Stop.RELEASED)
         await self._idle.wait()
 
-    async def _claim(self) -> Sequence[Claim]:
-        if self._draining:
-            return ()
-        newcomers = self._places.newcomers_wanted
-        limit = self._places.wanted + newcomers
-        return await self._store.claim(self._owner, limit, self._limits.lease_s, newcomers, self._places.transfers())
+    async def _claim(self) -> tuple[Sequence[Claim], bool]:
+        """The jobs that begin now, and whether more of them may at once.
+
+        A claim takes its turn among all that write, so that none is made that must come back empty.
+        """
+        if self._draining or not self._places.may_fetch:
+            return (), False
+        wanted, newcomers = self._places.wanted, self._places.newcomers_wanted
+        claims = await self._store.claim(
+            self._owner, wanted + newcomers, self._limits.lease_s, newcomers, self._places.transfers()
+        )
+        # Where fewer come nobody who has jobs queued may have more of them; the last are for newcomers alone.
+        return claims, len(claims) >= (wanted or newcomers)
 
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim) -> None:
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self._stops[claim.job.id, claim.token] = stop
-        place = self._places.begin(claim.job.party)
+        # Only what is heard can bring the server down: what waits with its file at hand is not to blame.
+        place = self._places.begin(claim.job.party, partial(self._store.begin_hearing, claim))
         self._idle.clear()
         tasks.create_task(self._supervise(claim, place, stop))
 

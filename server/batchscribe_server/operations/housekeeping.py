@@ -20,7 +20,7 @@ MEDIA_CHUNK = 200
 
 @dataclass(frozen=True, slots=True)
 class KeepingPolicy:
-    """How long things are kept. `max_stalled_attempts` runs without any progress fail a job."""
+    """How long things are kept. A job fails after `max_stalled_attempts` runs that were heard without any progress."""
 
     history_s: float
     interval_s: float = 15.0

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -71,18 +71,26 @@ class Places:
 
     @property
     def newcomers_wanted(self) -> int:
-        """How many more may be claimed for batches that fetch nothing: each is to have one file on its way."""
-        return max(1, self._limits.kept_for_newcomers)
+        """How many more may be claimed at a time for batches that fetch nothing: each is to have one file on its way.
+
+        Never one alone: that a lone batch comes for its next file would not tell whether another waits.
+        """
+        return max(2, self._limits.kept_for_newcomers)
+
+    @property
+    def may_fetch(self) -> bool:
+        """Whether anybody may have one more file fetched."""
+        return self._counts[Stage.FETCHING].total() < self._limits.max_transferring
 
     def transfers(self) -> Transfers:
         """Who fetches and who writes now."""
         fetching, writing = dict(self._counts[Stage.FETCHING]), dict(self._counts[Stage.WRITING])
         return Transfers(self._limits.max_transferring, fetching, writing)
 
-    def begin(self, party: Party) -> Place:
-        """Of a job that was claimed."""
+    def begin(self, party: Party, begin_hearing: Callable[[], Awaitable[None]]) -> Place:
+        """Of a job that was claimed; `begin_hearing` is awaited once it is its turn to be heard."""
         self.move(party, None, Stage.FETCHING)
-        return Place(self, party)
+        return Place(self, party, begin_hearing)
 
     async def turn(self, party: Party) -> None:
         """Wait for a place where the job is heard. It is HEARD afterwards, and FETCHING until then."""
@@ -99,14 +107,19 @@ class Places:
     def move(self, party: Party, before: Stage | None, after: Stage | None) -> None:
         """Count a job elsewhere; with no stage it is only beginning, or has ended."""
         if before is not None:
+            if before is not Stage.WRITING or self._held_back_by_writing():
+                self.changed.set()
             self._counts[before][party] -= 1
             if not self._counts[before][party]:
                 del self._counts[before][party]
-            self.changed.set()
         if after is not None:
             self._counts[after][party] += 1
         if before is Stage.HEARD:
             self._serve()
+
+    def _held_back_by_writing(self) -> bool:
+        transfers = self.transfers()
+        return any(map(transfers.held_back_by_writing, transfers.writing))
 
     def _serve(self) -> None:
         self._ready = [(party, place) for party, place in self._ready if not place.done()]
@@ -135,9 +148,10 @@ class Places:
 class Place:
     """That of one run, from its claim to its end."""
 
-    def __init__(self, places: Places, party: Party) -> None:
+    def __init__(self, places: Places, party: Party, begin_hearing: Callable[[], Awaitable[None]]) -> None:
         self._places = places
         self._party = party
+        self._begin_hearing = begin_hearing
         self._stage = Stage.FETCHING
 
     @asynccontextmanager
@@ -146,6 +160,7 @@ class Place:
         await self._places.turn(self._party)
         self._stage = Stage.HEARD
         try:
+            await self._begin_hearing()
             yield
         finally:
             self._stage = Stage.WRITING

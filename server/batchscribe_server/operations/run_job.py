@@ -233,9 +233,7 @@ class RunJob:
 class _Run:
     """How far one run has come, and the storing of it."""
 
-    def __init__(
-        self, store: Store, claim: Claim, model: Model, fingerprint: str, editor: TextEditor | None = None
-    ) -> None:
+    def __init__(self, store: Store, claim: Claim, model: Model, fingerprint: str, editor: TextEditor | None) -> None:
         self._store = store
         self._claim = claim
         self._model = model

@@ -16,6 +16,7 @@ from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.event import Event
+from batchscribe_server.domain.fair_share import BATCHES_FACTOR, may_take_more
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.media import Media
 from batchscribe_server.domain.party import Party
@@ -82,6 +83,12 @@ class Transfers:
     places: int = sys.maxsize
     fetching: Mapping[Party, int] = field(default_factory=dict)
     writing: Mapping[Party, int] = field(default_factory=dict)
+
+    def held_back_by_writing(self, party: Party) -> bool:
+        """Whether a party writes so much that it gets no more to fetch."""
+        writing = self.writing.get(party, 0)
+        free = self.places - sum(self.writing.values())
+        return writing > 0 and not may_take_more(writing, free, BATCHES_FACTOR)
 
     def of_parties(self) -> Counter[Party]:
         """How many there are of each party."""
@@ -281,8 +288,12 @@ class RunStore(Protocol):
         """The heartbeat of an owner for the jobs it runs."""
         ...
 
+    async def begin_hearing(self, claim: Claim) -> None:
+        """It is the job's turn: from now on its run is an attempt. Raises LeaseLostError, as all that follow."""
+        ...
+
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
-        """The file was opened. Raises LeaseLostError, as all that follow."""
+        """The file was opened."""
         ...
 
     async def advance(self, claim: Claim, step: Advance) -> None:

@@ -33,6 +33,9 @@ class TellSpeakers:
 
         Leaving the context before gives it up.
         """
+        if not claim.job.config.tells_speakers:
+            yield _nothing_to_tell
+            return
         telling = asyncio.create_task(self._tell(claim, file, file_name), name=f"speakers-{claim.job.id}")
         try:
             yield lambda: telling
@@ -45,7 +48,7 @@ class TellSpeakers:
     async def _tell(self, claim: Claim, file: LocalInput, file_name: str) -> str:
         """Raises LeaseLostError."""
         job = claim.job
-        if not job.config.tells_speakers or await self._store.read_speaker_turns(job.id):
+        if await self._store.read_speaker_turns(job.id):
             return ""
         try:
             turns = await self._diarizer.speakers(_request(job, file, file_name))
@@ -54,6 +57,10 @@ class TellSpeakers:
             return f"Speakers are not told apart ({failure.reason}): {failure.message}"
         await self._store.tell_speakers(claim, turns)
         return ""
+
+
+async def _nothing_to_tell() -> str:
+    return ""
 
 
 def _request(job: Job, file: LocalInput, file_name: str) -> DiarizationRequest:

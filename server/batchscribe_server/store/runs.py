@@ -46,6 +46,10 @@ class SqlRunStore:
         """Prolong leases."""
         return await self._database.write(partial(_renew, owner=owner, lease_s=lease_s, job_ids=job_ids))
 
+    async def begin_hearing(self, claim: Claim) -> None:
+        """Count an attempt that has got nowhere yet."""
+        await self._database.write(partial(_begin_hearing, claim=claim))
+
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
         """Store what the file turned out to be."""
         await self._database.write(partial(_describe, claim=claim, media=media, model=model, fingerprint=fingerprint))
@@ -110,7 +114,6 @@ def _claim(
             state=State.RUNNING,
             stage=None,
             attempt=job.attempt + 1,
-            stalled_attempts=job.stalled_attempts + 1,
             start_time=job.start_time or ledger.now,
         )
         claims.append(Claim(running, token))
@@ -136,6 +139,11 @@ def _held(ledger: Ledger, claim: Claim) -> Job:
     if found is None or found[1] != claim.token or found[0].state is not State.RUNNING:
         raise LeaseLostError(f"{claim.job.name} is no longer run under token {claim.token}")
     return found[0]
+
+
+def _begin_hearing(ledger: Ledger, claim: Claim) -> None:
+    job = _held(ledger, claim)
+    ledger.change_job(job, stalled_attempts=job.stalled_attempts + 1)
 
 
 def _describe(ledger: Ledger, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
@@ -205,8 +213,8 @@ def _finish(ledger: Ledger, claim: Claim, outcome: Outcome) -> Job:
 
 def _release(ledger: Ledger, claim: Claim) -> None:
     job = _held(ledger, claim)
-    # It was given back, not lost: that is no attempt which got nowhere.
-    _put_back(ledger, job, stalled_attempts=max(0, job.stalled_attempts - 1))
+    # It was given back, not lost: that is no attempt which got nowhere, if it was heard at all.
+    _put_back(ledger, job, stalled_attempts=min(job.stalled_attempts, claim.job.stalled_attempts))
 
 
 def _put_back(ledger: Ledger, job: Job, stalled_attempts: int) -> None:

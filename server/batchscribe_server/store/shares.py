@@ -15,13 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from batchscribe_server.domain.fair_share import may_take_more
+from batchscribe_server.domain.fair_share import BATCHES_FACTOR, TENANTS_FACTOR, may_take_more
 from batchscribe_server.domain.party import Party
 from batchscribe_server.operations.store import Transfers
-
-TENANTS_FACTOR = 15
-BATCHES_FACTOR = 0.5
-"""A tenant alone may have fifteen in sixteen of the places where files are fetched, a batch alone a third of them."""
 
 
 @dataclass(slots=True)
@@ -112,13 +108,12 @@ class _FetchingPlaces:
     """Who fetches, with those that are chosen; who writes slowly gets no more to fetch."""
 
     def __init__(self, transfers: Transfers) -> None:
+        self._transfers = transfers
         self._held = Counter(transfers.fetching)
         self._of_tenants: Counter[str] = Counter()
         for party, count in transfers.fetching.items():
             self._of_tenants[party.tenant] += count
         self._free = transfers.places - self._held.total()
-        self._writing = transfers.writing
-        self._free_to_write = transfers.places - sum(transfers.writing.values())
 
     def held_by(self, party: Party) -> int:
         """How many files of a party are fetched."""
@@ -126,11 +121,10 @@ class _FetchingPlaces:
 
     def may_take(self, party: Party) -> bool:
         """Whether one more of it may be."""
-        writing = self._writing.get(party, 0)
         return (
             may_take_more(self._of_tenants[party.tenant], self._free, TENANTS_FACTOR)
             and may_take_more(self._held[party], self._free, BATCHES_FACTOR)
-            and (not writing or may_take_more(writing, self._free_to_write, BATCHES_FACTOR))
+            and not self._transfers.held_back_by_writing(party)
         )
 
     def take(self, party: Party) -> None:

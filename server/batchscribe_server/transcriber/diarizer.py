@@ -141,7 +141,7 @@ class LocalDiarizer:
         try:
             while True:
                 if (asked := self._next()) is not None:
-                    await self._serve(asked)
+                    await self._serve_or_fail(asked)
                     continue
                 self._news.clear()
                 try:
@@ -160,6 +160,17 @@ class LocalDiarizer:
             if not waiting.item.answer.done():
                 return waiting.item
         return None
+
+    async def _serve_or_fail(self, asked: _Asked) -> None:
+        """Serve one file. A fault of the service fails it, and costs the child, of which nothing is known then."""
+        try:
+            await self._serve(asked)
+        except Exception:  # the boundary: one file that defies it must not leave all others waiting
+            log.exception("diarization_crashed", job_id=asked.request.job_id)
+            if not asked.answer.done():
+                words = "The service failed on this file for a reason of its own; see its log."
+                asked.answer.set_exception(DiarizationFailure(FAILED, words))
+            await self._end_child()
 
     async def _serve(self, asked: _Asked) -> None:
         """Try one file until it has its answer, or has cost all its attempts."""

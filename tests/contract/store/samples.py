@@ -83,9 +83,10 @@ async def claim_one(store: Store, owner: str = "one") -> Claim:
 
 
 async def running_job(store: Store, **fields: Any) -> Claim:
-    """A job of no batch that runs, opened."""
+    """A job of no batch that is heard, opened."""
     await store.create_job(new_job(**fields))
     claim = await claim_one(store)
+    await store.begin_hearing(claim)
     await store.describe(claim, MEDIA, "base", "fingerprint")
     return claim
 

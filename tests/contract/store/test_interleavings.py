@@ -83,6 +83,7 @@ class Chaos:
         claim = self.one_of(self.claims)
         job = await self.store.get_job(TENANT, claim.job.id)
         if job.media is None or self.random.random() < 0.1:
+            await self.store.begin_hearing(claim)
             media = MediaDescription(duration_ms=self.random.choice((0, 5_000, 9_000)))
             await self.store.describe(claim, media, "base", "f")
             return

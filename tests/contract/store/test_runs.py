@@ -157,7 +157,7 @@ async def test_a_claimed_job_runs_with_its_event(store: Store, wakeups: Wakeups)
         claim = await claim_one(store)
         assert watcher.is_set()
     assert claim.job == await store.get_job(TENANT, job.id)
-    assert (claim.job.state, claim.job.attempt, claim.job.stalled_attempts) == (State.RUNNING, 1, 1)
+    assert (claim.job.state, claim.job.attempt, claim.job.stalled_attempts) == (State.RUNNING, 1, 0)
     assert claim.job.start_time is not None
     assert (await details(store, job.name))[-1] == StateChanged(State.RUNNING, attempt=1)
 
@@ -234,6 +234,7 @@ async def test_an_older_claim_is_fenced_off(store: Store) -> None:
     assert new.token > old.token
     before = await store.get_job(TENANT, new.job.id)
     for late in (
+        store.begin_hearing(old),
         store.describe(old, MEDIA, "tiny", "other"),
         store.advance(old, step(1)),
         store.finish(old, Outcome(State.SUCCEEDED)),
@@ -282,7 +283,7 @@ async def test_a_recovered_job_goes_on_from_what_is_stored(store: Store, wakeups
 async def test_a_job_that_gets_nowhere_is_given_up(store: Store) -> None:
     job = await store.create_job(new_job())
     for _ in range(MAX_STALLED):
-        await claim_one(store)
+        await store.begin_hearing(await claim_one(store))
         await store.recover(MAX_STALLED, exclusive_owner=True)
     failed = await store.get_job(TENANT, job.id)
     assert failed.state is State.FAILED
@@ -295,10 +296,29 @@ async def test_a_job_that_gets_nowhere_is_given_up(store: Store) -> None:
 async def test_a_job_that_gets_on_is_never_given_up(store: Store) -> None:
     await store.create_job(new_job())
     for index in range(2 * MAX_STALLED):
-        await store.advance(await claim_one(store), step(index))
+        claim = await claim_one(store)
+        await store.begin_hearing(claim)
+        await store.advance(claim, step(index))
         await store.recover(MAX_STALLED, exclusive_owner=True)
     claim = await claim_one(store)
-    assert (claim.job.stalled_attempts, claim.job.attempt) == (1, 2 * MAX_STALLED + 1)
+    assert (claim.job.stalled_attempts, claim.job.attempt) == (0, 2 * MAX_STALLED + 1)
+
+
+async def test_a_job_that_only_waits_to_be_heard_is_never_given_up(store: Store) -> None:
+    job = await store.create_job(new_job())
+    for _ in range(2 * MAX_STALLED):
+        await claim_one(store)
+        await store.recover(MAX_STALLED, exclusive_owner=True)
+    waited = await store.get_job(TENANT, job.id)
+    assert (waited.state, waited.stalled_attempts, waited.attempt) == (State.QUEUED, 0, 2 * MAX_STALLED)
+
+
+async def test_a_job_that_is_released_while_it_waits_has_stalled_as_often_as_before(store: Store) -> None:
+    await running_job(store)
+    await store.recover(MAX_STALLED, exclusive_owner=True)
+    claim = await claim_one(store)
+    await store.release(claim)
+    assert (await store.get_job(TENANT, claim.job.id)).stalled_attempts == 1
 
 
 async def test_a_released_job_goes_on_and_has_not_stalled(store: Store, wakeups: Wakeups) -> None:
@@ -339,6 +359,8 @@ async def test_a_run_cannot_end_unfinished(store: Store) -> None:
 async def test_batches_follow_recovered_jobs(store: Store) -> None:
     batch, _ = await scanned_batch(store, 2)
     claims = await claim_all(store)
+    for claim in claims:
+        await store.begin_hearing(claim)
     await succeed(store, claims[0])
     await store.recover(1, exclusive_owner=True)
     ended = await store.get_batch(TENANT, batch.id)

@@ -302,6 +302,28 @@ async def test_a_job_that_is_claimed_again_while_its_earlier_run_ends_is_run_onc
         assert service.dispatch.running == 0
 
 
+async def test_a_file_that_waits_to_be_heard_has_no_part_in_what_kills_the_server(tmp_path: Path) -> None:
+    for life in range(1, 6):
+        transcriber = ScriptedTranscriber()
+        transcriber.flowing.clear()
+        async with in_process_service(tmp_path, transcriber, max_running=1) as service, asyncio.timeout(PATIENCE_S):
+            if life == 1:
+                bad = await service.submit.job(TENANT, NewJob(service.audio("bad.wav")))
+                await transcriber.started.wait()
+                good = await service.submit.job(TENANT, NewJob(service.audio("good.wav")))
+            await transcriber.started.wait()
+            async for _ in service.watch.job(TENANT, good.id, after=None, include_segments=False):
+                if (await service.store.get_job(TENANT, good.id)).attempt == life:
+                    break
+            assert [Path(request.path).name for request in transcriber.requests] == ["bad.wav"]
+        # Here the server is killed: what it runs is left as it stands.
+    async with in_process_service(tmp_path) as service:
+        bad, good = await service.ended(bad), await service.ended(good)
+        assert bad.error is not None
+        assert (bad.state, bad.error.reason) == (State.FAILED, Reason.ATTEMPTS_EXHAUSTED)
+        assert (good.state, good.attempt) == (State.SUCCEEDED, 6)
+
+
 async def test_a_lone_file_runs_at_once_though_a_batch_has_as_many_running_as_it_may(tmp_path: Path) -> None:
     transcriber = ScriptedTranscriber()
     transcriber.flowing.clear()

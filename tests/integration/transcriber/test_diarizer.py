@@ -127,6 +127,20 @@ async def test_a_child_that_does_not_start_fails_the_file(tmp_path: Path) -> Non
             await diarizer.speakers(request(script))
 
 
+async def test_a_file_that_meets_a_fault_of_the_service_fails_alone(tmp_path: Path) -> None:
+    harmless = write_script(tmp_path / "harmless", [(0, 800, 0, None)])
+    unutterable = request(tmp_path / "\udcff")  # no message can hold such a name
+    async with running(replace(QUICK, grace_s=0.1)) as diarizer:
+        await diarizer.speakers(request(harmless))
+        calls = [asyncio.create_task(diarizer.speakers(asked)) for asked in (unutterable, request(harmless))]
+        with pytest.raises(DiarizationFailure, match="see its log") as failed:
+            await calls[0]
+        assert await calls[1] == [SpeakerTurn(0, 800, 0)]
+    assert failed.value.reason == "DIARIZATION_FAILED"
+    first, second = seen(harmless)
+    assert first["pid"] != second["pid"]  # what state the child is in is not known after that
+
+
 async def test_a_file_that_nobody_waits_for_gives_way_and_the_child_stays(tmp_path: Path) -> None:
     endless = write_script(tmp_path / "endless", accidents=["wait"])
     queued = write_script(tmp_path / "queued")

@@ -69,7 +69,7 @@ def test_what_is_joined_tells_both_and_keeps_time() -> None:
     rest = SegmentResult(
         7, "Good evening.", (Word("evening.", 400, 800, 0.8),), "en", avg_log_prob=-0.3, doubts=(("short", "too_long"),)
     )
-    both = joined(first, rest, 320)
+    both = joined(first, rest, 320, "transcribe")
 
     assert both.text == "Good morning. Good evening."
     assert both.words == (Word("morning.", 500, 900, 0.9), Word("evening.", 3600, 4000, 0.8))
@@ -79,7 +79,16 @@ def test_what_is_joined_tells_both_and_keeps_time() -> None:
 
 def test_a_rest_without_words_leaves_the_text_as_it_was() -> None:
     first = SegmentResult(7, "Good morning.", language="en", avg_log_prob=-0.1)
-    both = joined(first, SegmentResult(7, "", avg_log_prob=-2.0, doubts=(("full", "silence"),)), 320)
+    both = joined(first, SegmentResult(7, "", avg_log_prob=-2.0, doubts=(("full", "silence"),)), 320, "transcribe")
 
     assert (both.text, both.avg_log_prob) == ("Good morning.", -0.1)
     assert both.doubts == (("short", "stopped_early"), ("full", "silence"))
+
+
+@pytest.mark.parametrize(
+    ("language", "task", "text"),
+    [("ja", "transcribe", "一二三四"), ("yue", "transcribe", "一二三四"), ("ja", "translate", "一二 三四")],
+)
+def test_texts_are_parted_as_words_are_in_the_language_they_are_written_in(language: str, task: str, text: str) -> None:
+    first, rest = (SegmentResult(7, each, language=language) for each in ("一二", "三四"))
+    assert joined(first, rest, 320, task).text == text

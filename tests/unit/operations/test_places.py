@@ -33,10 +33,12 @@ class Hearing:
         await self._settled()
 
     async def _run(self, name: str, party: Party) -> None:
-        place = self.places.begin(party)
+        async def begin_hearing() -> None:
+            self.begun.append(name)
+
+        place = self.places.begin(party, begin_hearing)
         try:
             async with place.heard():
-                self.begun.append(name)
                 await self._ends[name].wait()
         finally:
             place.end()
@@ -92,3 +94,30 @@ async def test_a_place_that_is_given_to_one_who_is_just_cancelled_goes_on_to_the
     await hearing.cancel("second")
     await hearing.ask("third", "a")
     assert hearing.begun == ["first", "third"]
+
+
+async def test_nobody_may_have_a_file_fetched_once_all_places_for_it_are_taken() -> None:
+    places = Places(PlaceLimits(max_heard=1, max_transferring=2))
+    first, _ = (places.begin(Party("t", batch_id), nothing) for batch_id in "ab")
+    assert not places.may_fetch
+    first.end()
+    assert places.may_fetch
+
+
+async def test_the_end_of_a_write_lets_more_be_claimed_where_writes_held_somebody_back() -> None:
+    places = Places(PlaceLimits(max_heard=1, max_transferring=4))
+    a = Party("t", "a")
+    runs = [places.begin(a, nothing) for _ in range(3)]
+    for run in runs:
+        async with run.heard():
+            pass
+    told = []
+    for run in runs:  # three and two are too many for the places that are left, one is not
+        places.changed.clear()
+        run.end()
+        told.append(places.changed.is_set())
+    assert told == [True, True, False]
+
+
+async def nothing() -> None:
+    pass
