@@ -47,7 +47,7 @@ from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
-from batchscribe_server.rpc.read_manifest import read_entry
+from batchscribe_server.rpc.read_manifest import EntryReader
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.settings import (
@@ -133,7 +133,7 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
         reach = ReachStorages(store, storages, seal_of(settings))
         write_outputs = WriteOutputs(renderer)
         check_config = CheckConfig(models, text_editing, diarizer)
-        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
+        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), EntryReader)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         places = Places(_place_limits(settings.jobs, devices))
