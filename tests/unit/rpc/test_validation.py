@@ -292,7 +292,8 @@ GOOD_BATCHES = [
     """batch { input { manifest { files { uri: "file:///a" config { diarization { channel_labels: "Agent" } } } } }
        config { diarization { mode: MODE_CHANNEL } } }""",
     """batch { input { manifest { files { uri: "file:///a"
-       config { low_confidence_action: LOW_CONFIDENCE_ACTION_FAIL } } } } config { language_confidence_threshold: 0.5 } }""",
+       config { low_confidence_action: LOW_CONFIDENCE_ACTION_FAIL } } } }
+       config { language_confidence_threshold: 0.5 } }""",
     """batch { input { manifest { files { uri: "file:///a" config { language: "de" }
        config_mask: "language,candidate_languages" } } } config { candidate_languages: "de" } }""",
     """batch { input { manifest { files { uri: "file:///a" config { diarization { mode: MODE_CHANNEL } }
