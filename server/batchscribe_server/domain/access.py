@@ -82,10 +82,19 @@ class StorageAccess:
     @property
     def holds_secrets(self) -> bool:
         """Whether it is to be forgotten once it is not needed any more."""
-        return any(access is not None and not isinstance(access, Profile) for access in (self.input, self.output))
+        return _is_secret(self.input) or _is_secret(self.output)
+
+    @property
+    def without_secrets(self) -> StorageAccess | None:
+        """What outputs are still reached with once the secrets are forgotten; None where that takes one."""
+        return None if _is_secret(self.output) else StorageAccess(None, self.output)
 
     def __bool__(self) -> bool:
         return self != StorageAccess()
+
+
+def _is_secret(access: Access | None) -> bool:
+    return access is not None and not isinstance(access, Profile)
 
 
 def is_region(text: str) -> bool:
