@@ -12,6 +12,7 @@ from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.url import is_url
+from batchscribe_server.rpc.limits import MAX_URI_CHARS
 from batchscribe_server.rpc.merge_config import entry_config, has_own_config, is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.sas_urls import SAS_ADVICE, is_container_sas_url, is_sas_url
@@ -21,7 +22,6 @@ from batchscribe_server.rpc.validate_fetch import check_fetch
 from batchscribe_server.rpc.validate_recognition import check_recognition
 from batchscribe_server.rpc.validate_text import check_text
 
-MAX_URI_CHARS = 4_096
 MAX_MANIFEST_FILES = 1_000
 MAX_GLOBS = 100
 MAX_GLOB_CHARS = 1_024
