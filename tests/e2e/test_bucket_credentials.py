@@ -79,6 +79,7 @@ async def test_a_batch_outlives_the_tokens_that_it_is_read_and_written_with(stor
             "BATCHSCRIBE_STORAGE__IBM_IAM_URL": cloud.iam.url,
             # One after the other: so few uses would otherwise be taken by others before a request is sent again.
             "BATCHSCRIBE_JOBS__MAX_RUNNING": "1",
+            "BATCHSCRIBE_JOBS__MAX_TRANSFERRING": "1",
         }
         own = {"apikey": APIKEY, "endpoint": cloud.store.endpoint, "resource_instance_id": INSTANCE}
         with running_server(tmp_path, "--model=tiny.en", "--log-level=debug", **allowed) as server:
@@ -106,6 +107,7 @@ async def test_credentials_that_expire_in_the_middle_of_a_batch_end_the_files_th
         allowed = {
             "BATCHSCRIBE_STORAGE__CLIENT_ENDPOINTS": json.dumps([proxy.endpoint]),
             "BATCHSCRIBE_JOBS__MAX_RUNNING": "1",
+            "BATCHSCRIBE_JOBS__MAX_TRANSFERRING": "1",
         }
         own = {**TEMPORARY, "endpoint": proxy.endpoint, "region": "us-east-1"}
         with running_server(tmp_path, "--model=tiny.en", **allowed) as server:
