@@ -3,7 +3,7 @@
     python -m benchmarks.conversations --speech FOLDER --to FOLDER [--count 40]
 
 FOLDER is one as `benchmarks.recordings` reads it; a recording's voice is its name up to the last "-", and its channel.
-Two voices take turns of half a second to five, cut from their recordings where it is quiet, with pauses of up to a
+Two voices take turns of half a second to eight, cut from their recordings where it is quiet, with pauses of up to a
 second or some overlap between them; every other conversation sounds as over a telephone. What is written, NAME.wav,
 NAME.rttm and NAME.stm, is what `benchmarks.diarization` measures. The same arguments give the same files.
 """
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 SEED = 20_261_126
 LENGTH_S = 60.0
-TURNS_S = (0.5, 5.0)
+TURNS_S = (0.5, 8.0)
+MEAN_TURN_S = 3.0
 PAUSE_MEAN_S, PAUSE_SPREAD_S = 0.2, 0.25
 PAUSES_S = (-0.3, 1.0)
 TELEPHONE_HZ = (300.0, 3_400.0)
@@ -116,7 +117,10 @@ class _Phrases:
         shortest, longest = TURNS_S
         while self._left.size < shortest * RATE_HZ:
             self._left = _trimmed(self._choice.choice(self._recordings))
-        length_s = min(longest - _SEARCH_S, shortest + _SEARCH_S + self._choice.expovariate(1 / 1.5))
+        length_s = min(
+            longest - _SEARCH_S,
+            shortest + _SEARCH_S + self._choice.expovariate(1 / (MEAN_TURN_S - shortest - _SEARCH_S)),
+        )
         if self._left.size < (length_s + _SEARCH_S + shortest) * RATE_HZ:
             phrase, self._left = self._left[: int(longest * RATE_HZ)], self._left[:0]
         else:

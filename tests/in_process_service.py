@@ -36,7 +36,7 @@ from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
-from batchscribe_server.rpc.read_manifest import read_entry
+from batchscribe_server.rpc.read_manifest import EntryReader
 from batchscribe_server.storage.by_access import StoragesByAccess
 from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.manifests import LocalManifests
@@ -184,7 +184,7 @@ async def in_process_service(
             store, transcriber, wakeups, run_job, "test-owner", places, DispatchLimits(lease_s), observer
         )
         check_config = CheckConfig(models, text, diarizer)
-        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
+        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), EntryReader)
         scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now)
         finish = FinishBatches(store, reach, renderer, DiskStreamSpool(folder), wakeups)
         service = InProcessService(

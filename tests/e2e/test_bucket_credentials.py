@@ -107,6 +107,7 @@ async def test_credentials_that_expire_in_the_middle_of_a_batch_end_the_files_th
         allowed = {
             "BATCHSCRIBE_STORAGE__CLIENT_ENDPOINTS": json.dumps([proxy.endpoint]),
             "BATCHSCRIBE_JOBS__MAX_RUNNING": "1",
+            "BATCHSCRIBE_JOBS__MAX_TRANSFERRING": "1",
         }
         own = {**TEMPORARY, "endpoint": proxy.endpoint, "region": "us-east-1"}
         with running_server(tmp_path, "--model=tiny.en", **allowed) as server:

@@ -122,9 +122,12 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls):
         when the job was submitted; the job goes on then.
         """
         job = await self.submit(source, headers=headers, config=config, on_upload=on_upload, **options)
+        # Who took which turn is told of the whole file, once it is heard.
+        has_parties = job.config.channel_separation or job.config.HasField("diarization")
         segments: dict[int, Segment] = {}
         try:
-            async with asyncio.timeout(timeout_s), aclosing(self.watch_job(job.name)) as events:
+            events_of_job = self.watch_job(job.name, include_segments=not has_parties)
+            async with asyncio.timeout(timeout_s), aclosing(events_of_job) as events:
                 async for event in events:
                     if event.HasField("segment"):
                         segments[event.segment.index] = segment_of(event.segment)
@@ -136,7 +139,6 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls):
             raise JobFailedError(ended)
         if ended.state != STATE_SUCCEEDED:
             raise JobCancelledError(ended)
-        if ended.config.channel_separation or ended.config.HasField("diarization"):
-            # Who took which turn is told of the whole file, once it is heard.
+        if has_parties:
             return transcript_of(ended, segments_of_document(await self.transcript(ended.name, "json")))
         return transcript_of(ended, segments.values())

@@ -111,7 +111,9 @@ class NothingToRetryError(FailedPreconditionError):
 
 
 class CredentialsDeletedError(FailedPreconditionError):
-    """What would be run again needs credentials that came with it, and the server deleted them when it ended."""
+    """What would be run again, or the outputs to be deleted, need credentials that came with the job or the batch, and
+    the server deleted them when it ended.
+    """
 
 
 class AbortedError(BatchscribeError):
@@ -187,7 +189,7 @@ class JobFailedError(BatchscribeError):
 
 
 class JobCancelledError(BatchscribeError):
-    """A job was cancelled, or removed by its retention, while its transcript was awaited."""
+    """A job was cancelled while its transcript was awaited."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(f"{job.name} was cancelled", reason="CANCELLED")

@@ -101,13 +101,13 @@ class JobCalls:
             notifications=notifications,
             retention=None if retention_s is None else duration_of(retention_s),
         )
-        is_read_by_server = isinstance(source, str) and is_uri(source)
-        if headers and not is_read_by_server:
+        uri = source if isinstance(source, str) and is_uri(source) else ""
+        if headers and not uri:
             raise ValueError("headers are for https:// URLs alone, not for uploads")
-        if isinstance(source, Media):
+        if uri:
+            job.input.CopyFrom(input_of(uri, headers or {}))
+        elif isinstance(source, Media):
             job.input.CopyFrom(InputConfig(media=source.name))
-        elif isinstance(source, str) and is_uri(source):
-            job.input.CopyFrom(input_of(source, headers or {}))
         else:
             media = await self.upload(source, on_progress=on_upload)
             job.input.CopyFrom(InputConfig(media=media.name))

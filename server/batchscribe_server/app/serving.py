@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -25,10 +25,6 @@ from batchscribe_server.settings import (
     load_settings,
 )
 from batchscribe_server.store.errors import StoreError
-
-if TYPE_CHECKING:
-    pass
-
 
 log = structlog.get_logger()
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from batchscribe_server.app.errors import StartupError
+from batchscribe_server.app.installed import installed
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.settings import (
     AzureSettings,
@@ -80,7 +80,7 @@ def _s3_options(settings: S3Settings, ibm_iam_url: str) -> S3Options:
 
 async def _azure_accounts(settings: Settings, fetched: FetchedFiles, stack: AsyncExitStack) -> AzureAccounts:
     storage = settings.storage
-    if not _is_azure_installed():
+    if not installed("azure.storage.blob"):
         if any(azure.containers for azure in (storage.azure, *storage.azure_profiles.values())):
             raise StartupError(
                 "the settings name containers of Azure, but its library is not installed: install batchscribe[azure]"
@@ -108,13 +108,6 @@ def _azure_options(settings: AzureSettings) -> AzureOptions:
         account_key=settings.account_key.get_secret_value(),
         sas_token=settings.sas_token.get_secret_value(),
     )
-
-
-def _is_azure_installed() -> bool:
-    try:
-        return find_spec("azure.storage.blob") is not None
-    except ModuleNotFoundError:
-        return False
 
 
 def _client_endpoints(settings: StorageSettings) -> frozenset[str]:

@@ -82,10 +82,19 @@ class StorageAccess:
     @property
     def holds_secrets(self) -> bool:
         """Whether it is to be forgotten once it is not needed any more."""
-        return any(access is not None and not isinstance(access, Profile) for access in (self.input, self.output))
+        return _is_secret(self.input) or _is_secret(self.output)
+
+    @property
+    def without_secrets(self) -> StorageAccess | None:
+        """What outputs are still reached with once the secrets are forgotten; None where that takes one."""
+        return None if _is_secret(self.output) else StorageAccess(None, self.output)
 
     def __bool__(self) -> bool:
         return self != StorageAccess()
+
+
+def _is_secret(access: Access | None) -> bool:
+    return access is not None and not isinstance(access, Profile)
 
 
 def is_region(text: str) -> bool:
@@ -98,15 +107,22 @@ def is_word(text: str) -> bool:
     return _WORD.fullmatch(text) is not None
 
 
-def is_endpoint(url: str) -> bool:
-    """Whether this is the URL of a service: http or https, a host, perhaps a port, and nothing more."""
+def is_bare_url(url: str) -> bool:
+    """Whether this is a URL without what may be a secret: http or https, a host, perhaps a port and a path."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises where it is no number
     except ValueError:
         return False
-    is_bare = parts.username is None and parts.path in ("", "/") and not parts.query and not parts.fragment
-    return is_bare and parts.scheme in ("http", "https") and _HOST.fullmatch(parts.hostname or "") is not None
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not {"@", "?", "#"} & set(url)
+
+
+def is_endpoint(url: str) -> bool:
+    """Whether this is the URL of a service: http or https, a host, perhaps a port, and nothing more."""
+    if not is_bare_url(url):
+        return False
+    parts = urlsplit(url)
+    return parts.path in ("", "/") and _HOST.fullmatch(parts.hostname or "") is not None
 
 
 def is_account_url(url: str) -> bool:

@@ -159,7 +159,9 @@ class NothingToRetryError(DomainError):
 
 
 class CredentialsDeletedError(DomainError):
-    """What would be run again needs credentials that came with the request, and they are deleted when it ends."""
+    """What would be run again, or the outputs to be deleted, need credentials that came with the request, and these
+    were deleted when it ended.
+    """
 
     reason = "CREDENTIALS_DELETED"
 

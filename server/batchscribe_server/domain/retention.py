@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from batchscribe_server.domain.errors import Violations
 
+MAX_RETENTION_S = 36_525 * 86_400
+"""A hundred years: for ever is what a server that says so gives to those who ask for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:

@@ -65,7 +65,14 @@ class ReachStorages:
 
     def sealed(self, access: StorageAccess) -> SealedAccess | None:
         """The access as the store keeps it; None where there is none to keep."""
-        return SealedAccess(self._seal.sealed(access), access.holds_secrets) if access else None
+        if not access:
+            return None
+        remaining = access.without_secrets if access.holds_secrets else None
+        return SealedAccess(
+            self._seal.sealed(access),
+            access.holds_secrets,
+            None if remaining is None else self._seal.sealed(remaining),
+        )
 
     def of_job(self, job: Job) -> AbstractAsyncContextManager[Reached]:
         """The storages of a job, whose access is that of its batch. Raises as `of` does."""

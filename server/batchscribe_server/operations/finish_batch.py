@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from batchscribe_server.domain.batch import Batch, Report
+from batchscribe_server.domain.batch import Batch, BatchInput, PrefixInput, Report, SingleInput
 from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason
 from batchscribe_server.domain.layout import file_name, report_uri
+from batchscribe_server.domain.recognition import OutputLayout
 from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.rendering import Renderer
@@ -58,30 +59,42 @@ class FinishBatches:
         """Write the report of a batch and end it. A file that is retried meanwhile has it written anew at its end."""
         try:
             while batch.report is Report.DUE and batch.deletion is None:
-                uri = report_uri(batch.output, batch.input, batch.id)
-                warning = await self._write(batch, uri)
-                batch = await self._store.finish_report(batch, "" if warning else uri, warning)
+                uri, warning = await self._write(batch)
+                batch = await self._store.finish_report(batch, uri, warning)
         except BatchNotFoundError:
             log.info("batch_deleted_while_reported", batch=batch.name)
 
-    async def _write(self, batch: Batch, uri: str) -> str:
-        """Write the report; returns what went wrong, in plain words."""
+    async def _write(self, batch: Batch) -> tuple[str, str]:
+        """Write the report; returns its URI, or else what went wrong in plain words."""
         try:
-            async with (
-                self._reach.of(batch.name) as reached,
-                self._spool.spooled(self._lines(batch, uri, reached.output)) as pieces,
-            ):
-                written = await reached.output.write_output(uri, pieces)
+            async with self._reach.of(batch.name) as reached:
+                input = await self._input(batch, reached.output)
+                uri = report_uri(batch.output, input, batch.id)
+                async with self._spool.spooled(self._lines(batch, uri, reached.output)) as pieces:
+                    written = await reached.output.write_output(uri, pieces)
         except JobFailure as failure:
             log.warning("report_not_written", batch=batch.name, reason=failure.reason)
-            return f"The report could not be written: {failure.message} ({failure.reason})"
+            return "", f"The report could not be written: {failure.message} ({failure.reason})"
         except BatchNotFoundError:
             raise
         except Exception:  # the boundary: the batch has ended, with or without a report of it
             log.exception("report_crashed", batch=batch.name)
-            return "The report could not be written, for a reason of the service's own."
+            return "", "The report could not be written, for a reason of the service's own."
         log.info("report_written", batch=batch.name, size_bytes=written.size_bytes)
-        return ""
+        return uri, ""
+
+    async def _input(self, batch: Batch, storage: Storage) -> BatchInput:
+        """The batch's input, with a prefix that is itself a file taken for that: nothing can be written below it."""
+        if (
+            batch.output.layout is OutputLayout.ADJACENT
+            and isinstance(batch.input, PrefixInput)
+            and batch.counts.total == 1
+        ):
+            async for page in self._store.read_jobs(batch):
+                for job in page:
+                    if await storage.same(job.input_uri, batch.input.uri):
+                        return SingleInput(job.input_uri)
+        return batch.input
 
     async def _lines(self, batch: Batch, uri: str, storage: Storage) -> AsyncIterator[bytes]:
         async for page in self._store.read_jobs(batch):

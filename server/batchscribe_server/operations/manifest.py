@@ -68,8 +68,16 @@ class Manifests(Protocol):
 
 
 class ReadEntry(Protocol):
-    """What the fields of a record mean."""
+    """What the fields of a record mean in the manifest of one batch."""
 
-    def __call__(self, fields: Mapping[str, object], config: RecognitionConfig, output: OutputConfig) -> ManifestEntry:
+    def __call__(self, fields: Mapping[str, object]) -> ManifestEntry:
         """The file, with its own config laid over its batch's. Raises InvalidArgumentError naming each bad field."""
+        ...
+
+
+class EntryReaders(Protocol):
+    """Makes the readers of entries."""
+
+    def __call__(self, config: RecognitionConfig, output: OutputConfig) -> ReadEntry:
+        """The one for a batch of that config and output."""
         ...

@@ -25,7 +25,7 @@ from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.in_thread import in_thread
-from batchscribe_server.operations.manifest import ManifestFile, Manifests, Place, ReadEntry, Record
+from batchscribe_server.operations.manifest import EntryReaders, ManifestFile, Manifests, Place, ReadEntry, Record
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.storage import Storage, UploadSpool
 from batchscribe_server.operations.store import MediaStore
@@ -107,13 +107,13 @@ class ScanManifest:
         uploads: UploadSpool,
         check_config: CheckConfig,
         manifests: Manifests,
-        read_entry: ReadEntry,
+        entry_reader: EntryReaders,
     ) -> None:
         self._store = store
         self._open_input = OpenInput(store, uploads)
         self._check_config = check_config
         self._manifests = manifests
-        self._read_entry = read_entry
+        self._entry_reader = entry_reader
 
     async def files(self, batch: Batch, uri: str, storage: Storage) -> AsyncGenerator[ListedFiles]:
         """The files after the batch's cursor.
@@ -145,10 +145,11 @@ class ScanManifest:
     async def _shared_folders(self, batch: Batch, manifest: ManifestFile) -> int:
         """Check what each entry says, and count the folders that lie above all files."""
         problems = _Problems()
+        read_entry = self._entry_reader(batch.config, batch.output)
         model_problems = lru_cache(_CONFIGS_REMEMBERED)(self._model_problems)
         shared: tuple[str, ...] | None = None
         async for records in self._records(manifest, None, CHECKED_AT_ONCE):
-            checked = await in_thread(partial(self._checked, batch, records, model_problems))
+            checked = await in_thread(partial(_checked, records, read_entry, model_problems))
             for record, entry in zip(records, checked, strict=True):
                 if isinstance(entry, ManifestEntry):
                     shared = shared_folder(shared, entry.uri)
@@ -158,22 +159,6 @@ class ScanManifest:
         if shared is None:
             raise JobFailure(Reason.MANIFEST_INVALID, "The manifest lists no files.")
         return len(shared)
-
-    def _checked(
-        self, batch: Batch, records: Sequence[Record], model_problems: Callable[[RecognitionConfig], str]
-    ) -> Sequence[ManifestEntry | str]:
-        return [self._entry_or_problem(batch, record, model_problems) for record in records]
-
-    def _entry_or_problem(
-        self, batch: Batch, record: Record, model_problems: Callable[[RecognitionConfig], str]
-    ) -> ManifestEntry | str:
-        if record.problem:
-            return record.problem
-        try:
-            entry = self._read_entry(record.fields, batch.config, batch.output)
-        except InvalidArgumentError as error:
-            return error.message
-        return (model_problems(entry.config) if entry.config else "") or entry
 
     def _model_problems(self, config: RecognitionConfig) -> str:
         violations = Violations()
@@ -203,9 +188,10 @@ class ScanManifest:
         self, batch: Batch, manifest: ManifestFile, after: Place | None, limit: int
     ) -> AsyncGenerator[tuple[Sequence[Record], Sequence[ManifestEntry]]]:
         """Records that were checked, with their entries."""
+        read_entry = self._entry_reader(batch.config, batch.output)
 
         def entries_of(records: Sequence[Record]) -> Sequence[ManifestEntry]:
-            return [self._read_entry(record.fields, batch.config, batch.output) for record in records]
+            return [read_entry(record.fields) for record in records]
 
         async for records in self._records(manifest, after, limit):
             yield records, await in_thread(partial(entries_of, records))
@@ -224,3 +210,21 @@ class ScanManifest:
         if not is_upload(uri):
             return path_below(shared_folders, uri)
         return await upload_name(self._store, tenant, uri)
+
+
+def _checked(
+    records: Sequence[Record], read_entry: ReadEntry, model_problems: Callable[[RecognitionConfig], str]
+) -> Sequence[ManifestEntry | str]:
+    return [_entry_or_problem(record, read_entry, model_problems) for record in records]
+
+
+def _entry_or_problem(
+    record: Record, read_entry: ReadEntry, model_problems: Callable[[RecognitionConfig], str]
+) -> ManifestEntry | str:
+    if record.problem:
+        return record.problem
+    try:
+        entry = read_entry(record.fields)
+    except InvalidArgumentError as error:
+        return error.message
+    return (model_problems(entry.config) if entry.config else "") or entry

@@ -149,10 +149,13 @@ class ScanChunk:
 
 @dataclass(frozen=True, slots=True)
 class SealedAccess:
-    """An encrypted `StorageAccess`. One that holds secrets is deleted when the batch or the job ends."""
+    """An encrypted `StorageAccess`. One that holds secrets is deleted when the batch or the job ends, and `remaining`,
+    encrypted as well, takes its place: what the outputs are reached with then, None where that takes a secret.
+    """
 
     data: bytes
     holds_secrets: bool
+    remaining: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.access import (
     Access,
@@ -22,11 +24,14 @@ _ENCRYPTIONS = {
 
 
 def storage_access(input: pb.InputConfig, output: pb.OutputConfig) -> StorageAccess:
-    """What a request reaches stores with. An output without credentials is reached with the input's."""
+    """What a request reaches stores with. An output without credentials is reached with the input's, but for local
+    files, which take none.
+    """
     if input.HasField("fetch"):
         return StorageAccess(_fetch(input.fetch), _access(output.auth))
     read = _access(input.auth)
-    return StorageAccess(read, _access(output.auth) or read)
+    is_local = urlsplit(output.uri).scheme == "file"
+    return StorageAccess(read, _access(output.auth) or (None if is_local else read))
 
 
 def _fetch(message: pb.FetchInput) -> Fetch | None:

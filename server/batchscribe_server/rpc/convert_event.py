@@ -70,7 +70,9 @@ def batch_event_message(watched: WatchMessage) -> pb.BatchEvent:
 
 
 def segment_message(segment: Segment, config: RecognitionConfig) -> transcript_pb2.Segment:
-    """A segment of a transcript. Words may be there for subtitles alone; they are shown where they were asked for."""
+    """A segment as it was heard: who speaks is told of the whole file alone. Words may be there for subtitles alone;
+    they are shown where they were asked for.
+    """
     shows_words = config.word_time_offsets or config.word_confidence
     return transcript_pb2.Segment(
         index=segment.index,
@@ -78,7 +80,6 @@ def segment_message(segment: Segment, config: RecognitionConfig) -> transcript_p
         end=duration(segment.end_ms),
         text=segment.text,
         channel=segment.channel,
-        speaker=segment.speaker,
         language=segment.language,
         confidence=segment.confidence,
         words=[_word_message(word, config) for word in segment.words] if shows_words else (),
@@ -91,7 +92,6 @@ def _word_message(word: Word, config: RecognitionConfig) -> transcript_pb2.Word:
         start=duration(word.start_ms),
         end=duration(word.end_ms),
         confidence=word.confidence if config.word_confidence else None,
-        speaker=word.speaker,
     )
 
 

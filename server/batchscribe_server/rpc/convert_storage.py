@@ -22,7 +22,7 @@ from batchscribe_server.domain.recognition import (
 )
 from batchscribe_server.domain.url import shown_url
 from batchscribe_server.rpc.convert_recognition import as_written, recognition_config, recognition_config_message
-from batchscribe_server.rpc.merge_config import overlay
+from batchscribe_server.rpc.merge_config import entry_config, has_own_config
 
 _LAYOUTS = {
     pb.OUTPUT_LAYOUT_SINGLE: OutputLayout.SINGLE,
@@ -138,9 +138,7 @@ def output_config_message(output: OutputConfig) -> pb.OutputConfig:
 
 def manifest_entry(entry: pb.ManifestEntry, config: recognition_pb2.RecognitionConfig) -> ManifestEntry:
     """A file of a manifest; its config is laid over its batch's own `config`."""
-    own_config = None
-    if entry.HasField("config") or entry.config_mask:
-        own_config = recognition_config(overlay(config, entry.config, entry.config_mask))
+    own_config = recognition_config(entry_config(config, entry)) if has_own_config(entry) else None
     return ManifestEntry(entry.uri, entry.reference_id, own_config)
 
 

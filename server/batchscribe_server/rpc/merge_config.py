@@ -8,6 +8,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from batchscribe.v1 import recognition_pb2 as pb
+from batchscribe.v1 import storage_pb2
 from batchscribe_server.rpc.supported_fields import is_contract_message
 
 
@@ -27,14 +28,26 @@ def is_config_path(path: str) -> bool:
     return True
 
 
+def has_own_config(entry: storage_pb2.ManifestEntry) -> bool:
+    """Whether an entry may differ from its batch's config at all."""
+    return entry.HasField("config") or bool(entry.config_mask)
+
+
+def entry_config(base: pb.RecognitionConfig, entry: storage_pb2.ManifestEntry) -> pb.RecognitionConfig:
+    """What a file of a manifest is transcribed with: its own config laid over its batch's, or that one itself."""
+    return overlay(base, entry.config, entry.config_mask) if has_own_config(entry) else base
+
+
 def overlay(base: pb.RecognitionConfig, config: pb.RecognitionConfig, mask: str) -> pb.RecognitionConfig:
     """`base` with the masked fields as `config` has them; a masked field that is unset there falls to its default.
 
     Without a mask, the fields that are set in `config` are taken, each part of `vad` and `decoding` by itself.
+    What a mask names that is no field is passed over.
     """
     merged = pb.RecognitionConfig()
     merged.CopyFrom(base)
-    for path in mask_paths(mask) or _set_paths(config):
+    masked = mask_paths(mask)
+    for path in filter(is_config_path, masked) if masked else _set_paths(config):
         _copy_field(config, merged, path.split("."))
     return merged
 

@@ -21,33 +21,40 @@ _PROBLEM_CHARS = 200
 _ENTRY_FIELDS = frozenset(field.name for field in pb.ManifestEntry.DESCRIPTOR.fields)
 
 
-def read_entry(fields: Mapping[str, object], config: RecognitionConfig, output: OutputConfig) -> ManifestEntry:
-    """An entry by the fields of ManifestEntry in proto-JSON; its config is laid over its batch's own.
+class EntryReader:
+    """Reads the entries of one batch, whose config theirs are laid over."""
 
-    Raises InvalidArgumentError naming each bad field.
-    """
-    violations = Violations()
-    for name in fields.keys() - _ENTRY_FIELDS:
-        violations.add(name[:80], f"is no field of an entry; there are {', '.join(sorted(_ENTRY_FIELDS))}")
-    violations.raise_if_any()
-    entry = pb.ManifestEntry()
-    for name, value in fields.items():
-        try:
-            if isinstance(value, str) and name != "config":
-                setattr(entry, name, value)
-            elif isinstance(value, dict) and name == "config":
-                ParseDict(value, entry.config)
-            else:
-                # It is not repeated: a URI may hold a secret.
-                violations.add(name, "must be an object" if name == "config" else "must be a text")
-        except ParseError as error:
-            violations.add(name, str(error).partition("\n")[0][:_PROBLEM_CHARS])
-        except ValueError:
-            violations.add(name, "holds characters that are none")
-    violations.raise_if_any()
-    refuse_unsupported(entry, violations)
-    check_manifest_entry(entry, "", violations)
-    if output.layout is OutputLayout.ADJACENT and (problem := adjacent_problem(entry.uri)):
-        violations.add("uri", f"the layout of outputs {problem}")
-    violations.raise_if_any()
-    return manifest_entry(entry, recognition_config_message(config))
+    def __init__(self, config: RecognitionConfig, output: OutputConfig) -> None:
+        self._config = recognition_config_message(config)
+        self._layout = output.layout
+
+    def __call__(self, fields: Mapping[str, object]) -> ManifestEntry:
+        """An entry by the fields of ManifestEntry in proto-JSON; its config is laid over its batch's own.
+
+        Raises InvalidArgumentError naming each bad field.
+        """
+        violations = Violations()
+        for name in fields.keys() - _ENTRY_FIELDS:
+            violations.add(name[:80], f"is no field of an entry; there are {', '.join(sorted(_ENTRY_FIELDS))}")
+        violations.raise_if_any()
+        entry = pb.ManifestEntry()
+        for name, value in fields.items():
+            try:
+                if isinstance(value, str) and name != "config":
+                    setattr(entry, name, value)
+                elif isinstance(value, dict) and name == "config":
+                    ParseDict(value, entry.config)
+                else:
+                    # It is not repeated: a URI may hold a secret.
+                    violations.add(name, "must be an object" if name == "config" else "must be a text")
+            except ParseError as error:
+                violations.add(name, str(error).partition("\n")[0][:_PROBLEM_CHARS])
+            except ValueError:
+                violations.add(name, "holds characters that are none")
+        violations.raise_if_any()
+        refuse_unsupported(entry, violations)
+        check_manifest_entry(entry, self._config, "", violations)
+        if self._layout is OutputLayout.ADJACENT and (problem := adjacent_problem(entry.uri)):
+            violations.add("uri", f"the layout of outputs {problem}")
+        violations.raise_if_any()
+        return manifest_entry(entry, self._config)

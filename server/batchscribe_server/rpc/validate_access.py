@@ -7,10 +7,10 @@ from collections.abc import Collection
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.access import is_endpoint, is_region, is_word
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.rpc.limits import MAX_SECRET_CHARS
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.validate_azure import check_azure
 
-MAX_SECRET_CHARS = 4_096
 MAX_PROFILE_CHARS = 128
 
 MAX_ID_CHARS = 2_048

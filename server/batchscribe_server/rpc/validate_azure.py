@@ -7,10 +7,10 @@ import base64
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.access import is_account_url
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.rpc.limits import MAX_SECRET_CHARS
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.sas_urls import is_signed
 
-MAX_SECRET_CHARS = 4_096
 MAX_ACCOUNT_URL_CHARS = 1_024
 
 _EXAMPLE = "https://NAME.blob.core.windows.net"

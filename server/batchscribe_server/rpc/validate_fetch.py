@@ -8,9 +8,9 @@ from collections import Counter
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.url import is_url
+from batchscribe_server.rpc.limits import MAX_URI_CHARS
 from batchscribe_server.rpc.sas_urls import SAS_ADVICE, is_container_sas_url
 
-MAX_URL_CHARS = 4_096
 MAX_HEADERS = 50
 MAX_HEADER_BYTES = 16 * 1024
 """Of all names and values together; many web servers take half of that."""
@@ -37,8 +37,8 @@ def check_fetch(fetch: pb.FetchInput, path: str, violations: Violations) -> None
     """Note what is wrong with a URL and its headers. No value is ever shown, nor a name that is none."""
     if not fetch.url:
         violations.add(f"{path}.url", "is required")
-    elif len(fetch.url) > MAX_URL_CHARS:
-        violations.add(f"{path}.url", f"is longer than {MAX_URL_CHARS} characters")
+    elif len(fetch.url) > MAX_URI_CHARS:
+        violations.add(f"{path}.url", f"is longer than {MAX_URI_CHARS} characters")
     elif not is_url(fetch.url) or not fetch.url.partition(":")[2].startswith("//"):
         violations.add(f"{path}.url", "is not a URL: https://host/file")
     elif is_container_sas_url(fetch.url):

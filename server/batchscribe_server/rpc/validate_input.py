@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from wcmatch import glob
 from wcmatch._wcparse import PatternLimitException  # documented, but exported nowhere else
 
+from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.url import is_url
-from batchscribe_server.rpc.merge_config import is_config_path, mask_paths
+from batchscribe_server.rpc.limits import MAX_URI_CHARS
+from batchscribe_server.rpc.merge_config import entry_config, has_own_config, is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.sas_urls import SAS_ADVICE, is_container_sas_url, is_sas_url
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS, join
@@ -21,7 +23,6 @@ from batchscribe_server.rpc.validate_fetch import check_fetch
 from batchscribe_server.rpc.validate_recognition import check_recognition
 from batchscribe_server.rpc.validate_text import check_text
 
-MAX_URI_CHARS = 4_096
 MAX_MANIFEST_FILES = 1_000
 MAX_GLOBS = 100
 MAX_GLOB_CHARS = 1_024
@@ -43,8 +44,10 @@ def check_job_input(input: pb.InputConfig, path: str, violations: Violations) ->
             _check_single(input, source, path, violations)
 
 
-def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) -> None:
-    """A batch's input is one file or many."""
+def check_batch_input(
+    input: pb.InputConfig, config: recognition_pb2.RecognitionConfig, path: str, violations: Violations
+) -> None:
+    """A batch's input is one file or many; the configs of a manifest's entries are checked as laid over `config`."""
     _check_auth(input, path, violations)
     match input.WhichOneof("source"):
         case "prefix":
@@ -53,16 +56,22 @@ def check_batch_input(input: pb.InputConfig, path: str, violations: Violations) 
             _check_globs(prefix.include_globs, f"{path}.prefix.include_globs", violations)
             _check_globs(prefix.exclude_globs, f"{path}.prefix.exclude_globs", violations)
         case "manifest":
-            _check_manifest(input.manifest, f"{path}.manifest", violations)
+            _check_manifest(input.manifest, config, f"{path}.manifest", violations)
         case source:
             _check_single(input, source, path, violations)
 
 
-def check_manifest_entry(entry: pb.ManifestEntry, path: str, violations: Violations) -> None:
-    """Check one file of a manifest; the path is empty where it stands in a file of its own."""
+def check_manifest_entry(
+    entry: pb.ManifestEntry, base: recognition_pb2.RecognitionConfig, path: str, violations: Violations
+) -> None:
+    """Check one file of a manifest; the path is empty where it stands in a file of its own.
+
+    What is checked of its config is what it comes to over its batch's, `base`; what is wrong with that is said there.
+    """
     _check_file_or_upload(entry.uri, join(path, "uri"), violations)
     check_text(entry.reference_id, join(path, "reference_id"), violations)
-    check_recognition(entry.config, join(path, "config"), violations)
+    if has_own_config(entry):
+        _check_overlay(entry, base, join(path, "config"), violations)
     _check_config_mask(entry.config_mask, join(path, "config_mask"), violations)
 
 
@@ -161,7 +170,9 @@ def _expand_too_far(globs: Sequence[str]) -> bool:
     return False
 
 
-def _check_manifest(manifest: pb.ManifestInput, path: str, violations: Violations) -> None:
+def _check_manifest(
+    manifest: pb.ManifestInput, config: recognition_pb2.RecognitionConfig, path: str, violations: Violations
+) -> None:
     files = manifest.files
     if manifest.manifest_uri:
         _check_file_or_upload(manifest.manifest_uri, f"{path}.manifest_uri", violations)
@@ -173,7 +184,7 @@ def _check_manifest(manifest: pb.ManifestInput, path: str, violations: Violation
         violations.add(f"{path}.files", f"holds {len(files)} files, more than {MAX_MANIFEST_FILES} need a manifest_uri")
         return
     for index, entry in enumerate(files):
-        check_manifest_entry(entry, f"{path}.files[{index}]", violations)
+        check_manifest_entry(entry, config, f"{path}.files[{index}]", violations)
 
 
 def _check_file_or_upload(uri: str, path: str, violations: Violations) -> None:
@@ -181,6 +192,18 @@ def _check_file_or_upload(uri: str, path: str, violations: Violations) -> None:
         _check_media(uri, path, violations)
     else:
         check_file_uri(uri, path, violations)
+
+
+def _check_overlay(
+    entry: pb.ManifestEntry, base: recognition_pb2.RecognitionConfig, path: str, violations: Violations
+) -> None:
+    of_entry = Violations()
+    check_recognition(entry_config(base, entry), path, of_entry)
+    if not of_entry.found:
+        return
+    of_base = Violations()
+    check_recognition(base, path, of_base)
+    violations.found.extend(violation for violation in of_entry.found if violation not in of_base.found)
 
 
 def _check_config_mask(mask: str, path: str, violations: Violations) -> None:

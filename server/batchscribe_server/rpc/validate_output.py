@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.url import is_url
+from batchscribe_server.rpc.merge_config import entry_config
 from batchscribe_server.rpc.validate_access import check_access
 from batchscribe_server.rpc.validate_input import check_uri, scheme_of, schemes_of
 from batchscribe_server.rpc.validate_recognition import separates_channels
@@ -57,10 +58,10 @@ def _check_file_per_channel(
     path: str,
     violations: Violations,
 ) -> None:
+    """A file of a batch may do without channels, if any may have some."""
     if not output.uri and output.layout != pb.OUTPUT_LAYOUT_ADJACENT:
         violations.add(path, "needs an output; of transcripts that the service keeps, GetTranscript reads any channel")
-    configs = (config, *(entry.config for entry in input.manifest.files))
-    if not any(map(separates_channels, configs)):
+    if not input.manifest.manifest_uri and not any(map(separates_channels, _configs(input, config))):
         violations.add(path, "needs channels that are heard apart: config.channel_separation")
 
 
@@ -68,9 +69,17 @@ def _check_summary(
     input: pb.InputConfig, config: recognition_pb2.RecognitionConfig, path: str, violations: Violations
 ) -> None:
     """A file of a batch may do without a summary that its own config leaves out, if any may have one."""
-    configs = (config, *(entry.config for entry in input.manifest.files))
-    if not input.manifest.manifest_uri and not any(one.summary.style for one in configs):
+    if not input.manifest.manifest_uri and not any(one.summary.style for one in _configs(input, config)):
         violations.add(path, "holds TRANSCRIPT_FORMAT_SUMMARY, which needs config.summary.style")
+
+
+def _configs(
+    input: pb.InputConfig, config: recognition_pb2.RecognitionConfig
+) -> Iterator[recognition_pb2.RecognitionConfig]:
+    """The config, and what the files of a manifest have instead."""
+    yield config
+    for entry in input.manifest.files:
+        yield entry_config(config, entry)
 
 
 def check_report(output: pb.OutputConfig, input: pb.InputConfig, path: str, violations: Violations) -> None:

@@ -73,7 +73,7 @@ def check_create_batch(request: batches.CreateBatchRequest) -> None:
         violations.add("batch", "is required")
     else:
         _check_resource(request.batch, "batch", violations)
-        check_batch_input(request.batch.input, "batch.input", violations)
+        check_batch_input(request.batch.input, request.batch.config, "batch.input", violations)
         check_report(request.batch.output, request.batch.input, "batch.output", violations)
     violations.raise_if_any()
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from batchscribe_server.domain.access import is_word
-from batchscribe_server.settings.group import Group
+from batchscribe_server.domain.access import is_bare_url, is_word
+from batchscribe_server.domain.retention import MAX_RETENTION_S
+from batchscribe_server.settings.group import GIB, Group
 from batchscribe_server.transcriber.devices import parsed_devices
 
-GIB = 1024**3
 FEWEST_SLOTS = 8
 MAX_PORT = 65_535
-MAX_RETENTION_S = 100 * 365.25 * 86_400
 
 
 class DatabaseSettings(Group):
@@ -122,9 +120,8 @@ class AnalysisSettings(Group):
     @field_validator("base_url")
     @classmethod
     def _is_a_bare_url(cls, value: str) -> str:
-        parts = urlsplit(value)
         # Anything more may be a secret, and this setting is logged.
-        if value and (parts.scheme not in ("https", "http") or not parts.hostname or {"@", "?", "#"} & set(value)):
+        if value and not is_bare_url(value):
             raise ValueError("it is not a URL like https://llm.example.org/v1, without a query or a user")
         return value
 

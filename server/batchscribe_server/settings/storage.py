@@ -6,17 +6,14 @@ import base64
 import ipaddress
 import re
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from batchscribe_server.domain.access import Encryption, is_endpoint, is_region, is_word
-from batchscribe_server.settings.group import Group
-from batchscribe_server.storage.azure_uri import account_name
+from batchscribe_server.domain.access import Encryption, is_account_url, is_bare_url, is_endpoint, is_region, is_word
+from batchscribe_server.settings.group import GIB, Group
 from batchscribe_server.storage.s3_checksums import Checksum
 from batchscribe_server.storage.s3_options import IBM_IAM_URL
 
-GIB = 1024**3
 KEY_BYTES = 32
 
 # A name in ASCII, as it is looked up, or an address; the port is the client's choice.
@@ -121,11 +118,9 @@ class AzureSettings(Group):
 
     @field_validator("account_url")
     @classmethod
-    def _is_a_bare_url(cls, value: str) -> str:
-        parts = urlsplit(value)
+    def _is_an_account_url(cls, value: str) -> str:
         # Anything more may be a secret, and this setting is logged.
-        is_bare = not ({"@", "?", "#"} & set(value))
-        if value and not (is_bare and parts.scheme in ("https", "http") and account_name(value)):
+        if value and not is_account_url(value):
             raise ValueError("it is not https://NAME.blob.core.windows.net or the like, without a query or a user")
         return value
 
@@ -197,8 +192,7 @@ class StorageSettings(Group):
     @field_validator("ibm_iam_url")
     @classmethod
     def _is_a_bare_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("https", "http") or not parts.hostname or {"@", "?", "#"} & set(value):
+        if not is_bare_url(value):
             raise ValueError("it is not a URL like https://iam.cloud.ibm.com/identity/token")
         return value
 

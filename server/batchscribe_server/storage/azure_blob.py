@@ -10,7 +10,6 @@ module, not even as the cause of another.
 from __future__ import annotations
 
 import io
-import itertools
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
@@ -41,7 +40,15 @@ from batchscribe_server.storage.azure_uri import (
 )
 from batchscribe_server.storage.download import downloaded
 from batchscribe_server.storage.globs import Selection
-from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant, named_itself
+from batchscribe_server.storage.objects import (
+    as_folder,
+    conflict,
+    in_chunks,
+    in_parts,
+    is_meant,
+    named_itself,
+    preceded,
+)
 from batchscribe_server.storage.public_session import PrivateAddressError, public_session
 
 if TYPE_CHECKING:
@@ -173,11 +180,11 @@ class AzureStorage:
         is_new = on_conflict is not OnConflict.OVERWRITE
         if is_new and (size_bytes := await self._size_of(uri, address)) is not None:
             return conflict(uri, size_bytes, on_conflict)
-        parts = in_parts([data] if isinstance(data, bytes) else data, BLOCK_BYTES)
+        passed_on = _TAKEN if is_new else frozenset[str]()
         try:
-            passed_on = _TAKEN if is_new else frozenset[str]()
-            with self._told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on):
-                return WrittenFile(uri, await _put(self._blob(address), parts, is_new=is_new))
+            async with aclosing(in_parts(data, BLOCK_BYTES)) as parts:
+                with self._told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on):
+                    return WrittenFile(uri, await _put(self._blob(address), parts, is_new=is_new))
         except HttpResponseError:  # another writer was there first
             return conflict(uri, await self._size_of(uri, address) or 0, on_conflict)
 
@@ -356,17 +363,18 @@ class AzureStorage:
             raise JobFailure(failed, failure(uri, code, status)) from None
 
 
-async def _put(blob: BlobClient, parts: Iterator[bytes], *, is_new: bool) -> int:
+async def _put(blob: BlobClient, parts: AsyncIterator[bytes], *, is_new: bool) -> int:
     """Write a blob in one request, or a large one in blocks. Returns its size in bytes."""
-    first, second = next(parts, b""), next(parts, b"")
-    if not second and len(first) <= _ONE_PUT_BYTES:
+    first, second = await anext(parts, b""), await anext(parts, None)
+    if second is None and len(first) <= _ONE_PUT_BYTES:
         await blob.upload_blob(first, overwrite=not is_new)
         return len(first)
     # The blocks of all who write to a name lie together until one of them is done, so each has names of its own.
     writer = secrets.token_hex(8)
-    blocks, size_bytes = [], 0
-    for number, part in enumerate(filter(None, itertools.chain([first, second], parts))):
-        block = BlobBlock(f"{writer}-{number:06}")
+    blocks: list[BlobBlock] = []
+    size_bytes = 0
+    async for part in preceded([first] if second is None else [first, second], parts):
+        block = BlobBlock(f"{writer}-{len(blocks):06}")
         await blob.stage_block(block.id, io.BytesIO(part), len(part))
         blocks.append(block)
         size_bytes += len(part)

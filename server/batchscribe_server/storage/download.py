@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.fingerprint import fingerprint
+from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import LocalInput
 from batchscribe_server.storage.fetch_time import fetch_time
 
@@ -149,7 +150,7 @@ def _write(file: FileIO, piece: bytes, digest: Digest | None) -> None:
 async def on_disk(name: str, work: Callable[[], Result]) -> Result:
     """Do in a thread what writes the file called `name`. Raises JobFailure FETCH_FAILED where the disk fails."""
     try:
-        return await asyncio.to_thread(work)
+        return await in_thread(work)
     except OSError as error:
         words = (error.strerror or type(error).__name__).lower()
         raise JobFailure(Reason.FETCH_FAILED, f"{name} could not be kept on the server's disk: {words}") from None

@@ -10,12 +10,14 @@ import secrets
 import stat
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.file_uri import path_of, shown, uri_of
 from batchscribe_server.storage.globs import Selection
@@ -65,7 +67,7 @@ class FileStorage:
         self, uri: str, data: bytes | Iterable[bytes], on_conflict: OnConflict = OnConflict.OVERWRITE
     ) -> WrittenFile:
         """Write a file and the folders above it. A reader sees it whole or not at all, and so does a restart."""
-        return await asyncio.to_thread(self._write, uri, [data] if isinstance(data, bytes) else data, on_conflict)
+        return await in_thread(partial(self._write, uri, [data] if isinstance(data, bytes) else data, on_conflict))
 
     async def check_writable(self, uri: str) -> None:
         """See whether the folder may be written to, or the nearest one above that is there."""

@@ -82,23 +82,21 @@ class IamTokens:
         await self._http.aclose()
 
     async def current(self) -> IamToken:
-        """A token that holds. Exchanged when it is needed, by one at a time, for whom the others wait.
+        """A token that holds, exchanged by one at a time. Where there is none, all who ask wait for it; one that is to
+        be replaced soon goes on being used by all but the one who tries, once, to replace it.
 
         Raises ApiKeyRefusedError and IamUnreachableError.
         """
         if (token := self._good()) is not None:
             return token
+        if (token := self._holding()) is not None:
+            if self._exchanging.locked():
+                return token
+            await self._try_to_replace()
         async with self._exchanging:
             if (token := self._good()) is not None:
                 return token
-            try:
-                self._token = await self._exchanged()
-            except IamUnreachableError:
-                if self._token is None or self._rejected or self._clock() >= self._token.expires_s:
-                    raise
-                self._not_before_s = self._clock() + AGAIN_AFTER_S
-            self._rejected = False
-            return self._token
+            return self._use(await self._exchanged())
 
     def reject(self, token: IamToken) -> bool:
         """The store does not take this token, whatever its time: the next one asked for is another.
@@ -115,10 +113,25 @@ class IamTokens:
         return self._clock() - token.exchanged_s
 
     def _good(self) -> IamToken | None:
-        token, now = self._token, self._clock()
-        if token is None or self._rejected or now >= token.expires_s:
+        token = self._holding()
+        if token is None:
             return None
-        return token if now < max(token.renewed_s, self._not_before_s) else None
+        return token if self._clock() < max(token.renewed_s, self._not_before_s) else None
+
+    def _holding(self) -> IamToken | None:
+        token = self._token
+        return None if token is None or self._rejected or self._clock() >= token.expires_s else token
+
+    def _use(self, token: IamToken) -> IamToken:
+        self._token, self._rejected = token, False
+        return token
+
+    async def _try_to_replace(self) -> None:
+        async with self._exchanging:
+            try:
+                self._use(await self._exchange())
+            except IamUnreachableError:
+                self._not_before_s = self._clock() + AGAIN_AFTER_S
 
     async def _exchanged(self) -> IamToken:
         for failures in range(1, ATTEMPTS):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import FoundObject, WrittenFile
 from batchscribe_server.storage.globs import Selection
 
@@ -49,8 +51,24 @@ async def in_chunks(found: AsyncGenerator[FoundObject]) -> AsyncGenerator[Sequen
         yield chunk
 
 
-def in_parts(pieces: Iterable[bytes], part_bytes: int) -> Iterator[bytes]:
-    """The same bytes in parts of `part_bytes` and more, the last one of any size."""
+async def in_parts(data: bytes | Iterable[bytes], part_bytes: int) -> AsyncGenerator[bytes]:
+    """The same bytes in parts of `part_bytes` and more, the last one of any size. Each is made in a thread: pieces may
+    be rendered, or read from a disk, only when they are asked for.
+    """
+    parts = _in_parts([data] if isinstance(data, bytes) else data, part_bytes)
+    while (part := await in_thread(partial(next, parts, None))) is not None:
+        yield part
+
+
+async def preceded(first: Iterable[bytes], rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """The first parts, then the rest of them."""
+    for part in first:
+        yield part
+    async for part in rest:
+        yield part
+
+
+def _in_parts(pieces: Iterable[bytes], part_bytes: int) -> Iterator[bytes]:
     part = bytearray()
     for piece in pieces:
         part += piece

@@ -12,7 +12,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from aiohttp import ClientError as TransportError
@@ -26,7 +25,15 @@ from batchscribe_server.operations.storage import FoundObject, LocalInput, Writt
 from batchscribe_server.storage.download import ATTEMPTS, downloaded, pause_s
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.ibm_iam import ApiKeyRefusedError, IamUnreachableError
-from batchscribe_server.storage.objects import as_folder, conflict, in_chunks, in_parts, is_meant, named_itself
+from batchscribe_server.storage.objects import (
+    as_folder,
+    conflict,
+    in_chunks,
+    in_parts,
+    is_meant,
+    named_itself,
+    preceded,
+)
 from batchscribe_server.storage.s3_answers import CHANGED, MISSING, NO_UPLOAD, TAKEN, denial, failure
 from batchscribe_server.storage.s3_checksums import announced, checksum_of, declared, repeated
 from batchscribe_server.storage.s3_client import opened_client
@@ -88,7 +95,7 @@ class S3Storage:
                 Reason.FETCH_FAILED, f"{uri} is a bucket; submit a batch with it as a prefix to take all its objects"
             )
         with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED):
-            head = await _patiently(lambda: self._head(address))
+            head = await self._head(address)
         etag = str(head["ETag"])
         async with downloaded(
             uri,
@@ -131,12 +138,12 @@ class S3Storage:
             condition = {"IfNoneMatch": "*"}
         else:
             condition = {}
-        parts = in_parts([data] if isinstance(data, bytes) else data, PART_BYTES)
         mark = secrets.token_hex(16)
         passed_on = NO_UPLOAD | TAKEN if condition else NO_UPLOAD
         try:
-            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on):
-                return WrittenFile(uri, await self._put(address, parts, condition, mark))
+            async with aclosing(in_parts(data, PART_BYTES)) as parts:
+                with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on):
+                    return WrittenFile(uri, await self._put(address, parts, condition, mark))
         except ClientError as error:
             there = await self._there(uri, address)
             if there is not None and there.get("Metadata", {}).get(WRITE_MARK) == mark:
@@ -153,13 +160,13 @@ class S3Storage:
         target = {"Bucket": address.bucket, "Key": key}
         with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED):
             try:
-                await self._client.head_bucket(Bucket=address.bucket)
+                await _patiently(self._client.head_bucket, Bucket=address.bucket)
             except ClientError as error:
                 if str(_status(error)) in MISSING:
                     raise JobFailure(Reason.OUTPUT_FAILED, f"{uri}: there is no such bucket") from error
                 # Who may not look at the bucket may still write to it.
-            upload = await self._client.create_multipart_upload(**target)
-            await self._client.abort_multipart_upload(**target, UploadId=upload["UploadId"])
+            upload = await _patiently(self._client.create_multipart_upload, **target)
+            await _patiently(self._client.abort_multipart_upload, **target, UploadId=upload["UploadId"])
 
     async def same(self, uri: str, other: str) -> bool:
         """Whether both name one bucket and key."""
@@ -178,7 +185,7 @@ class S3Storage:
         if await self._size_of(uri, address) is None:
             return False
         with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED):
-            await self._client.delete_object(Bucket=address.bucket, Key=address.key)
+            await _patiently(self._client.delete_object, Bucket=address.bucket, Key=address.key)
         return True
 
     def _allowed(self, uri: str) -> S3Address:
@@ -208,15 +215,9 @@ class S3Storage:
     async def _found(self, uri: str, selection: Selection, after_cursor: str) -> AsyncGenerator[FoundObject]:
         bucket, key = self._address(uri, Reason.SCAN_FAILED)
         folder = as_folder(key)
-        after = {"StartAfter": folder + after_cursor} if after_cursor else {}
-        pages = aiter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, **after))
         is_empty = not after_cursor
-        while True:
-            with _told(uri, Reason.SCAN_FAILED, Reason.BUCKET_READ_DENIED):
-                page = await anext(pages, None)
-            if page is None:
-                break
-            for each in page.get("Contents", ()):
+        async with aclosing(self._listed(uri, bucket, folder, after_cursor)) as objects:
+            async for each in objects:
                 is_empty = False
                 relative_path, size_bytes = each["Key"][len(folder) :], each["Size"]
                 if is_meant(relative_path, size_bytes, selection):
@@ -229,6 +230,24 @@ class S3Storage:
                 raise JobFailure(Reason.SCAN_FAILED, f"there is no object below {uri}")
             for found in named_itself(s3_uri(bucket, key), key, int(named["ContentLength"]), named["ETag"], selection):
                 yield found
+
+    async def _listed(self, uri: str, bucket: str, folder: str, after_cursor: str) -> AsyncGenerator[dict[str, Any]]:
+        """The objects whose keys begin with `folder`, after the cursor, as the store lists them."""
+        request = {"Bucket": bucket, "Prefix": folder}
+        if after_cursor:
+            request["StartAfter"] = folder + after_cursor
+        token = ""
+        while True:
+            with _told(uri, Reason.SCAN_FAILED, Reason.BUCKET_READ_DENIED):
+                page = await _patiently(self._client.list_objects_v2, **request)
+            for each in page.get("Contents", ()):
+                yield each
+            before, token = token, page.get("NextContinuationToken", "")
+            if not token:
+                return
+            if token == before:
+                raise JobFailure(Reason.SCAN_FAILED, f"{uri}: the object store does not go on with its listing")
+            request["ContinuationToken"] = token
 
     async def _size_of(self, uri: str, address: S3Address) -> int | None:
         """The size of an object, or None where there is none."""
@@ -251,13 +270,13 @@ class S3Storage:
         """
         request = {"Bucket": address.bucket, "Key": address.key}
         try:
-            head: dict[str, Any] = await self._client.head_object(**request, ChecksumMode="ENABLED")
+            head: dict[str, Any] = await _patiently(self._client.head_object, **request, ChecksumMode="ENABLED")
         except ClientError as error:
             if _status(error) not in _UNEXPLAINED:
                 raise
-            answer = await self._client.get_object(**request)
+            answer = await _patiently(self._client.get_object, **request)
             answer["Body"].close()
-            head = await self._client.head_object(**request, ChecksumMode="ENABLED")
+            head = await _patiently(self._client.head_object, **request, ChecksumMode="ENABLED")
         return head
 
     async def _pieces(self, uri: str, address: S3Address, etag: str, start: int) -> AsyncGenerator[bytes]:
@@ -266,7 +285,7 @@ class S3Storage:
             request["Range"] = f"bytes={start}-"
         try:
             with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED, passed_on=CHANGED, transport=False):
-                response = await _patiently(lambda: self._client.get_object(**request))
+                response = await _patiently(self._client.get_object, **request)
         except ClientError:
             raise JobFailure(
                 Reason.INPUT_CHANGED, f"{uri} changed while it was fetched. Submit it again once it is complete."
@@ -280,29 +299,32 @@ class S3Storage:
         finally:
             body.close()
 
-    async def _put(self, address: S3Address, parts: Iterator[bytes], condition: dict[str, str], mark: str) -> int:
+    async def _put(self, address: S3Address, parts: AsyncIterator[bytes], condition: dict[str, str], mark: str) -> int:
         target = {"Bucket": address.bucket, "Key": address.key}
         marked = {**target, "Metadata": {WRITE_MARK: mark}}
-        first, second = next(parts, b""), next(parts, None)
+        first, second = await anext(parts, b""), await anext(parts, None)
         if second is None:
             checksum = await self._checksum(first)
-            await _patiently(lambda: self._client.put_object(**marked, **condition, **checksum, Body=first))
+            await _patiently(self._client.put_object, **marked, **condition, **checksum, Body=first)
             return len(first)
-        upload = await self._client.create_multipart_upload(**marked, **announced(self._options.checksum))
+        upload = await _patiently(self._client.create_multipart_upload, **marked, **announced(self._options.checksum))
         this = {**target, "UploadId": upload["UploadId"]}
         try:
-            sent, size_bytes = [], 0
-            for number, part in enumerate(chain([first, second], parts), start=1):
-                checksum = await self._checksum(part)
-                answer = await self._client.upload_part(**this, **checksum, PartNumber=number, Body=part)
+            sent: list[dict[str, Any]] = []
+            size_bytes = 0
+            async for part in preceded([first, second], parts):
+                checksum, number = await self._checksum(part), len(sent) + 1
+                answer = await _patiently(self._client.upload_part, **this, **checksum, PartNumber=number, Body=part)
                 sent.append({"PartNumber": number, "ETag": answer["ETag"], **repeated(checksum)})
                 size_bytes += len(part)
-            await self._client.complete_multipart_upload(**this, **condition, MultipartUpload={"Parts": sent})
+            await _patiently(
+                self._client.complete_multipart_upload, **this, **condition, MultipartUpload={"Parts": sent}
+            )
         except BaseException:  # also where it is cancelled: parts of an upload that nobody ends are paid for
             with suppress(
                 ClientError, ApiKeyRefusedError, IamUnreachableError, *_CUT_OFF
             ):  # what went wrong first is what is told
-                await self._client.abort_multipart_upload(**this)
+                await _patiently(self._client.abort_multipart_upload, **this)
             raise
         return size_bytes
 
@@ -310,16 +332,16 @@ class S3Storage:
         return await asyncio.to_thread(checksum_of, part, self._options.checksum)
 
 
-async def _patiently(call: Callable[[], Awaitable[Any]]) -> Any:
-    """The answer to a call, which is made again where the store is too busy."""
+async def _patiently(call: Callable[..., Awaitable[Any]], **request: Any) -> Any:
+    """The answer to a request, which is made again where the store is too busy."""
     for failures in range(1, ATTEMPTS):
         try:
-            return await call()
+            return await call(**request)
         except ClientError as error:
             if _status(error) not in _BUSY:
                 raise
         await asyncio.sleep(pause_s(failures))
-    return await call()
+    return await call(**request)
 
 
 @contextmanager

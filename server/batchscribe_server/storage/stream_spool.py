@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.operations.in_thread import in_thread
 
 MEMORY_BYTES = 1 << 20
 PIECE_BYTES = 256 << 10
@@ -27,7 +28,7 @@ class DiskStreamSpool:
         with tempfile.SpooledTemporaryFile(MEMORY_BYTES, dir=str(self._folder)) as file:
             async for piece in pieces:
                 try:
-                    await asyncio.to_thread(file.write, piece)
+                    await in_thread(partial(file.write, piece))
                 except OSError as error:
                     words = (error.strerror or type(error).__name__).lower()
                     raise JobFailure(

@@ -6,7 +6,8 @@ import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from batchscribe_server.domain.errors import (
@@ -17,6 +18,7 @@ from batchscribe_server.domain.errors import (
     UploadTooLargeError,
 )
 from batchscribe_server.domain.media import Media
+from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import LocalInput, UploadedFile
 
 WRITE_AT_ONCE_BYTES = 1 << 20
@@ -56,10 +58,10 @@ class DiskUploadSpool:
         try:
             await self._write_all(upload, chunks, declared_size_bytes)
             _check_whole(upload, declared_size_bytes, declared_sha256)
-            await _in_thread(upload.publish)
+            await in_thread(upload.publish)
         except BaseException as error:
             self._total_bytes -= upload.received_bytes
-            await _in_thread(upload.abandon)
+            await in_thread(upload.abandon)
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise UploadSpaceError("the server's disk for uploads is full; try again later") from error
             raise
@@ -92,9 +94,9 @@ class DiskUploadSpool:
             self._total_bytes += len(chunk)
             waiting += chunk
             if len(waiting) >= WRITE_AT_ONCE_BYTES:
-                await _in_thread(upload.write, bytes(waiting))
+                await in_thread(partial(upload.write, bytes(waiting)))
                 waiting.clear()
-        await _in_thread(upload.write, bytes(waiting))
+        await in_thread(partial(upload.write, bytes(waiting)))
 
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > self._max_upload_bytes:
@@ -157,20 +159,10 @@ def _check_whole(upload: _PartialUpload, declared_size_bytes: int | None, declar
         raise UploadMismatchError("the bytes that came do not have the SHA-256 declared; send the file again")
 
 
-async def _in_thread(work: Callable[..., None], *arguments: bytes) -> None:
-    """Like asyncio.to_thread, but a cancelled caller goes on only when the work has ended: no write after a close."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
-
-
 def _clean(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    for partial in folder.glob(f"*{_PARTIAL_SUFFIX}"):
-        partial.unlink(missing_ok=True)
+    for unfinished in folder.glob(f"*{_PARTIAL_SUFFIX}"):
+        unfinished.unlink(missing_ok=True)
     return sum(upload.stat().st_size for upload in folder.iterdir())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from batchscribe_server.domain.errors import CredentialsDeletedError
 from batchscribe_server.operations.store import SealedAccess
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from batchscribe_server.store.database import Database  # which the ledger, that uses this module, is part of
 
 _SUBMIT_AGAIN = "Submit it again with them; with on_conflict SKIP what was done is left alone."
+_DELETE_YOURSELF = "Delete the outputs yourself, and here the record alone."
 
 _access = tables.access.c
-_SEALED = select(_access.sealed).where(_access.resource == bindparam("of_resource"))
+_SEALED = select(func.coalesce(_access.sealed, _access.remaining)).where(_access.resource == bindparam("of_resource"))
 _FORGET_SECRETS = (
     update(tables.access).where(_access.resource == bindparam("of_resource"), _access.holds_secrets).values(sealed=None)
 )
@@ -30,7 +31,7 @@ class SqlAccessStore:
         self._database = database
 
     async def get_access(self, resource: str) -> bytes | None:
-        """Read what a batch or a job was given."""
+        """Read what a batch or a job was given, or what is left of it."""
         return await self._database.read(
             lambda connection: connection.execute(_SEALED, {"of_resource": resource}).scalar_one_or_none()
         )
@@ -39,7 +40,12 @@ class SqlAccessStore:
 def keep_access(connection: Connection, resource: str, access: SealedAccess | None) -> None:
     """Store the access of a new resource."""
     if access is not None:
-        row = {"resource": resource, "sealed": access.data, "holds_secrets": access.holds_secrets}
+        row = {
+            "resource": resource,
+            "sealed": access.data,
+            "holds_secrets": access.holds_secrets,
+            "remaining": access.remaining,
+        }
         connection.execute(insert(tables.access), row)
 
 
@@ -54,10 +60,19 @@ def remove_access(connection: Connection, resources: Iterable[str]) -> None:
     connection.execute(delete(tables.access).where(_access.resource.in_(list(resources))))
 
 
-def check_access_is_there(connection: Connection, resource: str, advice: str = _SUBMIT_AGAIN) -> None:
-    """Raises CredentialsDeletedError, with advice what to do, for a resource that had secrets."""
-    gone = select(_access.resource).where(_access.resource == resource, _access.sealed.is_(None))
-    if connection.execute(gone).scalar_one_or_none() is not None:
+def check_can_run(connection: Connection, resource: str) -> None:
+    """Raises CredentialsDeletedError for a resource whose secrets were deleted."""
+    _check(connection, resource, _access.sealed.is_(None), _SUBMIT_AGAIN)
+
+
+def check_outputs_in_reach(connection: Connection, resource: str) -> None:
+    """Raises CredentialsDeletedError for a resource whose outputs need secrets that were deleted."""
+    _check(connection, resource, _access.sealed.is_(None) & _access.remaining.is_(None), _DELETE_YOURSELF)
+
+
+def _check(connection: Connection, resource: str, gone: ColumnElement[bool], advice: str) -> None:
+    missing = select(_access.resource).where(_access.resource == resource, gone)
+    if connection.execute(missing).scalar_one_or_none() is not None:
         raise CredentialsDeletedError(
             f"The credentials that came with it were deleted when it ended. {advice}", resource=resource
         )

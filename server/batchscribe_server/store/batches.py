@@ -21,7 +21,7 @@ from batchscribe_server.domain.job import Failure, State
 from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, ListQuery, Page, ScanChunk, SealedAccess
 from batchscribe_server.operations.wakeups import QUEUE, SCANS
 from batchscribe_server.store import tables
-from batchscribe_server.store.access import check_access_is_there, keep_access
+from batchscribe_server.store.access import check_can_run, keep_access
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.history import forget_events
@@ -224,7 +224,7 @@ def _reopen(ledger: Ledger, tenant: str, batch_id: str) -> Batch:
         raise NothingToRetryError("The batch failed as a whole: create a new one.", batch=batch_id)
     if not failed:
         raise NothingToRetryError(f"No file of the batch {batch_id!r} failed.", batch=batch_id)
-    check_access_is_there(ledger.connection, batch.name)
+    check_can_run(ledger.connection, batch.name)
     ledger.reopen(batch)
     ledger.restart_jobs(failed)
     return batch_as_written(ledger, batch_id)

@@ -15,14 +15,12 @@ from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.media import is_upload, upload_id
 from batchscribe_server.operations.wakeups import DELETIONS
 from batchscribe_server.store import tables
-from batchscribe_server.store.access import check_access_is_there, forget_secrets
+from batchscribe_server.store.access import check_outputs_in_reach, forget_secrets
 from batchscribe_server.store.batches import CHUNK_TRANSCRIPTS, batch_as_written
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.history import forget_chunk
 from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.rows import batch_from_row, job_from_row
-
-_ADVICE = "Delete the outputs yourself, and here the record alone."
 
 _jobs = tables.jobs.c
 _batches = tables.batches.c
@@ -78,7 +76,7 @@ def _begin_batch(ledger: Ledger, tenant: str, batch_id: str, etag: str, deletion
     if batch.deletion is Deletion.OUTPUTS:
         return batch_as_written(ledger, batch_id)  # what was begun with the outputs is done with them
     if deletion is Deletion.OUTPUTS:
-        check_access_is_there(ledger.connection, batch.name, _ADVICE)
+        check_outputs_in_reach(ledger.connection, batch.name)
     ledger.mark_batch(batch, deletion)
     if not batch.state.terminal:
         batch.cancel_requested = True
@@ -90,7 +88,7 @@ def _begin_job(ledger: Ledger, tenant: str, job_id: str, etag: str) -> Job:
     job = _job_of(ledger, tenant, job_id, etag)
     if job.deletion is not None:
         return job
-    check_access_is_there(ledger.connection, f"batches/{job.batch_id}" if job.batch_id else job.name, _ADVICE)
+    check_outputs_in_reach(ledger.connection, f"batches/{job.batch_id}" if job.batch_id else job.name)
     ledger.topics.add(DELETIONS)
     if job.state is State.QUEUED:
         return ledger.change_job(job, deletion=Deletion.OUTPUTS, state=State.CANCELLED, cancel_requested=True)

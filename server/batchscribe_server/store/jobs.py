@@ -19,7 +19,7 @@ from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.store import IdempotencyKey, ListQuery, Page, SealedAccess
 from batchscribe_server.store import tables
-from batchscribe_server.store.access import check_access_is_there, keep_access
+from batchscribe_server.store.access import check_can_run, keep_access
 from batchscribe_server.store.database import Database
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.events import read_events, read_segments
@@ -130,7 +130,7 @@ def _retry(ledger: Ledger, tenant: str, job_id: str) -> tuple[Job, int]:
         batch = ledger.batch(job.batch_id)
         check_is_kept(batch)
         if batch.state.terminal and batch.error is None:
-            check_access_is_there(ledger.connection, batch.name)
+            check_can_run(ledger.connection, batch.name)
             ledger.reopen(batch)
             reopened = batch.history_start
         elif batch.error is not None:
@@ -138,7 +138,7 @@ def _retry(ledger: Ledger, tenant: str, job_id: str) -> tuple[Job, int]:
         elif batch.stopping:
             raise NotTerminalError("Its batch is being cancelled: retry the job once that is done.", job=job_id)
     else:
-        check_access_is_there(ledger.connection, job.name)
+        check_can_run(ledger.connection, job.name)
     ledger.restart_jobs([job])
     ledger.flush()
     return _get(ledger.connection, tenant, job_id), reopened

@@ -250,6 +250,7 @@ access = Table(
     Column("resource", Text, primary_key=True),  # batches/{id}, or jobs/{id} of a job that belongs to none
     Column("sealed", LargeBinary),  # NULL once it was deleted
     Column("holds_secrets", Boolean, nullable=False),
+    Column("remaining", LargeBinary),  # in place of `sealed` once that was deleted; NULL where outputs need its secrets
 )
 
 idempotency = Table(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import CredentialsDeletedError, Reason
 from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.operations.store import IdempotencyKey, Outcome, ScanChunk, SealedAccess, Store
 from tests.contract.store.samples import TENANT, claim_all, claim_one, delete_batch, new_batch, new_job
 
 SECRET = SealedAccess(b"\x00sealed secret\xff", holds_secrets=True)
+SECRET_INPUT = SealedAccess(b"sealed secret", holds_secrets=True, remaining=b"sealed rest")
 PROFILE = SealedAccess(b"sealed profile", holds_secrets=False)
 BROKEN = Outcome(State.FAILED, error=Failure(Reason.BUCKET_READ_DENIED, "No."))
 
@@ -84,6 +86,28 @@ async def test_nothing_runs_again_without_the_secrets_it_needs(store: Store) -> 
         await store.retry_job(TENANT, single.id)
     assert (await store.get_batch(TENANT, batch_id)).state is State.SUCCEEDED
     assert (await store.get_job(TENANT, single.id)).state is State.FAILED
+
+
+async def test_what_is_left_of_secrets_reaches_outputs_and_runs_nothing(store: Store) -> None:
+    batch_id, jobs = await batch_of_two(store, SECRET_INPUT)
+    assert await store.get_access(f"batches/{batch_id}") == SECRET_INPUT.data
+    for claim in await claim_all(store):
+        await store.finish(claim, BROKEN)
+    assert await store.get_access(f"batches/{batch_id}") == SECRET_INPUT.remaining
+    with pytest.raises(CredentialsDeletedError):
+        await store.retry_batch(TENANT, batch_id)
+    await store.begin_delete_job(TENANT, jobs[0].id)
+    await store.begin_delete_batch(TENANT, batch_id, deletion=Deletion.OUTPUTS)
+
+
+async def test_outputs_that_need_secrets_are_not_deleted_without_them(store: Store) -> None:
+    batch_id, jobs = await batch_of_two(store, SECRET)
+    for claim in await claim_all(store):
+        await store.finish(claim, BROKEN)
+    with pytest.raises(CredentialsDeletedError):
+        await store.begin_delete_job(TENANT, jobs[0].id)
+    with pytest.raises(CredentialsDeletedError):
+        await store.begin_delete_batch(TENANT, batch_id, deletion=Deletion.OUTPUTS)
 
 
 async def test_a_file_of_a_batch_that_still_runs_can_be_run_again(store: Store) -> None:

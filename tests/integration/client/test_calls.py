@@ -269,6 +269,18 @@ async def test_transcribe_gives_plain_values(client: AsyncClient, script: Script
     assert (transcript.language, transcript.job.name) == ("en", "jobs/1")
 
 
+@pytest.mark.parametrize(
+    ("options", "streamed"), [({}, True), ({"channel_separation": True}, False), ({"diarization": "speaker"}, False)]
+)
+async def test_segments_are_streamed_only_where_they_are_what_is_returned(
+    client: AsyncClient, script: Script, options: dict[str, object], streamed: bool
+) -> None:
+    script.history = job_history(end=STATE_CANCELLED)
+    with pytest.raises(JobCancelledError):
+        await client.transcribe("file:///a.wav", **options)  # type: ignore[arg-type]
+    assert script.heard["WatchJob"][0].include_segments is streamed
+
+
 async def test_transcribe_raises_what_the_job_failed_of(client: AsyncClient, script: Script) -> None:
     script.history = job_history(segments=0, end=STATE_FAILED)
     error = JobError(reason="NO_AUDIO", message="the file has no audio")

@@ -208,6 +208,36 @@ def test_a_refused_file_does_not_keep_the_next_from_being_done(run: Run, script:
     assert "(MEDIA_TOO_LARGE)" in result.stderr
 
 
+@pytest.mark.parametrize("rpc", ["WatchJob", "GetJob", "GetTranscript"])
+def test_a_file_that_goes_wrong_while_it_is_followed_does_not_keep_the_next_from_being_done(
+    run: Run, script: Script, audio: Path, rpc: str
+) -> None:
+    script.refuse(rpc, lambda c: fail(c, grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND"))
+    result = run("transcribe", str(audio), str(audio))
+    assert result.exit_code == 4
+    assert result.stdout == TEXT + "\n"
+    assert result.stderr.count("(JOB_NOT_FOUND)") == 1
+
+
+def test_a_transcript_that_cannot_be_written_does_not_either(run: Run, audio: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.wav"
+    other.write_bytes(b"more")
+    (tmp_path / "out" / "call.wav.txt").mkdir(parents=True)
+    result = run("transcribe", str(audio), str(other), "--output", f"{tmp_path / 'out'}/")
+    assert result.exit_code == 2
+    assert (tmp_path / "out" / "other.wav.txt").read_text() == TEXT
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_a_job_warns_of_is_told_at_its_end(run: Run, script: Script, audio: Path, more: tuple[str, ...]) -> None:
+    script.job.warning = "Nobody is told apart."
+    for command, label in ((("transcribe", str(audio)), "call.wav"), (("job", "watch", "1"), "jobs/1")):
+        result = run(*command, *more)
+        assert result.exit_code == 0
+        assert f"{label}: Nobody is told apart.\n" in result.stderr
+    assert "Nobody is told apart." in run("job", "get", "1").stdout
+
+
 def test_a_file_that_is_not_there_is_told_before_anything_is_sent(run: Run, script: Script, audio: Path) -> None:
     result = run("transcribe", str(audio), "/nowhere/none.wav")
     assert result.exit_code == 2

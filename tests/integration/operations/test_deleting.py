@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from batchscribe_server.domain.access import Fetch, Profile, S3Credentials, StorageAccess
 from batchscribe_server.domain.batch import Batch, PrefixInput
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import (
@@ -156,6 +157,28 @@ async def test_nothing_goes_where_the_credentials_are_gone(tmp_path: Path) -> No
             await service.delete.batch(TENANT, batch.id, outputs=True)
         assert (await service.store.get_batch(TENANT, batch.id)).deletion is None
         await service.delete.batch(TENANT, batch.id)
+
+
+async def test_outputs_that_took_no_credentials_go_without_them(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        service.audio("in/000.wav")
+        batch = new_batch(input=PrefixInput((tmp_path / "in").as_uri()), output=output_of(service))
+        sealed = service.reach.sealed(StorageAccess(Fetch("https://example.org/?sig=1"), None))
+        batch = await service.batch_ended(await service.store.create_batch(batch, access=sealed))
+        assert len(files_in(tmp_path / "out")) == 2
+        await service.delete.batch(TENANT, batch.id, outputs=True)
+        assert files_in(tmp_path / "out") == set()
+
+
+async def test_an_input_with_a_secret_leaves_its_outputs_their_profile(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        batch = new_batch(input=PrefixInput((tmp_path / "in").as_uri()))
+        profile = Profile("archive")
+        sealed = service.reach.sealed(StorageAccess(S3Credentials("AKIA", "SECRET"), profile))
+        batch = await service.batch_ended(await service.store.create_batch(batch, access=sealed))
+        with pytest.raises(JobFailure, match="'archive'"):  # there is none of that name, so it was read back
+            async with service.reach.of(batch.name):
+                pass
 
 
 async def test_a_deletion_that_was_cut_off_goes_on_after_the_next_start(tmp_path: Path) -> None:

@@ -79,6 +79,23 @@ async def test_the_report_of_one_file_lies_beside_it(tmp_path: Path, output: Out
     assert len(lines_of(tmp_path / "calls.report.jsonl")) == 1
 
 
+@pytest.mark.parametrize("through", ["in", "link"])
+async def test_the_report_of_a_prefix_that_is_a_file_lies_beside_it(tmp_path: Path, through: str) -> None:
+    async with in_process_service(tmp_path) as service:
+        uri = service.audio("in/a.wav")
+        (tmp_path / "link").symlink_to(tmp_path / "in")
+        batch = await ended(service, ADJACENT, PrefixInput(uri.replace("/in/", f"/{through}/")))
+    assert (batch.warning, batch.report_uri) == ("", (tmp_path / "in" / "calls.report.jsonl").as_uri())
+    assert len(lines_of(tmp_path / "in" / "calls.report.jsonl")) == 1
+
+
+async def test_the_report_of_a_folder_with_one_file_of_its_name_lies_in_it(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        service.audio("a.wav/a.wav")
+        await ended(service, ADJACENT, PrefixInput((tmp_path / "a.wav").as_uri()))
+    assert len(lines_of(tmp_path / "a.wav" / "calls.report.jsonl")) == 1
+
+
 async def test_a_cancelled_batch_reports_what_was_done_and_what_was_not(tmp_path: Path) -> None:
     async with in_process_service(tmp_path, max_running=1) as service:
         for name in ("a.wav", "b.wav"):

@@ -66,6 +66,8 @@ async def test_it_is_renewed_before_it_expires(
     time.now_s += lasts_s - ahead_s - 1
     assert (await tokens.current()).text == "token-0"
     time.now_s += 1
+    asked = [token.text for token in await asyncio.gather(*(tokens.current() for _ in range(20)))]
+    assert asked == ["token-1", *["token-0"] * 19], "who does not renew it does not wait either"
     assert {token.text for token in await asyncio.gather(*(tokens.current() for _ in range(20)))} == {"token-1"}
     assert iam.asked == 2
 
@@ -73,15 +75,28 @@ async def test_it_is_renewed_before_it_expires(
 async def test_one_that_still_holds_is_used_while_iam_is_out_of_reach(iam: Iam, tokens: IamTokens, time: Time) -> None:
     await tokens.current()
     time.now_s += 3600 - AHEAD_S
-    iam.statuses = [*UNREACHABLE, *UNREACHABLE]
+    iam.statuses = [503, *UNREACHABLE]
     assert (await tokens.current()).text == "token-0"
     time.now_s += AGAIN_AFTER_S - 1
     assert (await tokens.current()).text == "token-0"
-    assert iam.asked == 1 + ATTEMPTS
+    assert iam.asked == 2
+    assert time.pauses == [], "it is not worth waiting for"
     time.now_s += AHEAD_S
     with pytest.raises(IamUnreachableError, match="503"):
         await tokens.current()
     assert (await tokens.current()).text == "token-1"
+
+
+async def test_one_that_is_rejected_while_it_is_replaced_is_waited_for(iam: Iam, tokens: IamTokens, time: Time) -> None:
+    token = await tokens.current()
+    time.now_s += 3600 - AHEAD_S
+    iam.statuses = [503]
+    replacing = asyncio.create_task(tokens.current())
+    await asyncio.sleep(0)  # it has begun
+    assert await tokens.current() is token
+    tokens.reject(token)
+    assert (await tokens.current()).text == "token-1"
+    assert (await replacing).text == "token-1"
 
 
 async def test_a_token_that_the_store_rejects_is_replaced_once(iam: Iam, tokens: IamTokens) -> None:

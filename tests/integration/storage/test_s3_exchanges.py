@@ -219,6 +219,28 @@ async def test_a_head_that_is_refused_for_no_reason_is_asked_again(proxy: StoreP
     assert await read(storage, "s3://calls/in/a.wav") == b"sound"
 
 
+# stores that are too busy
+
+
+async def test_every_kind_of_request_is_sent_again_to_a_store_that_is_too_busy(
+    proxy: StoreProxy, tmp_path: Path
+) -> None:
+    """Where the client has no retries left, as when another bucket has used them up."""
+    seen = set()
+
+    def is_busy(passing: Passing) -> Refusal | None:
+        kind = (passing.method, passing.target.partition("uploadId=")[0])
+        if kind in seen:
+            return None
+        seen.add(kind)
+        return Refusal(503, "SlowDown")
+
+    proxy.refused = is_busy
+    async with storage_of(proxy.endpoint, tmp_path, max_attempts=0) as storage:
+        await do_everything(storage)
+    assert len(seen) > 8
+
+
 # answers that are lost
 
 

@@ -22,6 +22,8 @@ from batchscribe.v1.recognition_pb2 import (
     DecodingConfig,
     DiarizationConfig,
     RecognitionConfig,
+    RedactionConfig,
+    SummaryConfig,
     VoiceActivityConfig,
 )
 from batchscribe.v1.state_pb2 import State
@@ -88,6 +90,36 @@ def test_options_go_on_top_of_a_config_that_stays_as_it_is() -> None:
     assert (merged.language, list(merged.hotwords), merged.model) == ("en", ["Ada"], "tiny.en")
     assert merged.diarization.min_speakers == 2
     assert (base.language, list(base.hotwords)) == ("de", ["Bea"])
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"vad": True}, RecognitionConfig(vad=VoiceActivityConfig(mode=VoiceActivityConfig.MODE_AUTO))),
+        ({"vad": "none"}, RecognitionConfig(vad=VoiceActivityConfig(mode=VoiceActivityConfig.MODE_NONE))),
+        ({"vad": "Auto"}, RecognitionConfig(vad=VoiceActivityConfig(mode=VoiceActivityConfig.MODE_AUTO))),
+        ({"redaction": False}, RecognitionConfig(redaction=RedactionConfig(enabled=False))),
+        ({"redaction": True}, RecognitionConfig(redaction=RedactionConfig(enabled=True))),
+        (
+            {"diarization": "speaker"},
+            RecognitionConfig(diarization=DiarizationConfig(mode=DiarizationConfig.MODE_SPEAKER)),
+        ),
+        ({"summary": "bullets"}, RecognitionConfig(summary=SummaryConfig(style=SummaryConfig.STYLE_BULLETS))),
+    ],
+)
+def test_messages_have_short_forms(options: RecognitionOptions, expected: RecognitionConfig) -> None:
+    assert recognition_config(options) == expected
+
+
+@pytest.mark.parametrize("options", [{"diarization": True}, {"summary": True}, {"redaction": "none"}])
+def test_a_short_form_of_another_kind_is_refused(options: RecognitionOptions) -> None:
+    with pytest.raises(TypeError, match=next(iter(options))):
+        recognition_config(options)
+
+
+def test_an_unknown_vad_is_refused_with_the_right_ones() -> None:
+    with pytest.raises(ValueError, match="'off' is not one of auto, none"):
+        recognition_config({"vad": "off"})
 
 
 def test_an_unknown_option_is_an_error() -> None:

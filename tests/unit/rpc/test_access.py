@@ -139,6 +139,11 @@ def test_outputs_are_reached_with_the_inputs_credentials_unless_they_have_their_
     assert not new_batch(request('input { prefix { uri: "file:///in" } }').batch).access
 
 
+def test_local_outputs_take_no_credentials() -> None:
+    text = f'{GOOD[0]} output {{ uri: "file:///out/" }}'
+    assert new_batch(request(text).batch).access == StorageAccess(S3Credentials("AKIA", "SECRET"), None)
+
+
 def azure(more: str) -> str:
     return f'input {{ uri: "az://calls/a.wav" auth {{ azure {{ {more} }} }} }}'
 

@@ -16,7 +16,7 @@ from batchscribe_server.domain.recognition import (
     RecognitionConfig,
     VoiceActivity,
 )
-from batchscribe_server.rpc.read_manifest import read_entry
+from batchscribe_server.rpc.read_manifest import EntryReader
 
 OURS = RecognitionConfig(
     language="de",
@@ -28,7 +28,7 @@ OURS = RecognitionConfig(
 
 
 def read(fields: Mapping[str, object], output: OutputConfig | None = None) -> ManifestEntry:
-    return read_entry(fields, OURS, output or OutputConfig())
+    return EntryReader(OURS, output or OutputConfig())(fields)
 
 
 def test_an_entry_without_a_config_has_its_batchs() -> None:
@@ -73,6 +73,11 @@ def test_its_own_config_is_laid_over_its_batchs() -> None:
         ({"uri": "s3://b/a", "config": {"hotwords": ["x"] * 201}}, ["config.hotwords"]),
         ({"uri": "s3://b/a", "config": "de"}, ["config"]),
         ({"uri": "s3://b/a", "config_mask": "nonsense"}, ["config_mask"]),
+        ({"uri": "s3://b/a", "config": {"candidate_languages": ["fr"]}}, ["config.candidate_languages"]),
+        (
+            {"uri": "s3://b/a", "config": {"operating_point": "OPERATING_POINT_SEQUENTIAL"}},
+            ["config.vad.threshold", "config.vad.min_silence"],
+        ),
         ({"uri": "", "reference_id": "x" * 256}, ["uri", "reference_id"]),
     ],
 )

@@ -47,7 +47,7 @@ GOOD_JOBS = [
     'output { uri: "file:///out/" formats: [TRANSCRIPT_FORMAT_JSON, TRANSCRIPT_FORMAT_SUMMARY] } }',
     "",
     "job { retention { seconds: 1 } }",
-    "job { retention { seconds: 3155759999 } }",
+    "job { retention { seconds: 3155760000 } }",
     'job { config { language: "en-US" } }',
     'job { config { language: "deu" } }',
     'job { config { language: "" task: TASK_TRANSLATE operating_point: OPERATING_POINT_ENHANCED } }',
@@ -96,7 +96,8 @@ BAD_JOBS = [
         "job { config { summary { } } output { formats: [TRANSCRIPT_FORMAT_JSON, TRANSCRIPT_FORMAT_SUMMARY] } }",
         "job.output.formats",
     ),
-    ("job { retention { seconds: 3155760000 } }", "job.retention"),
+    ("job { retention { seconds: 3155760000 nanos: 1000000 } }", "job.retention"),
+    ("job { retention { nanos: 999999999 } }", "job.retention"),
     ('job { output { uri: "file:///out/" write_report: true } }', "job.output.write_report"),
     ('job { config { language: "klingon" } }', "job.config.language"),
     ('job { config { language: "-" } }', "job.config.language"),
@@ -288,6 +289,16 @@ GOOD_BATCHES = [
     "output { formats: [TRANSCRIPT_FORMAT_SUMMARY] } }",
     'batch { input { manifest { manifest_uri: "s3://b/list" } } output { formats: [TRANSCRIPT_FORMAT_SUMMARY] } }',
     'batch { input { manifest { manifest_uri: "s3://b/list" } } }',
+    'batch { input { manifest { manifest_uri: "s3://b/list" } } output { uri: "s3://b/out/" file_per_channel: true } }',
+    """batch { input { manifest { files { uri: "file:///a" config { diarization { channel_labels: "Agent" } } } } }
+       config { diarization { mode: MODE_CHANNEL } } }""",
+    """batch { input { manifest { files { uri: "file:///a"
+       config { low_confidence_action: LOW_CONFIDENCE_ACTION_FAIL } } } }
+       config { language_confidence_threshold: 0.5 } }""",
+    """batch { input { manifest { files { uri: "file:///a" config { language: "de" }
+       config_mask: "language,candidate_languages" } } } config { candidate_languages: "de" } }""",
+    """batch { input { manifest { files { uri: "file:///a" config { diarization { mode: MODE_CHANNEL } }
+       config_mask: "diarization.mode" } } } output { uri: "file:///out/" file_per_channel: true } }""",
     'batch { input { manifest { manifest_uri: "https://h/list.csv?signature" } } }',
     'batch { input { manifest { manifest_uri: "media/abcd" } } output { layout: OUTPUT_LAYOUT_ADJACENT } }',
     'batch { input { manifest { manifest_uri: "file:///list" } auth { profile: "calls" } } }',
@@ -358,6 +369,40 @@ BAD_BATCHES = [
             "batch.input.manifest.files[1].uri": "INVALID_FIELD",
             "batch.input.manifest.files[1].config.language": "INVALID_FIELD",
         },
+    ),
+    (
+        """batch { input { manifest { files { uri: "file:///a" config { channel_separation: true } } } }
+           config { operating_point: OPERATING_POINT_SEQUENTIAL } }""",
+        {"batch.input.manifest.files[0].config.channel_separation": "INVALID_FIELD"},
+    ),
+    (
+        """batch { input { manifest { files { uri: "file:///a" config { language: "de" } } } }
+           config { candidate_languages: "de" } }""",
+        {"batch.input.manifest.files[0].config.candidate_languages": "INVALID_FIELD"},
+    ),
+    (
+        """batch { input { manifest { files { uri: "file:///a" config { end_offset { seconds: 5 } } } } }
+           config { start_offset { seconds: 10 } } }""",
+        {"batch.input.manifest.files[0].config.end_offset": "INVALID_FIELD"},
+    ),
+    (
+        """batch { input { manifest { files { uri: "file:///a" config_mask: "language_confidence_threshold" } } }
+           config { language_confidence_threshold: 0.5 low_confidence_action: LOW_CONFIDENCE_ACTION_FAIL } }""",
+        {"batch.input.manifest.files[0].config.language_confidence_threshold": "INVALID_FIELD"},
+    ),
+    # What is wrong with the batch's config is not said of each file as well.
+    (
+        """batch { input { manifest { files { uri: "file:///a" config { hotwords: " " } } } }
+           config { language: "klingon" } }""",
+        {
+            "batch.config.language": "INVALID_FIELD",
+            "batch.input.manifest.files[0].config.hotwords[0]": "INVALID_FIELD",
+        },
+    ),
+    (
+        """batch { input { manifest { files { uri: "file:///a" config { channel_separation: true }
+           config_mask: "language" } } } output { uri: "file:///out/" file_per_channel: true } }""",
+        {"batch.output.file_per_channel": "INVALID_FIELD"},
     ),
     (
         'batch { output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.txt" } }',

@@ -129,6 +129,7 @@ def test_azure_is_set_up_with_a_key_a_token_or_neither_and_no_secret_is_shown(se
         ({"account_url": "https://spoken.blob.core.windows.net?sig=c2VjcmV0"}, "without a query"),
         ({"account_url": "https://user:c2VjcmV0@spoken.blob.core.windows.net"}, "without a query or a user"),
         ({"account_url": "spoken"}, "https://NAME.blob"),
+        ({"account_url": "https://spoken.blob.core.windows.net/a/container"}, "https://NAME.blob"),
         ({"account_url": "ftp://spoken"}, "https://NAME.blob"),
     ],
 )

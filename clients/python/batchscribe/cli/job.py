@@ -190,4 +190,6 @@ async def _watch(
         job = await Follower(client, screen, timeout_s=timeout_s).job(
             name, view, after_sequence=after_sequence, include_segments=include_segments
         )
+    if job.warning:
+        invocation.say(f"{job.name}: {job.warning}")
     return exit_code_of_ended(job)

@@ -14,7 +14,7 @@ from batchscribe.async_client import AsyncClient
 from batchscribe.cli.arguments import FormatWord, Retention, SubtitleArguments
 from batchscribe.cli.command import Invocation, command, report
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of, exit_code_of_ended
-from batchscribe.cli.following import Follower
+from batchscribe.cli.following import Cancel, Follower
 from batchscribe.cli.headers import HeaderArguments
 from batchscribe.cli.interrupts import LeftRunning
 from batchscribe.cli.job import TimeoutS
@@ -22,7 +22,7 @@ from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import Screen, open_screen
 from batchscribe.cli.views import JobView, JsonView
 from batchscribe.cli.wording import file_name, size, span_seconds
-from batchscribe.errors import BatchscribeError, UnavailableError
+from batchscribe.errors import BatchscribeError, UnavailableError, WaitTimeoutError
 from batchscribe.inputs import is_uri, is_web_url
 from batchscribe.outputs import format_suffix, output_config
 from batchscribe.uploads import UploadProgress
@@ -120,7 +120,9 @@ class _Run:
             except UnavailableError:
                 raise
             except (BatchscribeError, OSError) as error:
-                self._fail(source, error, several=len(files) > 1)
+                if len(files) > 1:
+                    self._invocation.say(f"==> {source} <==")
+                self._fail(error)
                 continue
             submitted.append(_Submitted(source, job))
         return submitted
@@ -136,22 +138,30 @@ class _Run:
             if len(submitted) > 1:
                 self._invocation.say(f"==> {one.source} <==")
             try:
-                with open_screen(quiet=self._invocation.json) as screen:
-                    view = (
-                        JsonView()
-                        if self._invocation.json
-                        else JobView(screen, _label(one.source), segments_to_stdout=False)
-                    )
-                    follower = Follower(self._client, screen, timeout_s=timeout_s)
-                    job = await follower.job(one.job.name, view, cancel=cancel_rest)
+                await self._follow(one, timeout_s, cancel_rest)
             except LeftRunning:
                 for rest in submitted[position + 1 :]:
                     self._invocation.say(f"{rest.job.name} ({rest.source}) goes on too")
                 raise
-            ended = exit_code_of_ended(job)
-            if ended is ExitCode.DONE:
-                await self._deliver(one)
-            self.exit_code = self.exit_code or ended
+            except (UnavailableError, WaitTimeoutError, BrokenPipeError):
+                raise
+            except (BatchscribeError, OSError) as error:
+                self._fail(error)
+
+    async def _follow(self, one: _Submitted, timeout_s: float | None, cancel: Cancel) -> None:
+        """Watch a job to its end, and print its transcript or what became of it."""
+        with open_screen(quiet=self._invocation.json) as screen:
+            view = (
+                JsonView() if self._invocation.json else JobView(screen, _label(one.source), segments_to_stdout=False)
+            )
+            follower = Follower(self._client, screen, timeout_s=timeout_s)
+            job = await follower.job(one.job.name, view, cancel=cancel)
+        if job.warning:
+            self._invocation.say(f"{_label(one.source)}: {job.warning}")
+        ended = exit_code_of_ended(job)
+        if ended is ExitCode.DONE:
+            await self._deliver(one)
+        self.exit_code = self.exit_code or ended
 
     async def _deliver(self, one: _Submitted) -> None:
         """Print or write the transcript of a job that succeeded."""
@@ -168,9 +178,7 @@ class _Run:
         partial.replace(path)
         self._invocation.say(f"{_label(one.source)}: {path}")
 
-    def _fail(self, source: str, error: Exception, *, several: bool) -> None:
-        if several:
-            self._invocation.say(f"==> {source} <==")
+    def _fail(self, error: Exception) -> None:
         report(self._invocation, error)
         self.exit_code = self.exit_code or exit_code_of(error)
 

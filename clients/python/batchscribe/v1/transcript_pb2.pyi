@@ -41,7 +41,7 @@ class Segment(_message.Message):
     channel: _builtins.int
     """The channel, from 0; unset where channels are mixed down."""
     speaker: _builtins.str
-    """The speaker's label; empty where speakers are not told apart."""
+    """The speaker's label; empty in a watch: who speaks is told of the whole file, in its transcript."""
     language: _builtins.str
     """The language, as an ISO 639-1 code."""
     confidence: _builtins.float
@@ -97,7 +97,7 @@ class Word(_message.Message):
     confidence: _builtins.float
     """Its probability, 0 to 1; unset where it was not asked for."""
     speaker: _builtins.str
-    """The speaker's label; empty where speakers are not told apart."""
+    """The speaker's label; empty in a watch: who speaks is told of the whole file, in its transcript."""
     @_builtins.property
     def start(self) -> _duration_pb2.Duration:
         """Its start, from the start of the file."""
