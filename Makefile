@@ -69,7 +69,8 @@ check-deploy: $(BIN)/.deploy-checks
 
 # As if for Linux on x86-64; the hashes are those of all platforms.
 lock-image: $(BIN)/.deploy-checks
-	uv pip compile pyproject.toml --extra server --extra postgres --extra azure --extra gateway --upgrade --quiet \
+	uv pip compile pyproject.toml --extra server --extra postgres --extra azure --extra gateway \
+	  --extra telemetry --upgrade --quiet \
 	  --python-version 3.12 --python-platform x86_64-manylinux_2_31 --generate-hashes --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock-image' \
 	  --output-file deploy/docker/requirements.txt

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from tests.deployment import DEPLOY, ROOT, command_options, loaded_settings
 
 DOCKERFILES = [DEPLOY / "docker" / "Dockerfile", DEPLOY / "docker" / "Dockerfile.cuda"]
-EXTRAS = ("server", "postgres", "azure", "gateway")
+EXTRAS = ("server", "postgres", "azure", "gateway", "telemetry")
 
 
 def _pinned() -> dict[str, str]:
