@@ -5,6 +5,8 @@
 #   make whisper-s2t  gives WhisperS2T, which brings PyTorch (5 GB), an environment of its own, for make bench to find
 # make diarization  gives the tests of voices, which are skipped otherwise, and their measurements an environment of
 #   their own (3 GB: it brings PyTorch; TORCH='torch --index-url …' for a smaller build), and runs these tests
+# make check-deploy  lints the images, the compose file and the chart, and holds them against the server
+# make lock-image    pins what the images install
 # make azurite  gives the tests of az:// URIs, which are skipped otherwise, a server to talk to; needs npm
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +17,7 @@ TORCH ?= torch
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo demo-s3 test test-slow check check-wheel proto bench bench-queue whisper-s2t diarization azurite clean
+.PHONY: demo demo-s3 test test-slow check check-wheel check-deploy lock-image proto bench bench-queue whisper-s2t diarization azurite clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -27,6 +29,10 @@ $(BIN)/.dev: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ $(BIN)/.demo
+
+$(BIN)/.deploy-checks: pyproject.toml | $(BIN)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,deploy-checks]'
+	touch $@
 
 demo: $(BIN)/.demo
 	$(BIN)/python scripts/demo.py
@@ -53,6 +59,21 @@ check: $(BIN)/.dev
 
 check-wheel: $(BIN)/.dev
 	scripts/check_wheel.sh
+
+check-deploy: $(BIN)/.deploy-checks
+	yamllint --strict --config-file deploy/.yamllint.yaml deploy
+	hadolint deploy/docker/Dockerfile deploy/docker/Dockerfile.cuda
+	check-jsonschema --builtin-schema vendor.compose-spec deploy/compose/compose.yaml
+	check-jsonschema --check-metaschema deploy/helm/batchscribe/values.schema.json
+	$(BIN)/python -m pytest tests/unit/deploy
+
+# As if for Linux on x86-64; the hashes are those of all platforms.
+lock-image: $(BIN)/.deploy-checks
+	uv pip compile pyproject.toml --extra server --extra postgres --extra azure --extra gateway \
+	  --extra telemetry --upgrade --quiet \
+	  --python-version 3.12 --python-platform x86_64-manylinux_2_31 --generate-hashes --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock-image' \
+	  --output-file deploy/docker/requirements.txt
 
 proto: $(BIN)/.dev
 	buf format --write protos

@@ -3,9 +3,10 @@
     python -m benchmarks.conversations --speech FOLDER --to FOLDER [--count 40]
 
 FOLDER is one as `benchmarks.recordings` reads it; a recording's voice is its name up to the last "-", and its channel.
-Two voices take turns of half a second to eight, cut from their recordings where it is quiet, with pauses of up to a
-second or some overlap between them; every other conversation sounds as over a telephone. What is written, NAME.wav,
-NAME.rttm and NAME.stm, is what `benchmarks.diarization` measures. The same arguments give the same files.
+Two voices take turns: half of them whole recordings, half phrases of half a second to eight cut out where it is quiet,
+mostly within a sentence, as where people interrupt each other; with pauses of up to a second or some overlap between
+them. Every other conversation sounds as over a telephone. What is written, NAME.wav, NAME.rttm and NAME.stm, is what
+`benchmarks.diarization` measures. The same arguments give the same files.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SEED = 20_261_126
 LENGTH_S = 60.0
+WHOLE_SHARE = 0.5
 TURNS_S = (0.5, 8.0)
 MEAN_TURN_S = 3.0
 PAUSE_MEAN_S, PAUSE_SPREAD_S = 0.2, 0.25
@@ -40,6 +42,7 @@ TELEPHONE_HZ = (300.0, 3_400.0)
 LOUDNESS = 0.05
 
 _FRAME = RATE_HZ // 100
+_LONGEST_S = 30.0
 _SEARCH_S = 0.35
 
 
@@ -89,7 +92,7 @@ def conversation(
 ) -> tuple[Sound, list[Turn]]:
     """At least `LENGTH_S` of two voices in turn."""
     stock = {voice: _Phrases(voices[voice], choice) for voice in pair}
-    mixed = np.zeros(int((LENGTH_S + 2 * TURNS_S[1]) * RATE_HZ), np.float32)
+    mixed = np.zeros(int((LENGTH_S + _LONGEST_S) * RATE_HZ), np.float32)
     turns: list[Turn] = []
     end_s = 0.0
     for voice in itertools.cycle(choice.sample(pair, 2)):
@@ -113,7 +116,9 @@ class _Phrases:
         self._left = np.zeros(0, np.float32)
 
     def next(self) -> Sound:
-        """The next phrase, without the silence around it."""
+        """The next phrase, or a whole recording, without the silence around it."""
+        if self._choice.random() < WHOLE_SHARE:
+            return _trimmed(self._choice.choice(self._recordings))
         shortest, longest = TURNS_S
         while self._left.size < shortest * RATE_HZ:
             self._left = _trimmed(self._choice.choice(self._recordings))

@@ -12,7 +12,7 @@ HEALTH_SERVICE_NAME: str = health.SERVICE_NAME
 
 
 class Health(health.aio.HealthServicer):  # type: ignore[misc]
-    """What `grpc.health.v1` says of this server.
+    """What `grpc.health.v1` says of this server: of itself that it is SERVING, for who answers is alive.
 
     Load balancers hold its watches for as long as they know the server: without `end_watches` they would hold up its
     stop for the whole grace.
@@ -25,6 +25,14 @@ class Health(health.aio.HealthServicer):  # type: ignore[misc]
     def end_watches(self) -> None:
         """End all watches, which have told NOT_SERVING by then, with UNAVAILABLE."""
         self._ending.set()
+
+    async def Check(  # noqa: N802
+        self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> health_pb2.HealthCheckResponse:
+        """The status of a service. NOT_FOUND for one that this server does not have."""
+        if request.service == HEALTH_SERVICE_NAME:
+            return health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+        return await super().Check(request, context)
 
     async def Watch(  # noqa: N802
         self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext[Any, Any]

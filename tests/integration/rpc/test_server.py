@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.rpc_errors import detail_of, reason_of
 from tests.rpc_server import Served, served
 
 PATIENCE_S = 60.0
+HEALTHCHECK = Path(__file__).parents[3] / "deploy" / "docker" / "healthcheck.py"
 
 
 class QuietWatch:
@@ -174,6 +176,32 @@ async def test_health_follows_set_serving_per_service_and_ends_with_draining(tmp
         await server.server.begin_drain()
         await server.server.set_serving(True)
         assert await statuses() == {health_pb2.HealthCheckResponse.NOT_SERVING}
+
+
+async def test_the_health_service_itself_is_serving_while_anybody_answers(tmp_path: Path) -> None:
+    async with served(tmp_path) as server:
+        health = health_pb2_grpc.HealthStub(server.channel)
+        alive = health_pb2.HealthCheckRequest(service="grpc.health.v1.Health")
+        assert (await health.Check(alive)).status == health_pb2.HealthCheckResponse.SERVING
+        await server.server.begin_drain()
+        assert (await health.Check(alive)).status == health_pb2.HealthCheckResponse.SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await health.Check(health_pb2.HealthCheckRequest(service="batchscribe.v1.NoService"))
+        assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_container_is_healthy_while_its_server_takes_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthcheck = runpy.run_path(str(HEALTHCHECK))["main"]
+    async with served(tmp_path) as server, asyncio.timeout(PATIENCE_S):
+        monkeypatch.setenv("BATCHSCRIBE_ADDRESS", server.address)
+        assert await asyncio.to_thread(healthcheck) == 1
+        assert await asyncio.to_thread(healthcheck, "grpc.health.v1.Health") == 0
+        await server.server.set_serving(True)
+        assert await asyncio.to_thread(healthcheck) == 0
+        assert await asyncio.to_thread(healthcheck, "batchscribe.v1.NoService") == 1
+    assert await asyncio.to_thread(healthcheck) == 1
 
 
 async def test_reflection_lists_the_services(tmp_path: Path) -> None:
