@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from batchscribe_server.gateway.cluster import CLUSTER
@@ -27,7 +28,7 @@ def route_configuration(descriptors: Config, cors_origins: Sequence[str]) -> Con
         "routes": [
             # The transcoder looks here first, by the path of the request, and a second time by the method's path.
             _sse_route(descriptors),
-            *({"match": {"path": path}, "route": _route(handling)} for path, handling in methods()),
+            *(_methods_route(handling) for handling in Handling),
             {"match": {"prefix": "/grpc.health.v1."}, "route": _route(Handling.STREAM)},
             {"match": {"prefix": "/grpc.reflection."}, "route": _route(Handling.STREAM)},
             {"match": {"prefix": "/"}, "direct_response": {"status": 404, "body": {"inline_string": "no such path"}}},
@@ -36,6 +37,11 @@ def route_configuration(descriptors: Config, cors_origins: Sequence[str]) -> Con
     if cors_origins:
         host["typed_per_filter_config"] = {"envoy.filters.http.cors": _cors_policy(cors_origins)}
     return {"name": "edge", "virtual_hosts": [host]}
+
+
+def _methods_route(handling: Handling) -> Config:
+    paths = "|".join(re.escape(path) for path, each in methods() if each is handling)
+    return {"match": {"safe_regex": {"regex": paths}}, "route": _route(handling)}
 
 
 def _route(handling: Handling) -> Config:
