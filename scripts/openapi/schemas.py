@@ -46,10 +46,11 @@ class Schemas:
         """A message where it is used."""
         if (known := _WELL_KNOWN.get(message.full_name)) is not None:
             return dict(known)
-        if message.name not in self.components:
-            self.components[message.name] = {}  # a message may hold itself
-            self.components[message.name] = self._message(message)
-        return {"$ref": f"#/components/schemas/{message.name}"}
+        name = _component_name(message)
+        if name not in self.components:
+            self.components[name] = {}  # a message may hold itself
+            self.components[name] = self._message(message)
+        return {"$ref": f"#/components/schemas/{name}"}
 
     def of_field(self, field: FieldDescriptor) -> Schema:
         """A field: its type, what the protos say of it, and who sets it."""
@@ -95,16 +96,17 @@ class Schemas:
         return schema
 
     def _enum(self, enum: EnumDescriptor) -> Schema:
-        if enum.name not in self.components:
+        name = _component_name(enum)
+        if name not in self.components:
             meanings = "\n".join(
                 f"- `{value.name}`: {self._comments.get(f'{enum.full_name}.{value.name}', '')}" for value in enum.values
             )
-            self.components[enum.name] = {
+            self.components[name] = {
                 "type": "string",
                 "description": f"{self._comments.get(enum.full_name, '')}\n\n{meanings}",
                 "enum": [value.name for value in enum.values],
             }
-        return {"$ref": f"#/components/schemas/{enum.name}"}
+        return {"$ref": f"#/components/schemas/{name}"}
 
 
 def required_fields(message: Descriptor) -> list[str]:
@@ -115,6 +117,12 @@ def required_fields(message: Descriptor) -> list[str]:
 def behaviours_of(field: FieldDescriptor) -> list[int]:
     """The field's google.api.field_behavior."""
     return list(field.GetOptions().Extensions[field_behavior_pb2.field_behavior])
+
+
+def _component_name(described: Descriptor | EnumDescriptor) -> str:
+    """Its name in the package: what is declared within a message has the message's before its own."""
+    name: str = described.full_name.removeprefix(f"{described.file.package}.")
+    return name
 
 
 def _is_resource(message: Descriptor) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchscribe_server.gateway.cluster import CLUSTER, KEEPALIVE
 from batchscribe_server.gateway.options import GatewayOptions, Tls
 from batchscribe_server.gateway.routes import REASON_HEADER, route_configuration
-from batchscribe_server.gateway.transcoding import refusals_as_json, transcoder
+from batchscribe_server.gateway.transcoding import refusals_as_json, request_buffer, transcoder
 from batchscribe_server.gateway.typed import Config, extension, typed
 
 HEALTH_PATH = "/healthz"
@@ -73,6 +73,7 @@ def _http_filters(options: GatewayOptions, descriptors: Config) -> list[Config]:
         *([extension("filters.http.cors", f"{_FILTERS}.cors.v3.Cors")] if options.cors_origins else []),
         *([_rate_limit(options.rate_limit)] if options.rate_limit else []),
         extension("filters.http.grpc_web", f"{_FILTERS}.grpc_web.v3.GrpcWeb"),
+        request_buffer(),
         transcoder(descriptors),
         extension("filters.http.router", f"{_FILTERS}.router.v3.Router"),
     ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from batchscribe_server.gateway.cluster import CLUSTER
 from batchscribe_server.gateway.contract import Handling, methods
 from batchscribe_server.gateway.options import ANY_ORIGIN
-from batchscribe_server.gateway.transcoding import TRANSCODER, streams_as_sse
+from batchscribe_server.gateway.transcoding import BUFFER, TRANSCODER, request_size_limit, streams_as_sse
 from batchscribe_server.gateway.typed import Config, extension, typed
 
 REASON_HEADER = "x-error-reason"
@@ -26,22 +25,16 @@ def route_configuration(descriptors: Config, cors_origins: Sequence[str]) -> Con
         "name": "edge",
         "domains": ["*"],
         "routes": [
-            # The transcoder looks here first, by the path of the request, and a second time by the method's path.
-            _sse_route(descriptors),
-            *(_methods_route(handling) for handling in Handling),
-            {"match": {"prefix": "/grpc.health.v1."}, "route": _route(Handling.STREAM)},
-            {"match": {"prefix": "/grpc.reflection."}, "route": _route(Handling.STREAM)},
-            {"match": {"prefix": "/"}, "direct_response": {"status": 404, "body": {"inline_string": "no such path"}}},
+            *_rest_routes(descriptors),
+            *({"match": {"path": path}, "route": _ROUTES[handling]} for path, handling in methods()),
+            {"match": {"prefix": "/grpc.health.v1."}, "route": _ROUTES[Handling.STREAM]},
+            {"match": {"prefix": "/grpc.reflection."}, "route": _ROUTES[Handling.STREAM]},
+            {"match": {"prefix": "/"}, "direct_response": {"status": 404}},
         ],
     }
     if cors_origins:
         host["typed_per_filter_config"] = {"envoy.filters.http.cors": _cors_policy(cors_origins)}
-    return {"name": "edge", "virtual_hosts": [host]}
-
-
-def _methods_route(handling: Handling) -> Config:
-    paths = "|".join(re.escape(path) for path, each in methods() if each is handling)
-    return {"match": {"safe_regex": {"regex": paths}}, "route": _route(handling)}
+    return {"name": "edge", "virtual_hosts": [host], "validate_clusters": False}
 
 
 def _route(handling: Handling) -> Config:
@@ -82,15 +75,22 @@ def _retry_policy(handling: Handling) -> Config:
     }
 
 
-def _sse_route(descriptors: Config) -> Config:
-    return {
-        "match": {
-            "prefix": "/v1/",
-            "headers": [{"name": "accept", "string_match": {"contains": "text/event-stream"}}],
+def _rest_routes(descriptors: Config) -> list[Config]:
+    """REST has its routes twice: here until the transcoder knows the method, then by the method's own path.
+
+    What it knows no method for stays here, and finds no cluster. (A direct response would do, had it CORS.)
+    """
+    unknown = {"cluster": "no-such-path", "cluster_not_found_response_code": "NOT_FOUND"}
+    limited = {BUFFER: request_size_limit()}
+    accepts_sse = {"name": "accept", "string_match": {"contains": "text/event-stream"}}
+    return [
+        {
+            "match": {"prefix": "/v1/", "headers": [accepts_sse]},
+            "route": unknown,
+            "typed_per_filter_config": {**limited, TRANSCODER: streams_as_sse(descriptors)},
         },
-        "direct_response": {"status": 404, "body": {"inline_string": "no such path"}},
-        "typed_per_filter_config": {TRANSCODER: streams_as_sse(descriptors)},
-    }
+        {"match": {"prefix": "/v1/"}, "route": unknown, "typed_per_filter_config": limited},
+    ]
 
 
 def _cors_policy(origins: Sequence[str]) -> Config:
@@ -106,3 +106,7 @@ def _cors_policy(origins: Sequence[str]) -> Config:
         max_age="86400",
         forward_not_matching_preflights=False,
     )
+
+
+# One for each handling, so that YAML can refer to what it has said.
+_ROUTES = {handling: _route(handling) for handling in Handling}

@@ -8,6 +8,7 @@ from batchscribe_server.gateway.contract import SERVICE_NAMES
 from batchscribe_server.gateway.typed import Config, typed
 
 TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
+BUFFER = "envoy.filters.http.buffer"
 
 # As much as a replica takes (RpcLimits), and as much as a page of a thousand jobs may be as JSON.
 _MAX_REQUEST_BYTES = 4 << 20
@@ -21,11 +22,12 @@ class _Refusal:
     http: int
     code: int
     reason: str
+    message: str = "%LOCAL_REPLY_BODY%"
 
 
 _REFUSALS = (
     _Refusal(400, 3, "MALFORMED_REQUEST"),
-    _Refusal(404, 5, "NO_SUCH_PATH"),
+    _Refusal(404, 5, "NO_SUCH_PATH", "There is no such path."),
     _Refusal(405, 12, "NO_SUCH_METHOD"),
     _Refusal(408, 4, "REQUEST_TIMEOUT"),
     _Refusal(413, 8, "REQUEST_TOO_LARGE"),
@@ -39,6 +41,17 @@ _REFUSALS = (
 """All refusals of the gateway that say more than that something went wrong."""
 
 GATEWAY_REASONS = tuple(refusal.reason for refusal in _REFUSALS)
+
+
+def request_buffer() -> Config:
+    """The filter that holds a REST call back until it is there whole, on routes that have a limit for it alone."""
+    unused = typed("extensions.filters.http.buffer.v3.Buffer", max_request_bytes=_MAX_REQUEST_BYTES)
+    return {"name": BUFFER, "typed_config": unused, "disabled": True}
+
+
+def request_size_limit() -> Config:
+    """The limit of a route: what is larger is refused before a replica hears of it."""
+    return typed("extensions.filters.http.buffer.v3.BufferPerRoute", buffer={"max_request_bytes": _MAX_REQUEST_BYTES})
 
 
 def transcoder(descriptors: Config) -> Config:
@@ -57,6 +70,8 @@ def _transcoding(descriptors: Config, *, sse: bool) -> Config:
         **descriptors,
         services=list(SERVICE_NAMES),
         convert_grpc_status=True,
+        # As browsers and HTTP libraries write a space.
+        query_param_unescape_plus=True,
         max_request_body_size=_MAX_REQUEST_BYTES,
         max_response_body_size=_MAX_RESPONSE_BYTES,
         print_options={
@@ -80,7 +95,7 @@ def refusals_as_json() -> Config:
 def _mapper(refusal: _Refusal) -> Config:
     status = {
         "code": refusal.code,
-        "message": "%LOCAL_REPLY_BODY%",
+        "message": refusal.message,
         "details": [
             {
                 "@type": "type.googleapis.com/google.rpc.ErrorInfo",
