@@ -56,6 +56,8 @@ check: $(BIN)/.dev
 	buf format --diff --exit-code protos
 	scripts/check_breaking.sh
 	scripts/check_stubs.sh
+	$(BIN)/python scripts/envoy_files.py --check
+	$(BIN)/python -m scripts.openapi --check
 
 check-wheel: $(BIN)/.dev
 	scripts/check_wheel.sh
@@ -79,6 +81,8 @@ proto: $(BIN)/.dev
 	buf format --write protos
 	rm -rf $(STUBS)
 	buf generate
+	$(BIN)/python scripts/envoy_files.py
+	$(BIN)/python -m scripts.openapi
 
 bench: $(BIN)/.dev
 	$(BIN)/python -m benchmarks $(if $(SPEECH),--speech '$(SPEECH)') $(BENCH)

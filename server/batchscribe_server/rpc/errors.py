@@ -80,10 +80,11 @@ _MAX_DESCRIPTION_CHARS = 240
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An error as it is sent: the code, a message in plain words, and the details for programs."""
+    """An error as it is sent: the code, a message in plain words, and the reason and the details for programs."""
 
     code: grpc.StatusCode
     message: str
+    reason: str
     details: tuple[Message, ...]
 
     def status(self) -> status_pb2.Status:
@@ -112,7 +113,7 @@ def answer(error: Exception, request_id: str) -> Answer:
         details_pb.RequestInfo(request_id=request_id),
         *_particulars(error, message),
     ]
-    return Answer(code, _cut(message), tuple(details))
+    return Answer(code, _cut(message), reason, tuple(details))
 
 
 def _code(error: DomainError) -> grpc.StatusCode:

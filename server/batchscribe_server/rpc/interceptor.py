@@ -18,6 +18,8 @@ from batchscribe_server.rpc.errors import answer
 
 REQUEST_ID_KEY = "x-request-id"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
+REASON_KEY = "x-error-reason"
+"""The reason of an error once more, beside its details: for proxies, which read headers alone."""
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _READING_METHODS = ("Get", "List", "Watch")
@@ -97,7 +99,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 if code is grpc.StatusCode.INTERNAL:
                     _log.exception("rpc_failed", method=method)
                 details = (STATUS_DETAILS_KEY, reply.status().SerializeToString())
-                await context.abort(code, reply.message, (*metadata, details))
+                await context.abort(code, reply.message, (*metadata, details, (REASON_KEY, reply.reason)))
             finally:
                 duration_ms = round((time.perf_counter() - started_s) * 1_000, 1)
                 _log.info("rpc_finished", method=method, code=code.name, duration_ms=duration_ms)

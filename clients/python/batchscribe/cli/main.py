@@ -8,7 +8,7 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from batchscribe.cli import batch, calibrate, job, model, serve, transcribe
+from batchscribe.cli import batch, calibrate, gateway, job, model, serve, transcribe
 from batchscribe.cli.command import Address, Invocation, Json, Verbose
 from batchscribe.cli.exit_codes import EXIT_CODES_HELP
 
@@ -45,6 +45,7 @@ def options(
 
 
 app.add_typer(serve.app)
+app.add_typer(gateway.app)
 app.add_typer(calibrate.app)
 app.add_typer(transcribe.app)
 app.add_typer(job.app, name="job")

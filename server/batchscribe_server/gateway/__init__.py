@@ -1,0 +1,8 @@
+"""The gateway: Envoy in front of the replicas, configured from the contract, started and drained.
+
+It stands alone: it needs Envoy's wheel (`batchscribe[gateway]`) and nothing of the server.
+"""
+
+from batchscribe_server.gateway.serving import serve
+
+__all__ = ["serve"]
