@@ -113,7 +113,7 @@ def _claim(
             stalled_attempts=job.stalled_attempts + 1,
             start_time=job.start_time or ledger.now,
         )
-        claims.append(Claim(running, token))
+        claims.append(Claim(running, token, (ledger.now - job.update_time).total_seconds()))
     return claims
 
 
