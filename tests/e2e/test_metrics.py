@@ -26,12 +26,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield started
 
 
-def scraped(server: RunningServer) -> dict[str, float]:
-    """Each metric's value over all its labels, from the address that the server says it listens on."""
+def fetched(server: RunningServer, path: str) -> str:
+    """What is answered at the address that the server says it listens on."""
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     (address,) = (line["address"] for line in lines if line["event"] == "metrics_listening")
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-        families = list(text_string_to_metric_families(answer.read().decode()))
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def scraped(server: RunningServer) -> dict[str, float]:
+    """Each metric's value over all its labels."""
+    families = list(text_string_to_metric_families(fetched(server, "/metrics")))
+    assert all(family.documentation for family in families)
     totals: dict[str, float] = {}
     for sample in (sample for family in families for sample in family.samples):
         totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
@@ -66,6 +72,7 @@ def test_what_a_server_did_is_read_from_its_metrics(server: RunningServer) -> No
         lambda read: (
             read.get("batchscribe_jobs_ended_total") == 2
             and read["batchscribe_running_jobs"] == 0
+            and read["batchscribe_watchers"] == 0
             and bool(read.get("batchscribe_model_loaded model=tiny.en"))
         ),
     )
@@ -79,6 +86,18 @@ def test_what_a_server_did_is_read_from_its_metrics(server: RunningServer) -> No
     assert read["batchscribe_engine_resident_bytes"] > 50 * 2**20
     assert read["batchscribe_free_slots"] == read["batchscribe_slots"] == 128
     assert read["batchscribe_engine_ready"] == 1
+    assert read["batchscribe_jobs_claimed_total attempt=first"] == 2
+    assert read["batchscribe_queue_wait_seconds_count"] == 2
+    assert read["batchscribe_claim_seconds_count"] >= 2
+    assert read["batchscribe_jobs_audio_seconds_total"] == pytest.approx(duration_s(speech), abs=0.1)
+    assert read["batchscribe_fetch_seconds_count scheme=upload"] == 2
+    assert read["batchscribe_rpcs_total method=batchscribe.v1.JobService/CreateJob"] == 2
+    assert read["batchscribe_rpc_seconds_count method=batchscribe.v1.JobService/CreateJob"] == 2
+    assert read["batchscribe_engine_batch_fill_ratio_count"] >= 1
+    assert read["batchscribe_model_memory_bytes model=tiny.en"] > 10 * 2**20
+    assert {"batchscribe_queue_jobs state=queued", "batchscribe_queue_jobs state=running"} <= set(read)
+    assert (read["batchscribe_serving"], read["batchscribe_watchers"]) == (1, 0)
+    assert (fetched(server, "/healthz"), fetched(server, "/readyz")) == ("live\n", "ready\n")
 
 
 def test_a_metrics_port_that_is_taken_ends_the_start_with_a_line(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Self, Unpack
 
 import grpc
 
+from batchscribe.admin import AdminCalls
 from batchscribe.batches import BatchCalls
 from batchscribe.connection import ChannelOptions, Connection
 from batchscribe.errors import JobCancelledError, JobFailedError, WaitTimeoutError
@@ -26,7 +27,7 @@ from batchscribe.v1.state_pb2 import STATE_FAILED, STATE_SUCCEEDED
 from batchscribe.watching import OnReconnect
 
 
-class AsyncClient(JobCalls, BatchCalls, ModelCalls):
+class AsyncClient(JobCalls, BatchCalls, ModelCalls, AdminCalls):
     """A batchscribe server, over one connection.
 
         async with AsyncClient() as client:

@@ -16,6 +16,7 @@ from batchscribe.manifests import manifest_of
 from batchscribe.outputs import output_config
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
+from batchscribe.trace_context import trace_metadata
 from batchscribe.v1.batch_pb2 import Batch
 from batchscribe.v1.batch_service_pb2 import (
     CancelBatchRequest,
@@ -145,7 +146,8 @@ class BatchCalls:
         """
 
         def open_stream(after: int | None) -> grpc.aio.UnaryStreamCall[WatchBatchRequest, BatchEvent]:
-            return self._connection.batches.WatchBatch(WatchBatchRequest(name=name, after_sequence=after))
+            request = WatchBatchRequest(name=name, after_sequence=after)
+            return self._connection.batches.WatchBatch(request, metadata=trace_metadata())
 
         events = watch(
             open_stream,

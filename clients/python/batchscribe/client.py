@@ -144,3 +144,8 @@ class Client:
     list_models = _iterating(AsyncClient.list_models)
     list_features = _blocking(AsyncClient.list_features)
     get_model = _blocking(AsyncClient.get_model)
+
+    list_replicas = _blocking(AsyncClient.list_replicas)
+    get_queue = _blocking(AsyncClient.get_queue)
+    drain_replica = _blocking(AsyncClient.drain_replica)
+    resume_replica = _blocking(AsyncClient.resume_replica)

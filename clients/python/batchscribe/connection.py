@@ -12,11 +12,14 @@ import stamina
 
 from batchscribe.errors import BatchscribeError, ServerDrainingError, UnavailableError
 from batchscribe.failed_call import error_from_rpc
+from batchscribe.trace_context import trace_metadata
+from batchscribe.v1.admin_pb2_grpc import AdminServiceStub
 from batchscribe.v1.batch_service_pb2_grpc import BatchServiceStub
 from batchscribe.v1.job_service_pb2_grpc import JobServiceStub
 from batchscribe.v1.model_service_pb2_grpc import ModelServiceStub
 
 if TYPE_CHECKING:
+    from batchscribe.v1.admin_pb2_grpc import AdminServiceAsyncStub
     from batchscribe.v1.batch_service_pb2_grpc import BatchServiceAsyncStub
     from batchscribe.v1.job_service_pb2_grpc import JobServiceAsyncStub
     from batchscribe.v1.model_service_pb2_grpc import ModelServiceAsyncStub
@@ -112,6 +115,11 @@ class Connection:
         """The calls of ModelService."""
         return ModelServiceStub(self._channel)
 
+    @cached_property
+    def admin(self) -> AdminServiceAsyncStub:
+        """The calls of AdminService."""
+        return AdminServiceStub(self._channel)
+
     async def close(self) -> None:
         """Close the channels that were opened; calls that run are cancelled."""
         if "_channel" in self.__dict__:
@@ -134,7 +142,7 @@ class Connection:
 
         async def once() -> ResponseT:
             try:
-                return await method(request, timeout=self.timeout_s + wait_s)
+                return await method(request, timeout=self.timeout_s + wait_s, metadata=trace_metadata())
             except grpc.aio.AioRpcError as error:
                 raise error_from_rpc(error) from error
 

@@ -86,6 +86,10 @@ class ModelNotFoundError(NotFoundError):
     """The server knows no such model."""
 
 
+class ReplicaNotFoundError(NotFoundError):
+    """There is no such replica, or it has ended."""
+
+
 class TranscriptNotFoundError(NotFoundError):
     """The job has no transcript of that format or channel."""
 
@@ -215,6 +219,7 @@ ERRORS_BY_REASON: Mapping[str, type[BatchscribeError]] = {
     "BATCH_NOT_FOUND": BatchNotFoundError,
     "MEDIA_NOT_FOUND": MediaNotFoundError,
     "MODEL_NOT_FOUND": ModelNotFoundError,
+    "REPLICA_NOT_FOUND": ReplicaNotFoundError,
     "TRANSCRIPT_NOT_FOUND": TranscriptNotFoundError,
     "ALREADY_EXISTS": AlreadyExistsError,
     "TRANSCRIPT_NOT_READY": TranscriptNotReadyError,

@@ -17,6 +17,7 @@ from batchscribe.inputs import input_of, is_uri
 from batchscribe.outputs import output_config, transcript_format
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
+from batchscribe.trace_context import trace_metadata
 from batchscribe.uploads import UploadProgress, UploadSource, upload_media
 from batchscribe.v1.event_pb2 import JobEvent
 from batchscribe.v1.job_pb2 import Job, Media
@@ -170,7 +171,7 @@ class JobCalls:
 
         def open_stream(after: int | None) -> grpc.aio.UnaryStreamCall[WatchJobRequest, JobEvent]:
             request = WatchJobRequest(name=name, after_sequence=after, include_segments=include_segments)
-            return self._connection.jobs.WatchJob(request)
+            return self._connection.jobs.WatchJob(request, metadata=trace_metadata())
 
         events = watch(
             open_stream,
@@ -202,7 +203,9 @@ class JobCalls:
         request = GetTranscriptRequest(name=name, format=transcript_format(format), channel=channel)
 
         async def read_whole() -> str:
-            call = self._connection.jobs.GetTranscript(request, timeout=self._connection.timeout_s)
+            call = self._connection.jobs.GetTranscript(
+                request, timeout=self._connection.timeout_s, metadata=trace_metadata()
+            )
             try:
                 return b"".join([part.data async for part in call]).decode()
             except grpc.aio.AioRpcError as error:

@@ -21,6 +21,7 @@ import grpc
 
 from batchscribe.connection import Connection
 from batchscribe.failed_call import error_from_rpc
+from batchscribe.trace_context import trace_metadata
 from batchscribe.v1.job_pb2 import Media
 from batchscribe.v1.job_service_pb2 import UploadHeader, UploadMediaRequest
 
@@ -112,7 +113,7 @@ async def _send(
 
     requests = _Requests(file, header, on_sent)
     # No deadline: it would have to know the size and the line. Keepalive ends an upload to a server that is gone.
-    call = connection.uploads.UploadMedia.future(iter(requests))
+    call = connection.uploads.UploadMedia.future(iter(requests), metadata=trace_metadata())
     call.add_done_callback(on_done)
     try:
         await ended.wait()

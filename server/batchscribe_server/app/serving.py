@@ -18,6 +18,9 @@ from batchscribe_server.app.errors import StartupError
 from batchscribe_server.app.parts import Parts, opened_parts
 from batchscribe_server.logs import configure_logging
 from batchscribe_server.metrics.exposition import exposed, new_registry
+from batchscribe_server.metrics.probes import Probes
+from batchscribe_server.rpc.admin_server import AdminServer
+from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.settings import (
     MetricsSettings,
     Settings,
@@ -28,7 +31,6 @@ from batchscribe_server.store.errors import StoreError
 
 log = structlog.get_logger()
 
-STATUS_INTERVAL_S = 0.25
 CLOSING_GRACE_S = 5.0
 
 
@@ -57,13 +59,15 @@ async def _serve(settings: Settings) -> None:
     stopping, hurrying = asyncio.Event(), asyncio.Event()
     _listen_for_signals(stopping, hurrying)
     registry = new_registry()
-    async with _metrics_exposed(registry, settings.metrics), opened_parts(settings, registry) as parts:
+    probes = Probes()
+    async with _metrics_exposed(registry, probes, settings.metrics), opened_parts(settings, registry) as parts:
+        probes.follow(lambda: parts.rpc.serving)
         await parts.housekeeping.recover()
-        try:
-            port = await parts.rpc.start(settings.listen)
-        except RuntimeError as error:
-            raise StartupError(f"cannot listen on {settings.listen}: is another server there?") from error
-        log.info("listening", address=f"{settings.listen.rpartition(':')[0]}:{port}", pid=os.getpid())
+        port = await _started(parts.rpc, settings.listen)
+        log.info("listening", address=_address(settings.listen, port), pid=os.getpid())
+        if parts.admin is not None:
+            port = await _started(parts.admin, settings.admin.listen)
+            log.info("admin_listening", address=_address(settings.admin.listen, port))
         background = [
             asyncio.create_task(work, name=name)
             for name, work in {
@@ -72,7 +76,9 @@ async def _serve(settings: Settings) -> None:
                 "finish": parts.finish.run(),
                 "delete": parts.delete.run(),
                 "housekeeping": parts.housekeeping.run(),
-                "status": _show_status(parts),
+                "presence": parts.presence.run(),
+                "status": parts.showing.status(probes),
+                "queue": parts.showing.queue(),
             }.items()
         ]
         try:
@@ -82,23 +88,40 @@ async def _serve(settings: Settings) -> None:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await parts.presence.leave()
+            if parts.admin is not None:
+                await parts.admin.stop()
     log.info("stopped")
 
 
 @asynccontextmanager
-async def _metrics_exposed(registry: CollectorRegistry, settings: MetricsSettings) -> AsyncIterator[None]:
+async def _metrics_exposed(
+    registry: CollectorRegistry, probes: Probes, settings: MetricsSettings
+) -> AsyncIterator[None]:
     if settings.address is None:
         yield
         return
     async with AsyncExitStack() as stack:
         host, port = settings.address
         try:
-            port = await stack.enter_async_context(exposed(registry, host, port))
+            port = await stack.enter_async_context(exposed(registry, probes, host, port))
         except OSError as error:
             words = (error.strerror or str(error)).lower()
             raise StartupError(f"cannot listen on {settings.listen} for metrics: {words}") from error
-        log.info("metrics_listening", address=f"{settings.listen.rpartition(':')[0]}:{port}")
+        log.info("metrics_listening", address=_address(settings.listen, port))
         yield
+
+
+async def _started(server: RpcServer | AdminServer, address: str) -> int:
+    """The port on which it listens. Raises StartupError."""
+    try:
+        return await server.start(address)
+    except RuntimeError as error:
+        raise StartupError(f"cannot listen on {address}: is another server there?") from error
+
+
+def _address(listen: str, port: int) -> str:
+    return f"{listen.rpartition(':')[0]}:{port}"
 
 
 async def _until_stopped(stopping: asyncio.Event, background: list[asyncio.Task[None]]) -> None:
@@ -122,19 +145,6 @@ async def _drain(parts: Parts, timeout_s: float, hurrying: asyncio.Event) -> Non
         await parts.dispatch.drain(0)
     await patient
     await parts.rpc.drain(CLOSING_GRACE_S)
-
-
-async def _show_status(parts: Parts) -> None:
-    """Keep the health service and the gauges true to the engine."""
-    was_ready = False
-    while True:
-        status = parts.transcriber.status()
-        parts.status_metrics.show(status, parts.dispatch.running)
-        if status.ready != was_ready:
-            was_ready = status.ready
-            await parts.rpc.set_serving(was_ready)
-            log.info("engine_ready" if was_ready else "engine_not_ready", device=status.device, reason=status.reason)
-        await asyncio.sleep(STATUS_INTERVAL_S)
 
 
 def _listen_for_signals(stopping: asyncio.Event, hurrying: asyncio.Event) -> None:

@@ -111,7 +111,7 @@ class Batch:
     of the scan: the last path, or a place in a manifest. Empty while there is none.
 
     `retention_ms` counts from its end, 0 for ever; `expire_time` is set while it has ended. `warning` tells what went
-    wrong though its files are done. `deletion` marks one that is being deleted.
+    wrong though its files are done. `deletion` marks one that is being deleted. `traceparent` is as a job has it.
     """
 
     id: str
@@ -141,6 +141,7 @@ class Batch:
     report_uri: str = ""
     warning: str = ""
     deletion: Deletion | None = None
+    traceparent: str = ""
 
     @property
     def name(self) -> str:

@@ -128,6 +128,12 @@ class ModelNotFoundError(DomainError):
     reason = "MODEL_NOT_FOUND"
 
 
+class ReplicaNotFoundError(DomainError):
+    """No such replica, or it has ended."""
+
+    reason = "REPLICA_NOT_FOUND"
+
+
 class TranscriptNotFoundError(DomainError):
     """The job has no transcript of that format or channel."""
 

@@ -76,6 +76,7 @@ class Job:
     `stage` is None while it is heard, and of a run that analyses nothing.
     `retention_ms` counts from its end, 0 for ever; a job of a batch goes with its batch, and has none of its own.
     `deletion` marks one that is being deleted.
+    `traceparent` is where the trace of the call that created it, or its batch, goes on; empty where nobody traces.
     """
 
     id: str
@@ -117,6 +118,7 @@ class Job:
     retention_ms: int = 0
     expire_time: datetime | None = None
     deletion: Deletion | None = None
+    traceparent: str = ""
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from batchscribe_server.domain.errors import Reason
 from batchscribe_server.operations.observers import DecodedBatch, EngineObserver
 
 # Batches hold eight segments unless configured otherwise.
+BATCH_FILL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 BATCH_SEGMENTS = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32)
 WAIT_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
@@ -63,6 +64,12 @@ class EngineMetrics(EngineObserver):
             buckets=BATCH_SEGMENTS,
             registry=registry,
         )
+        self._batch_fill = Histogram(
+            "batchscribe_engine_batch_fill_ratio",
+            "Segments in each batch that the engine decoded, of the most that it takes at once.",
+            buckets=BATCH_FILL,
+            registry=registry,
+        )
         self._audio = Counter(
             "batchscribe_engine_audio_seconds_total",
             "Length of all segments decoded, without padding.",
@@ -106,6 +113,7 @@ class EngineMetrics(EngineObserver):
         """See the port."""
         self._batches_decoded.labels(batch.model).inc()
         self._batch_segments.observe(len(batch.segments))
+        self._batch_fill.observe(len(batch.segments) / batch.most_segments)
         self._audio.labels(batch.model).inc(batch.audio_s)
         self._padded.labels(batch.model).inc(batch.padded_s)
         self._inference.labels(batch.model).inc(max(0.0, batch.elapsed_s))

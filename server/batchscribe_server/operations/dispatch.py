@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class Dispatch:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        self._paused = False
 
     @property
     def running(self) -> int:
@@ -98,6 +100,19 @@ class Dispatch:
     async def drain(self, grace_s: float) -> None:
         """Claim nothing more, give running jobs `grace_s` to end, then release the rest where they stand."""
         self._draining = True
+        await self._let_end(grace_s)
+
+    async def pause(self, grace_s: float) -> None:
+        """As `drain`, but until `resume`. May be cancelled: jobs that were not released by then go on."""
+        self._paused = True
+        await self._let_end(grace_s)
+
+    def resume(self) -> None:
+        """Claim again, after a pause."""
+        self._paused = False
+        self._places.changed.set()
+
+    async def _let_end(self, grace_s: float) -> None:
         async with self._claiming:
             pass  # what was being claimed runs now, and is drained with the rest
         with suppress(TimeoutError):
@@ -112,12 +127,14 @@ class Dispatch:
 
         A claim takes its turn among all that write, so that none is made that must come back empty.
         """
-        if self._draining or not self._places.may_fetch:
+        if self._draining or self._paused or not self._places.may_fetch:
             return (), False
         wanted, newcomers = self._places.wanted, self._places.newcomers_wanted
+        asked_s = time.monotonic()
         claims = await self._store.claim(
             self._owner, wanted + newcomers, self._limits.lease_s, newcomers, self._places.transfers()
         )
+        self._observer.queue_asked(time.monotonic() - asked_s)
         # Where fewer come nobody who has jobs queued may have more of them; the last are for newcomers alone.
         return claims, len(claims) >= (wanted or newcomers)
 
@@ -127,6 +144,7 @@ class Dispatch:
         # Only what is heard can bring the server down: what waits with its file at hand is not to blame.
         place = self._places.begin(claim.job.party, partial(self._store.begin_hearing, claim))
         self._idle.clear()
+        self._observer.job_claimed(claim.waited_s, claim.job.attempt)
         tasks.create_task(self._supervise(claim, place, stop))
 
     async def _supervise(self, claim: Claim, place: Place, stop: asyncio.Future[Stop]) -> None:
@@ -144,6 +162,7 @@ class Dispatch:
             else:
                 run.result()
         except LeaseLostError:
+            self._observer.lease_lost()
             log.info("lease_lost_while_stopping")
         finally:
             del self._stops[claim.job.id, claim.token]
@@ -159,7 +178,7 @@ class Dispatch:
             case Stop.RELEASED:
                 await self._store.release(claim)
             case Stop.LEASE_LOST:
-                pass
+                self._observer.lease_lost()
             case _:
                 assert_never(stop)
         log.info("job_stopped", why=stop.name)

@@ -20,7 +20,7 @@ from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescript
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.analyze import Analyze, Analyzed
 from batchscribe_server.operations.models import Models
-from batchscribe_server.operations.observers import JobObserver
+from batchscribe_server.operations.observers import JobObserver, TransferObserver
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.read_transcript import load_transcript
@@ -28,6 +28,7 @@ from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpo
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
 from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.text import TextEditing, TextEditor
+from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
     HeardSegment,
@@ -72,10 +73,13 @@ class RunJob:
         now: Callable[[], datetime],
         limits: MediaLimits,
         observer: JobObserver | None = None,
+        transfer_observer: TransferObserver | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing or Tracing()
         self._store = store
         self._reach = reach
-        self._open_input = OpenInput(store, uploads)
+        self._open_input = OpenInput(store, uploads, transfer_observer, self._tracing)
         self._models = models
         self._transcriber = transcriber
         self._text = text
@@ -88,18 +92,26 @@ class RunJob:
 
     async def __call__(self, claim: Claim, place: Place) -> None:
         """Run to the end, whichever it is; the file is heard at that place."""
+        with self._tracing.run(claim) as ended:
+            ended(await self._run(claim, place))
+
+    async def _run(self, claim: Claim, place: Place) -> str:
+        """Returns the reason why it failed; empty where it did not."""
         started = time.monotonic()
         try:
             outcome = await self._outcome(claim, place)
             job = await self._store.finish(claim, outcome)
         except LeaseLostError:
+            self._observer.lease_lost()
             log.warning("lease_lost", job=claim.job.name)
-            return
+            return "LEASE_LOST"
         except TranscriberClosedError:
             # The job stays as it is stored; whoever finds its lease expired goes on with it.
             log.warning("transcriber_closed", job=claim.job.name)
-            return
-        self._observer.job_ended(job.state, job.error.reason if job.error else None)
+            return "TRANSCRIBER_CLOSED"
+        self._observer.job_ended(
+            job.state, job.error.reason if job.error else None, audio_s=job.audio_duration_ms / 1_000
+        )
         log.info(
             "job_finished",
             job=job.name,
@@ -109,6 +121,7 @@ class RunJob:
             audio_ms=job.audio_duration_ms,
             elapsed_s=round(time.monotonic() - started, 3),
         )
+        return job.error.reason if job.error else ""
 
     async def _outcome(self, claim: Claim, place: Place) -> Outcome:
         job = claim.job
@@ -168,7 +181,8 @@ class RunJob:
                 )
             run = _Run(self._store, claim, model, file.fingerprint, await self._editor(job))
             async with place.heard(), self._tell_speakers.beside(claim, file, file_name) as speakers_told:
-                summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
+                with self._tracing.hearing(job.id, model.name):
+                    summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
                 problem = await speakers_told()
         heard = run.as_heard()
         warnings += filter(None, (summary.warning, problem, self._warning_of_text(heard)))
@@ -185,7 +199,8 @@ class RunJob:
         transcript = await load_transcript(self._store, heard, duration_ms)
         analyzed = Analyzed()
         if heard.config.wants_analysis:
-            analyzed = await self._analyze(claim, heard.config, transcript)
+            with self._tracing.step("analyze"):
+                analyzed = await self._analyze(claim, heard.config, transcript)
             warnings += analyzed.warnings
         if heard.formats != heard.output.formats:
             warnings.append("No summary was written: the config of this file asks for none.")

@@ -22,6 +22,7 @@ from batchscribe_server.domain.media import Media
 from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
+from batchscribe_server.operations.fleet import FleetStore
 
 Resource = TypeVar("Resource")
 
@@ -66,10 +67,14 @@ class Page(Generic[Resource]):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to run a job until the lease ends. `token` fences: what is written under an older one is refused."""
+    """The right to run a job until the lease ends. `token` fences: what is written under an older one is refused.
+
+    `waited_s` is how long the job was queued.
+    """
 
     job: Job
     token: int
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -473,6 +478,7 @@ class Store(
     ReportStore,
     DeletionStore,
     ExpiryStore,
+    FleetStore,
     Protocol,
 ):
     """All of it."""

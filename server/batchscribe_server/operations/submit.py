@@ -26,6 +26,7 @@ from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.store import IdempotencyKey, Store
+from batchscribe_server.operations.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Submit:
         new_id: Callable[[], str],
         now: Callable[[], datetime],
         retention: RetentionPolicy,
+        tracing: Tracing | None = None,
     ) -> None:
         self._store = store
         self._reach = reach
@@ -77,6 +79,7 @@ class Submit:
         self._new_id = new_id
         self._now = now
         self._retention = retention
+        self._tracing = tracing or Tracing()
 
     async def job(
         self,
@@ -115,6 +118,7 @@ class Submit:
             create_time=time,
             update_time=time,
             retention_ms=retention_ms,
+            traceparent=self._tracing.traceparent(),
         )
         return job if validate_only else await self._store.create_job(job, key, self._reach.sealed(new.access))
 
@@ -156,6 +160,7 @@ class Submit:
             create_time=time,
             update_time=time,
             retention_ms=retention_ms,
+            traceparent=self._tracing.traceparent(),
         )
         return batch if validate_only else await self._store.create_batch(batch, key, self._reach.sealed(new.access))
 

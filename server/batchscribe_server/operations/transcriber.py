@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from batchscribe_server.domain.model import Model
@@ -84,8 +84,9 @@ Transcription = MediaDescription | HeardSegment | DecodingProgress | MediaSummar
 class TranscriberStatus:
     """What the engine is doing; `reason` says in plain words why it is not ready.
 
-    `loading_model` is empty while no model is being loaded, `resident_bytes` is what the inference process takes, and
-    `waiting_files` counts those for which no media worker is free.
+    `loading_model` is empty while no model is being loaded, `model_bytes` is what each loaded model takes of its
+    device's memory, by the engine's estimate, `resident_bytes` is what the inference process takes of the machine's,
+    and `waiting_files` counts those for which no media worker is free.
     """
 
     ready: bool
@@ -94,6 +95,7 @@ class TranscriberStatus:
     compute_type: str = ""
     loaded_models: tuple[str, ...] = ()
     loading_model: str = ""
+    model_bytes: Mapping[str, int] = field(default_factory=dict)
     resident_bytes: int = 0
     slots: int = 0
     free_slots: int = 0

@@ -1,7 +1,7 @@
 """Wake-ups: who waits for a topic learns that something about it was committed; what it was is read from the store.
 
-Topics are resource names (`jobs/…`, `batches/…`), `QUEUE`, `SCANS`, `REPORTS` and `DELETIONS`. A wake-up may be
-spurious, and several may fall together.
+Topics are resource names (`jobs/…`, `batches/…`), `QUEUE`, `SCANS`, `REPORTS`, `DELETIONS` and `REPLICAS`. A wake-up
+may be spurious, and several may fall together.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ REPORTS = "reports"
 
 DELETIONS = "deletions"
 """The topic of batches and jobs that are being deleted."""
+
+REPLICAS = "replicas"
+"""The topic of what is asked of a replica."""
 
 
 class Wakeups:

@@ -67,6 +67,11 @@ class Watch:
         self._feeds: dict[tuple[str, datetime], _Feed] = {}
         self._draining = asyncio.Event()
 
+    @property
+    def watchers(self) -> int:
+        """How many watch now."""
+        return sum(feed.watchers for feed in self._feeds.values())
+
     def drain(self) -> None:
         """End every watch with DrainingError; clients resume elsewhere, after the last sequence they saw."""
         self._draining.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from datetime import datetime
 
 from batchscribe_server.domain.errors import JobFailure, Reason
@@ -9,15 +11,21 @@ from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.layout import notice_uri, output_uri
 from batchscribe_server.domain.recognition import MAX_SEPARATE_CHANNELS, OnConflict, TranscriptFormat
 from batchscribe_server.domain.transcript import Transcript
+from batchscribe_server.operations.observers import TransferObserver
 from batchscribe_server.operations.rendering import Renderer
-from batchscribe_server.operations.storage import Storage
+from batchscribe_server.operations.storage import Storage, WrittenFile
+from batchscribe_server.operations.tracing import Tracing
 
 
 class WriteOutputs:
     """Outputs by layout and format, to the storage given. Jobs whose transcripts the service keeps write nothing."""
 
-    def __init__(self, renderer: Renderer) -> None:
+    def __init__(
+        self, renderer: Renderer, observer: TransferObserver | None = None, tracing: Tracing | None = None
+    ) -> None:
         self._renderer = renderer
+        self._observer = observer or TransferObserver()
+        self._tracing = tracing or Tracing()
 
     async def existing(self, job: Job, storage: Storage) -> tuple[OutputFile, ...]:
         """Before anything is transcribed: the outputs that spare the work, empty when there is work to do.
@@ -61,11 +69,9 @@ class WriteOutputs:
                 if format is TranscriptFormat.SUMMARY and not said.has_summary:
                     continue  # there is one of all channels together, or none as the job's warning tells
                 pieces = self._renderer.render(said, format, job.config, job.output.subtitles)
-                written = await storage.write_output(
-                    self._uri(job, format, channel),
-                    pieces,
-                    OnConflict.SKIP if skip else OnConflict.OVERWRITE,
-                )
+                uri = self._uri(job, format, channel)
+                conflict = OnConflict.SKIP if skip else OnConflict.OVERWRITE
+                written = await self._write(storage, uri, pieces, format.lower(), conflict)
                 outputs.append(OutputFile(format, written.uri, written.size_bytes, channel, written.skipped))
         if job.output.remove_stale:
             await storage.remove(notice_uri(job.output, job.input_uri, job.relative_path))
@@ -89,7 +95,27 @@ class WriteOutputs:
         """Write the notice of what failed, and leave the transcripts alone. Raises JobFailure."""
         if job.output.write_notice and not job.output.kept_by_service:
             notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
-            await storage.write_output(notice_uri(job.output, job.input_uri, job.relative_path), notice)
+            uri = notice_uri(job.output, job.input_uri, job.relative_path)
+            await self._write(storage, uri, notice, "notice")
+
+    async def _write(
+        self,
+        storage: Storage,
+        uri: str,
+        data: bytes | Iterable[bytes],
+        kind: str,
+        on_conflict: OnConflict = OnConflict.OVERWRITE,
+    ) -> WrittenFile:
+        started_s = time.monotonic()
+        try:
+            with self._tracing.step("write", kind=kind):
+                written = await storage.write_output(uri, data, on_conflict)
+        except JobFailure as failure:
+            self._observer.write_failed(failure.reason)
+            raise
+        if not written.skipped:
+            self._observer.written(kind, time.monotonic() - started_s)
+        return written
 
     def _uri(self, job: Job, format: TranscriptFormat, channel: int | None = None) -> str:
         return output_uri(job.output, format, job.input_uri, job.relative_path, channel)

@@ -21,6 +21,11 @@ class Draining:
         """From now on nothing new is taken."""
         self._started.set()
 
+    @property
+    def started(self) -> bool:
+        """Whether nothing new is taken any more. Any thread may ask."""
+        return self._started.is_set()
+
     def refuse(self) -> None:
         """Raises DrainingError once draining has started."""
         if self._started.is_set():

@@ -13,6 +13,8 @@ from typing import Any
 import grpc
 import structlog
 
+from batchscribe_server.operations.observers import RpcObserver
+from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.rpc.draining import Draining
 from batchscribe_server.rpc.errors import answer
 
@@ -36,8 +38,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     first message and not before, so that an error before it is one frame, which proxies know they may retry.
     """
 
-    def __init__(self, draining: Draining) -> None:
+    def __init__(self, draining: Draining, observer: RpcObserver | None = None, tracing: Tracing | None = None) -> None:
         self._draining = draining
+        self._observer = observer or RpcObserver()
+        self._tracing = tracing or Tracing()
 
     async def intercept_service(self, continuation: Any, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The handler with all that around it."""
@@ -84,7 +88,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         metadata = ((REQUEST_ID_KEY, request_id),)
         started_s = time.perf_counter()
         code = grpc.StatusCode.OK
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            self._tracing.call(method, context.invocation_metadata() or ()) as ended,
+        ):
             try:
                 context.set_trailing_metadata(metadata)
                 if not method.rpartition("/")[2].startswith(_READING_METHODS):
@@ -101,8 +108,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 details = (STATUS_DETAILS_KEY, reply.status().SerializeToString())
                 await context.abort(code, reply.message, (*metadata, details, (REASON_KEY, reply.reason)))
             finally:
-                duration_ms = round((time.perf_counter() - started_s) * 1_000, 1)
-                _log.info("rpc_finished", method=method, code=code.name, duration_ms=duration_ms)
+                elapsed_s = time.perf_counter() - started_s
+                self._observer.rpc_finished(method.removeprefix("/"), code.name, elapsed_s)
+                ended("" if code is grpc.StatusCode.OK else code.name)
+                _log.info("rpc_finished", method=method, code=code.name, duration_ms=round(elapsed_s * 1_000, 1))
 
 
 def _request_id(context: Context) -> str:

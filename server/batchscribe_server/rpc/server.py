@@ -7,6 +7,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from batchscribe.v1 import (
+    admin_pb2_grpc,
     batch_service_pb2,
     batch_service_pb2_grpc,
     job_service_pb2,
@@ -14,6 +15,9 @@ from batchscribe.v1 import (
     model_service_pb2,
     model_service_pb2_grpc,
 )
+from batchscribe_server.operations.observers import RpcObserver
+from batchscribe_server.operations.tracing import Tracing
+from batchscribe_server.rpc.admin_service import ADMIN_SERVICE_NAME, AdminService
 from batchscribe_server.rpc.batch_service import BatchService
 from batchscribe_server.rpc.draining import Draining
 from batchscribe_server.rpc.health import HEALTH_SERVICE_NAME, Health
@@ -30,22 +34,38 @@ SERVICE_NAMES = (
 
 
 class RpcServer:
-    """Serves from `start` to `drain`. Healthy only while `set_serving(True)` was the last word and nothing drains."""
+    """Serves from `start` to `drain`. Healthy only while `set_serving(True)` was the last word and nothing drains.
 
-    def __init__(self, services: Services, limits: RpcLimits | None = None) -> None:
+    `address` is where it listens, empty before it does. With `admin` it offers AdminService too, to all whom it serves.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        limits: RpcLimits | None = None,
+        *,
+        observer: RpcObserver | None = None,
+        tracing: Tracing | None = None,
+        admin: bool = False,
+    ) -> None:
         limits = limits or RpcLimits()
+        self._serving = False
+        self.address = ""
         self._services = services
         self._draining = Draining()
         self._health = Health()
-        self._server = grpc.aio.server(interceptors=[RpcInterceptor(self._draining)], options=_options(limits))
+        interceptor = RpcInterceptor(self._draining, observer, tracing)
+        self._server = grpc.aio.server(interceptors=[interceptor], options=_options(limits))
         job_service = JobService(services, self._draining, limits.upload_silence_s)
         job_service_pb2_grpc.add_JobServiceServicer_to_server(job_service, self._server)
         batch_service_pb2_grpc.add_BatchServiceServicer_to_server(BatchService(services), self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(services), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (*SERVICE_NAMES, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME), self._server
-        )
+        names: tuple[str, ...] = (*SERVICE_NAMES, HEALTH_SERVICE_NAME, reflection.SERVICE_NAME)
+        if admin:
+            admin_pb2_grpc.add_AdminServiceServicer_to_server(AdminService(services.store), self._server)
+            names = (*names, ADMIN_SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
 
     async def start(self, address: str) -> int:
         """Listen on `host:port`; port 0 takes a free one. Returns the port. Raises RuntimeError when it is taken.
@@ -54,11 +74,23 @@ class RpcServer:
         """
         await self.set_serving(False)
         port = self._server.add_insecure_port(address)
+        self.address = f"{address.rpartition(':')[0]}:{port}"
         await self._server.start()
         return port
 
+    @property
+    def draining(self) -> bool:
+        """Whether it is on its way out."""
+        return self._draining.started
+
+    @property
+    def serving(self) -> bool:
+        """What the health service says. Any thread may ask."""
+        return self._serving and not self._draining.started
+
     async def set_serving(self, serving: bool) -> None:
         """Say whether there is an engine to serve with. Without effect once draining has begun."""
+        self._serving = serving
         status = health_pb2.HealthCheckResponse
         for service in ("", *SERVICE_NAMES):
             await self._health.set(service, status.SERVING if serving else status.NOT_SERVING)

@@ -49,6 +49,10 @@ SUPPORTED_FIELDS = _fields(
     # ModelService
     ListModelsRequest="page_size page_token",
     GetModelRequest="name",
+    # AdminService
+    GetQueueRequest="max_lines",
+    DrainReplicaRequest="name",
+    ResumeReplicaRequest="name",
     # resources and what they are made of
     Batch="name display_name reference_id labels priority input output config retention",
     Job="display_name reference_id labels priority input output config retention",

@@ -5,6 +5,7 @@ Built once by the composition root, which hands its parts down. Nothing else rea
 
 from batchscribe_server.settings.loading import Settings, SettingsFileError, load_settings
 from batchscribe_server.settings.service import (
+    AdminSettings,
     AnalysisSettings,
     DatabaseSettings,
     DiarizationSettings,
@@ -13,6 +14,7 @@ from batchscribe_server.settings.service import (
     KeepSettings,
     MediaSettings,
     MetricsSettings,
+    TelemetrySettings,
     WatchSettings,
 )
 from batchscribe_server.settings.storage import (
@@ -25,6 +27,7 @@ from batchscribe_server.settings.storage import (
 )
 
 __all__ = [
+    "AdminSettings",
     "AnalysisSettings",
     "AzureSettings",
     "DatabaseSettings",
@@ -41,6 +44,7 @@ __all__ = [
     "Settings",
     "SettingsFileError",
     "StorageSettings",
+    "TelemetrySettings",
     "WatchSettings",
     "load_settings",
 ]

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 
 from batchscribe_server.settings.service import (
+    AdminSettings,
     AnalysisSettings,
     DatabaseSettings,
     DiarizationSettings,
@@ -21,6 +22,7 @@ from batchscribe_server.settings.service import (
     KeepSettings,
     MediaSettings,
     MetricsSettings,
+    TelemetrySettings,
     WatchSettings,
 )
 from batchscribe_server.settings.storage import SecretsSettings, StorageSettings
@@ -62,6 +64,8 @@ class Settings(BaseSettings):
     analysis: AnalysisSettings = AnalysisSettings()
     watch: WatchSettings = WatchSettings()
     metrics: MetricsSettings = MetricsSettings()
+    admin: AdminSettings = AdminSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     @classmethod
     def settings_customise_sources(
@@ -112,6 +116,7 @@ COMMAND_LINE = {
     "compute_type": ("engine", "compute_type"),
     "media_workers": ("media", "workers"),
     "metrics_listen": ("metrics", "listen"),
+    "admin_listen": ("admin", "listen"),
 }
 """Options of the command line whose settings have other names."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -13,6 +14,14 @@ from batchscribe_server.transcriber.devices import parsed_devices
 
 FEWEST_SLOTS = 8
 MAX_PORT = 65_535
+
+
+def checked_address(value: str) -> str:
+    """HOST:PORT, or nothing."""
+    host, _, port = value.rpartition(":")
+    if value and not (host and port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
+        raise ValueError(f"{value!r} is not HOST:PORT")
+    return value
 
 
 class DatabaseSettings(Group):
@@ -148,20 +157,64 @@ class WatchSettings(Group):
 
 
 class MetricsSettings(Group):
-    """Where Prometheus may read the metrics over HTTP, as HOST:PORT; nowhere when `listen` is empty."""
+    """Where the metrics and the probes may be read over HTTP, as HOST:PORT; nowhere when `listen` is empty."""
 
     listen: str = ""
 
-    @field_validator("listen")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        host, _, port = value.rpartition(":")
-        if value and not (host and port.isascii() and port.isdigit() and int(port) <= MAX_PORT):
-            raise ValueError(f"{value!r} is not HOST:PORT")
-        return value
+    _is_an_address = field_validator("listen")(checked_address)
 
     @property
     def address(self) -> tuple[str, int] | None:
         """The host, an IPv6 one without its brackets, and the port; None when the metrics are not exposed."""
         host, _, port = self.listen.rpartition(":")
         return (host.removeprefix("[").removesuffix("]"), int(port)) if host else None
+
+
+class AdminSettings(Group):
+    """Where AdminService is offered: on a port of its own, as HOST:PORT, and with `public` where all others are.
+
+    It asks nobody who he is: whoever reaches it sees all tenants and may drain every replica.
+    """
+
+    listen: str = ""
+    public: bool = False
+
+    _is_an_address = field_validator("listen")(checked_address)
+
+
+class TelemetrySettings(Group):
+    """Where traces go, by OTLP over gRPC: the URL of a collector, such as http://collector:4317.
+
+    Without it the standard OTEL_… variables count; see `wants_traces`.
+    """
+
+    endpoint: str = ""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_a_bare_url(cls, value: str) -> str:
+        # Anything more may be a secret, and this setting is logged.
+        if value and not is_bare_url(value):
+            raise ValueError("it is not a URL like http://collector:4317, without a query or a user")
+        return value
+
+    def wants_traces(self, environment: Mapping[str, str]) -> bool:
+        """Whether this setting or a variable of OpenTelemetry's names a place for traces, and none turns them off."""
+        if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            return False
+        exporter = environment.get("OTEL_TRACES_EXPORTER", "").strip()
+        if exporter == "none":
+            return False
+        named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        return bool(self.endpoint or exporter or any(environment.get(name) for name in named))
+
+    def refusal(self, environment: Mapping[str, str]) -> str:
+        """What the variables ask for that this server does not do, in words; empty where they ask for nothing such."""
+        exporter = environment.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
+        if exporter != "otlp":
+            return f"OTEL_TRACES_EXPORTER is {exporter!r}: traces go out as otlp alone"
+        common = environment.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip()
+        protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "").strip() or common or "grpc"
+        if protocol != "grpc":
+            return f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}: traces go out over grpc alone"
+        return ""

@@ -171,7 +171,16 @@ def _add_scanned(ledger: Ledger, scanned: Batch, chunk: ScanChunk) -> Batch:
     batch = ledger.itself(scanned)
     if batch.stopping or batch.scanned or batch.state.terminal:
         return batch_as_written(ledger, batch.id)
-    jobs = [replace(job, tenant=scanned.tenant, batch_id=batch.id, priority=batch.priority) for job in chunk.jobs]
+    jobs = [
+        replace(
+            job,
+            tenant=scanned.tenant,
+            batch_id=batch.id,
+            priority=batch.priority,
+            traceparent=scanned.traceparent,
+        )
+        for job in chunk.jobs
+    ]
     try:
         ledger.add_jobs(jobs)
     except IntegrityError as error:

@@ -28,11 +28,15 @@ from sqlalchemy import (
 
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.party import Party
+from batchscribe_server.domain.queue import QueueLine, QueueOverview
 from batchscribe_server.operations.store import Transfers
 from batchscribe_server.store import tables
 from batchscribe_server.store.dialect import put
 from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.shares import Line, Tenant, choose
+
+MOST_COUNTED = 100_000
+"""How many single files of a tenant an overview counts at most: a million would hold up their reader."""
 
 _jobs = tables.jobs.c
 _batches = tables.batches.c
@@ -96,6 +100,33 @@ def queue_position(connection: Connection, job: Job) -> int:
     return position + ahead
 
 
+def queue_overview(connection: Connection, time: datetime, max_lines: int) -> QueueOverview:
+    """What waits and what runs, of all tenants, with so many of the longest lines; `time` is the store's."""
+    running = {row.tenant: row for row in connection.execute(_RUNNING)}
+    in_batches = connection.execute(_ALL_BATCHES).one()
+    lines = [
+        QueueLine(row.tenant, row.id, row.queued, row.running, row.next_queue_time)
+        for row in connection.execute(_LONGEST_BATCHES, {"count": max_lines})
+        if row.next_queue_time is not None  # else its last ones were claimed before its counts were read
+    ]
+    singles = []
+    for tenant in connection.execute(_WAITING_TENANTS).scalars().all():
+        of_tenant = _of_line(tenant, "")
+        queued = _count(connection, *of_tenant, limit=MOST_COUNTED)
+        if queued:
+            first = select(_jobs.update_time).where(*of_tenant).order_by(*_ORDER).limit(1)
+            at_work = running[tenant].jobs - running[tenant].of_batches if tenant in running else 0
+            singles.append(QueueLine(tenant, "", queued, at_work, connection.execute(first).scalar_one()))
+    times = [line.oldest_queue_time for line in singles]
+    return QueueOverview(
+        queued=int(in_batches.queued or 0) + sum(line.queued for line in singles),
+        running=sum(row.jobs for row in running.values()),
+        time=time,
+        oldest_queue_time=min(filter(None, [in_batches.next_queue_time, *times]), default=None),
+        lines=tuple(sorted(lines + singles, key=lambda line: (-line.queued, line.tenant, line.batch_id))[:max_lines]),
+    )
+
+
 def _tenants_with_queued() -> Select[Any]:
     """The tenants by a jump from each one's first queued job to the next one's: a DISTINCT would read them all.
 
@@ -135,6 +166,23 @@ _FIRST_OF_BATCH, _FIRST_SINGLE_FILES = (
     .limit(bindparam("count"))
     .with_for_update(skip_locked=True)
     for of_batch in (_jobs.batch_id == bindparam("of_batch"), _jobs.batch_id.is_(None))
+)
+_NEXT_QUEUE_TIME = (
+    select(_jobs.update_time)
+    .where(tables.IS_QUEUED, _jobs.tenant == _batches.tenant, _jobs.batch_id == _batches.id)
+    .order_by(*_ORDER)
+    .limit(1)
+    .correlate(tables.batches)
+    .scalar_subquery()
+)
+_ALL_BATCHES = select(
+    func.sum(_batches.queued).label("queued"), func.min(_NEXT_QUEUE_TIME).label("next_queue_time")
+).where(tables.HAS_QUEUED)
+_LONGEST_BATCHES = (
+    select(_batches.tenant, _batches.id, _batches.queued, _batches.running, _NEXT_QUEUE_TIME.label("next_queue_time"))
+    .where(tables.HAS_QUEUED)
+    .order_by(_batches.queued.desc(), _batches.id)
+    .limit(bindparam("count"))
 )
 
 

@@ -116,7 +116,7 @@ def _claim(
             attempt=job.attempt + 1,
             start_time=job.start_time or ledger.now,
         )
-        claims.append(Claim(running, token))
+        claims.append(Claim(running, token, (ledger.now - job.update_time).total_seconds()))
     return claims
 
 

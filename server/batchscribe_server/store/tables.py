@@ -23,6 +23,7 @@ from batchscribe_server.domain.batch import ManifestInput, ManifestObjectInput, 
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.job import Failure, JobStage, OutputFile, State
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
+from batchscribe_server.domain.replica import ReplicaReport
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
 from batchscribe_server.store.columns import Moment, Named, Optional, Payload, TaggedPayload
 
@@ -101,6 +102,7 @@ batches = Table(
     Column("report_uri", Optional),
     Column("warning", Optional),
     Column("deletion", Named(Deletion)),
+    Column("traceparent", Optional),
     Index(
         "ix_batches_queue",
         "tenant",
@@ -164,6 +166,7 @@ jobs = Table(
     Column("deletion", Named(Deletion)),
     Column("listed_fingerprint", Optional),  # of the input, when a scan listed it
     Column("stage", Named(JobStage)),
+    Column("traceparent", Optional),  # of the call that created it
     Index(
         "ix_jobs_queue",
         "tenant",
@@ -251,6 +254,16 @@ access = Table(
     Column("sealed", LargeBinary),  # NULL once it was deleted
     Column("holds_secrets", Boolean, nullable=False),
     Column("remaining", LargeBinary),  # in place of `sealed` once that was deleted; NULL where outputs need its secrets
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("report", Payload(ReplicaReport), nullable=False),
+    Column("start_time", Moment, nullable=False),
+    Column("seen_time", Moment, nullable=False),
+    Column("drain_requested", Boolean, nullable=False),
 )
 
 idempotency = Table(

@@ -25,6 +25,7 @@ from batchscribe_engine.messages import (
 )
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.operations.observers import EngineObserver
+from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.batcher import BatchLimits
@@ -85,6 +86,7 @@ class EngineProcess:
         backoff: Backoff,
         max_deaths: int = 3,
         observer: EngineObserver,
+        tracing: Tracing,
     ) -> None:
         self.number = number
         self._command = command
@@ -97,6 +99,7 @@ class EngineProcess:
         self._backoff = backoff
         self._max_deaths = max_deaths
         self._observer = observer
+        self._tracing = tracing
         self._in_flight: dict[int, _InFlight] = {}
         self._learned_padded_s: dict[tuple[str, int], float] = {}
         self._cause: Cause | None = None
@@ -222,9 +225,15 @@ class EngineProcess:
         learned_s = self._learned_padded_s.get(kind, self.hello.max_batch_padded_s)
         return replace(
             self._batches,
-            max_segments=min(self._batches.max_segments, self.hello.max_batch_segments, self._fair_part()),
+            max_segments=min(self._most_segments, self._fair_part()),
             max_padded_s=min(self._batches.max_padded_s, learned_s),
         )
+
+    @property
+    def _most_segments(self) -> int:
+        """How many segments this engine takes at once."""
+        assert self.hello is not None
+        return min(self._batches.max_segments, self.hello.max_batch_segments)
 
     def _fair_part(self) -> int:
         """How many of what waits one of the engines' workers may take, so that all end at about the same time.
@@ -255,7 +264,9 @@ class EngineProcess:
         self._answered(message.batch_id)
         self._fruitless = 0
         self._watchdog.learn(_kind(segments[0]), padded_s(segments), message.elapsed_s)
-        self._observer.batch_decoded(decoded(segments, message))
+        batch = decoded(segments, message, self._most_segments)
+        self._observer.batch_decoded(batch)
+        self._tracing.batch_decoded(batch)
         for segment, result in zip(segments, message.results, strict=True):
             segment.owner.heard(segment, result)
 

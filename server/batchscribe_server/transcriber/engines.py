@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from batchscribe_engine.messages import EngineStatus
 from batchscribe_server.operations.observers import EngineObserver
+from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.batcher import BatchLimits
@@ -31,6 +33,7 @@ class Engines:
         backoff: Backoff,
         max_deaths: int,
         observer: EngineObserver,
+        tracing: Tracing,
     ) -> None:
         self._backlog = backlog
         self._processes = [
@@ -45,6 +48,7 @@ class Engines:
                 backoff=backoff,
                 max_deaths=max_deaths,
                 observer=observer,
+                tracing=tracing,
             )
             for number, command in enumerate(commands, start=1)
         ]
@@ -85,6 +89,15 @@ class Engines:
     def loaded_models(self) -> tuple[str, ...]:
         """The names of the models that are in the memory of any of them."""
         return tuple(_distinct(model.name for beat in self._heartbeats for model in beat.models))
+
+    @property
+    def model_bytes(self) -> Mapping[str, int]:
+        """What each model that is loaded takes of the devices' memory, by the engines' estimate, on all together."""
+        taken: Counter[str] = Counter()
+        for beat in self._heartbeats:
+            for model in beat.models:
+                taken[model.name] += model.memory_bytes
+        return taken
 
     @property
     def loading_model(self) -> str:

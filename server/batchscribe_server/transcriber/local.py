@@ -14,6 +14,7 @@ from typing import Self
 from batchscribe_engine.arena import Arena
 from batchscribe_server.domain.recognition import OperatingPoint
 from batchscribe_server.operations.observers import EngineObserver
+from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.operations.transcriber import (
     TranscriberClosedError,
     TranscriberStatus,
@@ -75,9 +76,10 @@ class LocalTranscriber:
         config: TranscriberConfig,
         clock: Callable[[], float] = time.monotonic,
         observer: EngineObserver | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._clock = clock
-        observer = observer or EngineObserver()
+        observer, tracing = observer or EngineObserver(), tracing or Tracing()
         slots = max(config.slots, fewest_slots(config.media.all_workers))
         self._arena = Arena.create(slots)
         self._slots = SlotAllocator(slots)
@@ -92,6 +94,7 @@ class LocalTranscriber:
             backoff=config.backoff,
             max_deaths=config.max_deaths,
             observer=observer,
+            tracing=tracing,
         )
         self._files = MediaQueue(clock)
         self._media = MediaPool(
@@ -102,6 +105,7 @@ class LocalTranscriber:
             limits=config.media,
             backoff=config.backoff,
             observer=observer,
+            tracing=tracing,
         )
         self._segment_ids = itertools.count(1)
         self._sessions: set[Session | SequentialSession] = set()
@@ -152,6 +156,7 @@ class LocalTranscriber:
             compute_type=self._engines.compute_type,
             loaded_models=self._engines.loaded_models,
             loading_model=self._engines.loading_model,
+            model_bytes=self._engines.model_bytes,
             resident_bytes=self._engines.resident_bytes,
             slots=self._slots.slots,
             free_slots=self._slots.free,

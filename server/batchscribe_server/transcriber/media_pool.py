@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -27,6 +28,7 @@ from batchscribe_engine.messages import (
 )
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.operations.observers import EngineObserver
+from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
 from batchscribe_server.transcriber.media_task import MediaQueue, MediaTask
@@ -71,6 +73,7 @@ class MediaPool:
         limits: WorkerLimits,
         backoff: Backoff,
         observer: EngineObserver,
+        tracing: Tracing,
     ) -> None:
         self._command = command
         self._arena_descriptor = arena_descriptor
@@ -79,6 +82,7 @@ class MediaPool:
         self._limits = limits
         self._backoff = backoff
         self._observer = observer
+        self._tracing = tracing
         self._task_ids = itertools.count(1)
         self._alive = 0
         self.ready = asyncio.Event()
@@ -132,8 +136,10 @@ class MediaPool:
                 log.warning("media_worker_died", pid=child.pid, cause=await child.describe_death())
                 return number > 0
             run = MediaRun(next(self._task_ids), task, child, self._slots, self._limits)
+            started_s = time.monotonic()
             try:
                 await run.to_the_end()
+                self._tracing.media_read(task.job_id, time.monotonic() - started_s)
             except WorkerLostError as lost:
                 self._on_lost(task, child.pid, str(lost))
                 return True

@@ -60,6 +60,7 @@ class QueuedSegment:
     party: Party = NOBODY
     priority: int = 0
     channel: int | None = None
+    job_id: str = ""
 
     @property
     def length_s(self) -> float:
@@ -105,12 +106,24 @@ def padded_s(segments: Iterable[QueuedSegment]) -> float:
     return max(lengths_s, default=0.0) * len(lengths_s)
 
 
-def decoded(segments: Sequence[QueuedSegment], done: BatchDone | WindowDone) -> DecodedBatch:
+def decoded(segments: Sequence[QueuedSegment], done: BatchDone | WindowDone, most_segments: int) -> DecodedBatch:
     """A batch and its answer in the words of those who count."""
     return DecodedBatch(
         model=segments[0].model.name,
         audio_s=heard_s(segments),
         padded_s=padded_s(segments),
         elapsed_s=done.elapsed_s,
-        segments=tuple(DecodedSegment(result.decoding, result.doubts) for result in done.results),
+        segments=tuple(
+            DecodedSegment(
+                result.decoding,
+                result.doubts,
+                segment.job_id,
+                segment.index,
+                segment.start_sample / SAMPLE_RATE_HZ,
+                segment.length_s,
+            )
+            for segment, result in zip(segments, done.results, strict=True)
+        ),
+        # A window is a batch of its own, whatever the engine takes.
+        most_segments=1 if segments[0].alone else max(most_segments, len(segments)),
     )

@@ -309,6 +309,7 @@ class SequentialSession:
             language=task.language,
             party=self.party,
             priority=self._request.priority,
+            job_id=self._request.job_id,
             task=task,
         )
 

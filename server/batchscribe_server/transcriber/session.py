@@ -145,6 +145,7 @@ class Session:
             party=self.party,
             priority=self._request.priority,
             channel=message.channel,
+            job_id=self._request.job_id,
         )
         self._next_received = message.index + 1
         self._outstanding[message.index] = segment

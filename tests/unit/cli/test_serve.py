@@ -40,6 +40,7 @@ def test_what_was_said_is_handed_on(told: list[Mapping[str, object]]) -> None:
             *("serve", "--listen", "0.0.0.0:1", "--file-root", "/a", "--file-root", "/b", "--model", "tiny.en"),
             *("--drain-timeout", "0", "--log-format", "json", "--media-workers", "3"),
             *("--metrics-listen", "127.0.0.1:9464"),
+            *("--admin-listen", "127.0.0.1:50052"),
         ],
     )
     assert told == [
@@ -51,6 +52,7 @@ def test_what_was_said_is_handed_on(told: list[Mapping[str, object]]) -> None:
             "log_format": "json",
             "media_workers": 3,
             "metrics_listen": "127.0.0.1:9464",
+            "admin_listen": "127.0.0.1:50052",
         }
     ]
 

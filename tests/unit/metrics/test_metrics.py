@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,18 +17,23 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.domain.job import State
+from batchscribe_server.domain.queue import QueueOverview
 from batchscribe_server.metrics.engine import EngineMetrics
 from batchscribe_server.metrics.exposition import exposed, new_registry
 from batchscribe_server.metrics.jobs import JobMetrics
+from batchscribe_server.metrics.probes import SILENT_S, Probes
+from batchscribe_server.metrics.rpc import RpcMetrics
 from batchscribe_server.metrics.status import StatusMetrics
+from batchscribe_server.metrics.transfers import TransferMetrics
 from batchscribe_server.operations.observers import DecodedBatch, DecodedSegment
 from batchscribe_server.operations.transcriber import TranscriberStatus
 
 MANUAL = Path(__file__).parents[3] / "docs" / "operations.md"
 UNITS = (
-    r"(seconds|bytes|segments|slots|files|jobs|decoded|fired|retried|condemned|failed|restarts|failures|deaths|ended)"
+    r"(seconds|bytes|ratio|segments|slots|files|jobs|rpcs|watchers|outputs|decoded|fired|retried|condemned|failed|"
+    r"restarts|failures|deaths|ended|claimed|lost|written)"
 )
-TRUTHS = {"batchscribe_engine_ready", "batchscribe_model_loaded", "batchscribe_model_loading"}
+TRUTHS = {"batchscribe_serving", "batchscribe_engine_ready", "batchscribe_model_loaded", "batchscribe_model_loading"}
 
 
 def all_metrics() -> CollectorRegistry:
@@ -41,9 +48,34 @@ def all_metrics() -> CollectorRegistry:
     engine.engine_not_started()
     engine.engine_died(Reason.INFERENCE_TIMEOUT)
     engine.media_worker_died()
-    JobMetrics(registry).job_ended(State.SUCCEEDED, None)
-    StatusMetrics(registry).show(TranscriberStatus(ready=True, loaded_models=("base",), slots=8), running_jobs=2)
+    jobs = JobMetrics(registry)
+    jobs.queue_asked(0.002)
+    jobs.job_claimed(waited_s=2.0, attempt=1)
+    jobs.job_claimed(waited_s=0.0, attempt=3)
+    jobs.lease_lost()
+    jobs.job_ended(State.SUCCEEDED, None, audio_s=60.0)
+    jobs.job_ended(State.FAILED, Reason.NO_AUDIO, audio_s=5.0)
+    transfers = TransferMetrics(registry)
+    for uri in ("s3://bucket/a.wav", "media/1", "gopher://host/secret"):
+        transfers.fetched(uri, 0.2)
+    transfers.written("vtt", 0.2)
+    transfers.write_failed(Reason.BUCKET_WRITE_DENIED)
+    RpcMetrics(registry).rpc_finished("batchscribe.v1.JobService/GetJob", "NOT_FOUND", 0.002)
+    status = StatusMetrics(registry)
+    loaded = TranscriberStatus(ready=True, loaded_models=("base",), model_bytes={"base": 150_000_000}, slots=8)
+    status.show(loaded, running_jobs=2, watchers=3, serving=True)
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    status.show_queue(QueueOverview(queued=7, running=4, time=now, oldest_queue_time=now - timedelta(seconds=90)))
     return registry
+
+
+def fetched(port: int, path: str) -> tuple[int, str]:
+    """The status and the text of an answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def scraped(port: int) -> list[Metric]:
@@ -62,7 +94,7 @@ def values(metrics: Iterable[Metric]) -> dict[str, float]:
 
 
 async def test_what_is_told_is_read_back_over_http() -> None:
-    async with exposed(all_metrics(), "127.0.0.1", 0) as port:
+    async with exposed(all_metrics(), Probes(), "127.0.0.1", 0) as port:
         read = values(await asyncio.to_thread(scraped, port))
 
     base = "[('model', 'base')]"
@@ -85,10 +117,55 @@ async def test_what_is_told_is_read_back_over_http() -> None:
     assert read["batchscribe_media_worker_deaths_total"] == 1
     assert read["batchscribe_jobs_ended_total[('reason', ''), ('state', 'SUCCEEDED')]"] == 1
     assert read["batchscribe_running_jobs"] == 2
+    # Two segments of the one that an engine takes at once where nothing else is said.
+    assert read["batchscribe_engine_batch_fill_ratio_sum"] == 2
+    assert read["batchscribe_jobs_claimed_total[('attempt', 'first')]"] == 1
+    assert read["batchscribe_jobs_claimed_total[('attempt', 'repeated')]"] == 1
+    assert read["batchscribe_queue_wait_seconds_sum"] == 2
+    assert read["batchscribe_claim_seconds_count"] == 1
+    assert read["batchscribe_leases_lost_total"] == 1
+    assert read["batchscribe_jobs_audio_seconds_total"] == 60
+    assert {name for name in read if name.startswith("batchscribe_fetch_seconds_count")} == {
+        f"batchscribe_fetch_seconds_count[('scheme', '{scheme}')]" for scheme in ("s3", "upload", "other")
+    }
+    assert read["batchscribe_outputs_written_total[('kind', 'vtt')]"] == 1
+    assert read["batchscribe_output_write_seconds_count"] == 1
+    assert read["batchscribe_outputs_failed_total[('reason', 'BUCKET_WRITE_DENIED')]"] == 1
+    called = "('method', 'batchscribe.v1.JobService/GetJob')"
+    assert read[f"batchscribe_rpcs_total[('code', 'NOT_FOUND'), {called}]"] == 1
+    assert read[f"batchscribe_rpc_seconds_count[{called}]"] == 1
+    assert read["batchscribe_watchers"] == 3
+    assert read["batchscribe_serving"] == 1
+    assert read[f"batchscribe_model_memory_bytes{base}"] == 150_000_000
+    assert read["batchscribe_queue_jobs[('state', 'queued')]"] == 7
+    assert read["batchscribe_queue_jobs[('state', 'running')]"] == 4
+    assert read["batchscribe_queue_oldest_seconds"] == 90
+
+
+async def test_probes_say_whether_it_lives_and_whether_it_serves() -> None:
+    clock, serving = [0.0], [False]
+    probes = Probes(lambda: clock[0])
+    async with exposed(all_metrics(), probes, "127.0.0.1", 0) as port:
+
+        async def told() -> tuple[int, int]:
+            return tuple([(await asyncio.to_thread(fetched, port, path))[0] for path in ("/healthz", "/readyz")])
+
+        assert await told() == (200, 503)  # it starts
+        probes.follow(lambda: serving[0])
+        probes.beat()
+        assert await told() == (200, 503)
+        serving[0] = True
+        assert await told() == (200, 200)
+        clock[0] = SILENT_S
+        assert await told() == (503, 503)  # its event loop hangs
+        probes.beat()
+        assert await told() == (200, 200)
+        assert await asyncio.to_thread(fetched, port, "/healthz") == (200, "live\n")
+        assert (await asyncio.to_thread(fetched, port, "/secrets"))[0] == 404
 
 
 async def test_each_metric_is_explained_and_named_after_what_it_counts() -> None:
-    async with exposed(all_metrics(), "127.0.0.1", 0) as port:
+    async with exposed(all_metrics(), Probes(), "127.0.0.1", 0) as port:
         metrics = await asyncio.to_thread(scraped, port)
 
     assert len(metrics) > 20
@@ -121,6 +198,8 @@ def test_gauges_follow_the_status() -> None:
             waiting_files=3,
         ),
         running_jobs=5,
+        watchers=0,
+        serving=True,
     )
     read = values(registry.collect())
     assert read["batchscribe_engine_ready"] == 1
@@ -131,7 +210,8 @@ def test_gauges_follow_the_status() -> None:
     assert read["batchscribe_model_loaded[('model', 'base')]"] == 1
     assert read["batchscribe_model_loading[('model', 'tiny.en')]"] == 1
 
-    gauges.show(TranscriberStatus(ready=False, loaded_models=("tiny.en",)), running_jobs=0)
+    silent = TranscriberStatus(ready=False, loaded_models=("tiny.en",))
+    gauges.show(silent, running_jobs=0, watchers=0, serving=False)
     read = values(registry.collect())
     assert read["batchscribe_engine_ready"] == 0
     assert read["batchscribe_model_loaded[('model', 'base')]"] == 0
@@ -141,16 +221,16 @@ def test_gauges_follow_the_status() -> None:
 
 async def test_what_can_be_no_host_is_an_error() -> None:
     with pytest.raises(OSError, match=r"'no\.\.name' can be no host's name"):
-        async with exposed(new_registry(), "no..name", 0):
+        async with exposed(new_registry(), Probes(), "no..name", 0):
             pass
 
 
 async def test_a_port_that_is_taken_is_an_error_and_one_that_was_used_is_free_again() -> None:
-    async with exposed(new_registry(), "127.0.0.1", 0) as port:
+    async with exposed(new_registry(), Probes(), "127.0.0.1", 0) as port:
         with pytest.raises(OSError, match="in use"):
-            async with exposed(new_registry(), "127.0.0.1", port):
+            async with exposed(new_registry(), Probes(), "127.0.0.1", port):
                 pass
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
-    async with exposed(new_registry(), "127.0.0.1", port) as again:
+    async with exposed(new_registry(), Probes(), "127.0.0.1", port) as again:
         assert again == port

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from batchscribe.v1 import (
+    admin_pb2,
     batch_service_pb2,
     job_pb2,
     job_service_pb2,
@@ -34,6 +35,7 @@ SERVICES = [
         (batch_service_pb2, "BatchService"),
         (job_service_pb2, "JobService"),
         (model_service_pb2, "ModelService"),
+        (admin_pb2, "AdminService"),
     )
 ]
 REQUESTS = [method.input_type for service in SERVICES for method in service.methods]

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from batchscribe_server.app import serve
-from batchscribe_server.settings import KeepSettings, SettingsFileError, load_settings
+from batchscribe_server.settings import KeepSettings, SettingsFileError, TelemetrySettings, load_settings
 
 
 def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
@@ -248,3 +248,33 @@ def test_what_cannot_reach_a_language_model_is_refused_without_showing_a_secret(
     assert "analysis" in error
     assert words in error
     assert "c2VjcmV0" not in error
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "variables", "wanted"),
+    [
+        ("", {}, False),
+        ("http://collector:4317", {}, True),
+        ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4317"}, True),
+        ("", {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4317"}, True),
+        ("", {"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ("http://collector:4317", {"OTEL_TRACES_EXPORTER": "none"}, False),
+        ("http://collector:4317", {"OTEL_SDK_DISABLED": "TRUE"}, False),
+        ("", {"OTEL_SERVICE_NAME": "x"}, False),
+    ],
+)
+def test_traces_are_wanted_where_something_names_a_place_for_them(
+    endpoint: str, variables: dict[str, str], wanted: bool
+) -> None:
+    assert TelemetrySettings(endpoint=endpoint).wants_traces(variables) is wanted
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4317", "ftp://collector", "http://user:secret@collector:4317"])
+def test_what_is_no_collector_is_refused(endpoint: str) -> None:
+    with pytest.raises(ValueError, match="it is not a URL like"):
+        TelemetrySettings(endpoint=endpoint)
+
+
+def test_an_address_for_operators_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve({"admin_listen": "50052"}) == 2
+    assert "admin.listen: Value error, '50052' is not HOST:PORT" in capsys.readouterr().err

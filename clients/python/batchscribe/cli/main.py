@@ -8,7 +8,7 @@ from typing import Annotated
 import stamina.instrumentation
 import typer
 
-from batchscribe.cli import batch, calibrate, gateway, job, model, serve, transcribe
+from batchscribe.cli import admin, batch, calibrate, gateway, job, model, serve, transcribe
 from batchscribe.cli.command import Address, Invocation, Json, Verbose
 from batchscribe.cli.exit_codes import EXIT_CODES_HELP
 
@@ -51,6 +51,7 @@ app.add_typer(transcribe.app)
 app.add_typer(job.app, name="job")
 app.add_typer(batch.app, name="batch")
 app.add_typer(model.app, name="model")
+app.add_typer(admin.app, name="admin")
 
 
 def main() -> None:

@@ -32,6 +32,9 @@ def serve(
     metrics_listen: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where Prometheus may read metrics.", show_default="off")
     ] = None,
+    admin_listen: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where operators may call.", show_default="off")
+    ] = None,
     drain_timeout: Annotated[
         float | None, typer.Option(metavar="S", min=0, help="How long running files may take to end at a stop.")
     ] = None,
@@ -51,6 +54,7 @@ def serve(
         "compute_type": compute_type,
         "media_workers": media_workers,
         "metrics_listen": metrics_listen,
+        "admin_listen": admin_listen,
         "drain_timeout_s": drain_timeout,
         "log_level": log_level,
         "log_format": log_format,

@@ -1,0 +1,103 @@
+"""`batchscribe admin`: what operators see of all servers, and do with them."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from batchscribe.cli.command import Invocation, command
+from batchscribe.cli.wording import aligned, clock
+from batchscribe.errors import UnimplementedError
+from batchscribe.states import enum_word
+from batchscribe.times import unix_seconds_of
+from batchscribe.v1.admin_pb2 import Queue, QueueLine, Replica, ReplicaState
+
+app = typer.Typer(help="The servers that share a store, and their queue; for operators.", no_args_is_help=True)
+
+REPLICA_COLUMNS = ("NAME", "STATE", "RUNNING", "SEEN", "UP", "ADDRESS", "DEVICE", "VERSION", "MODELS")
+LINE_COLUMNS = ("TENANT", "BATCH", "QUEUED", "RUNNING", "WAITS FOR")
+
+Name = Annotated[str, typer.Argument(metavar="REPLICA", help="replicas/ID, or the ID alone.")]
+_NOT_OFFERED = "this server offers no administration here: see `admin` in its settings (--admin-listen)"
+
+
+@command(app, "replicas")
+async def replicas(invocation: Invocation) -> None:
+    """List the servers that share the store: what they do, and when they were last heard of."""
+    async with invocation.client() as client:
+        try:
+            found = await client.list_replicas()
+        except UnimplementedError as error:
+            raise ValueError(_NOT_OFFERED) from error
+    lines = aligned([REPLICA_COLUMNS, *(_replica_row(replica, time.time()) for replica in found)])
+    if not invocation.json:
+        typer.echo(lines[0])
+    for replica, line in zip(found, lines[1:], strict=True):
+        invocation.print(replica, line)
+
+
+@command(app, "queue")
+async def queue(
+    invocation: Invocation,
+    lines: Annotated[int, typer.Option(min=1, max=1_000, help="How many of the longest lines to show.")] = 20,
+) -> None:
+    """Show how much waits and runs, for how long, and whose it is."""
+    async with invocation.client() as client:
+        try:
+            found = await client.get_queue(lines)
+        except UnimplementedError as error:
+            raise ValueError(_NOT_OFFERED) from error
+    invocation.print(found, _queue_text(found, time.time()))
+
+
+@command(app, "drain")
+async def drain(
+    invocation: Invocation,
+    name: Name,
+    undo: Annotated[bool, typer.Option("--undo", help="Let it begin jobs again.")] = False,
+) -> None:
+    """Have a server begin no more jobs: running ones may end, or are given back to the queue, and it watches on."""
+    name = name if name.startswith("replicas/") else f"replicas/{name}"
+    async with invocation.client() as client:
+        try:
+            replica = await (client.resume_replica(name) if undo else client.drain_replica(name))
+        except UnimplementedError as error:
+            raise ValueError(_NOT_OFFERED) from error
+    invocation.print(replica, f"{replica.name} is to {'go on' if undo else 'drain'}")
+
+
+def _replica_row(replica: Replica, now_s: float) -> tuple[str, ...]:
+    state = enum_word(ReplicaState.DESCRIPTOR, replica.state).lower().replace("_", " ")
+    asked = replica.drain_requested and state not in ("draining", "silent")
+    return (
+        replica.name,
+        f"{state}, asked to drain" if asked else state,
+        f"{replica.running_jobs}/{replica.max_running_jobs}",
+        f"{clock(now_s - unix_seconds_of(replica.seen_time))} ago",
+        clock(now_s - unix_seconds_of(replica.start_time)),
+        f"{replica.address} on {replica.host}",
+        replica.device or "-",
+        replica.version,
+        ",".join(replica.models) or "-",
+    )
+
+
+def _queue_text(queue: Queue, now_s: float) -> str:
+    text = f"{queue.queued_jobs} queued, {queue.running_jobs} running"
+    if not queue.lines:
+        return text
+    waited = clock(now_s - unix_seconds_of(queue.oldest_queue_time))
+    rows = [LINE_COLUMNS, *(_line_row(line, now_s) for line in queue.lines)]
+    return "\n".join([f"{text}; the oldest waits for {waited}", "", *aligned(rows)])
+
+
+def _line_row(line: QueueLine, now_s: float) -> tuple[str, ...]:
+    return (
+        line.tenant,
+        line.batch or "(single files)",
+        str(line.queued_jobs),
+        str(line.running_jobs),
+        clock(now_s - unix_seconds_of(line.oldest_queue_time)),
+    )

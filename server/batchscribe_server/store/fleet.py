@@ -1,0 +1,98 @@
+"""The replicas that share a database, and the queue that they share, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import RowMapping, delete, select, update
+
+from batchscribe_server.domain.errors import ReplicaNotFoundError
+from batchscribe_server.domain.queue import QueueOverview
+from batchscribe_server.domain.replica import Replica, ReplicaReport, ReplicaState
+from batchscribe_server.operations.wakeups import REPLICAS
+from batchscribe_server.store import tables
+from batchscribe_server.store.database import Database
+from batchscribe_server.store.dialect import insert_if_absent
+from batchscribe_server.store.ledger import Ledger
+from batchscribe_server.store.queue import queue_overview
+
+SILENT_AFTER = timedelta(seconds=30)
+"""Some heartbeats were missed by then."""
+
+KEPT = timedelta(hours=1)
+"""How long a replica that is silent is remembered."""
+
+_replicas = tables.replicas.c
+
+
+class SqlFleetStore:
+    """The FleetStore. All of it goes by the store's clock, and so through its writer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def beat(self, report: ReplicaReport) -> bool:
+        """Write a replica's row."""
+        return await self._database.write(partial(_beat, report=report))
+
+    async def list_replicas(self) -> Sequence[Replica]:
+        """Read all rows."""
+        return await self._database.write(_list)
+
+    async def ask_to_drain(self, replica_id: str, *, drain: bool) -> Replica:
+        """Write what a replica is to do, and wake it."""
+        return await self._database.write(partial(_ask_to_drain, replica_id=replica_id, drain=drain))
+
+    async def remove_replica(self, replica_id: str) -> None:
+        """Delete a row, if it is there."""
+        await self._database.write(partial(_remove, replica_id=replica_id))
+
+    async def look_at_queue(self, max_lines: int) -> QueueOverview:
+        """Count, in one view of the database."""
+        time = await self._database.write(_time)
+        return await self._database.read(partial(queue_overview, time=time, max_lines=max_lines))
+
+
+def _beat(ledger: Ledger, report: ReplicaReport) -> bool:
+    connection = ledger.connection
+    connection.execute(delete(tables.replicas).where(_replicas.seen_time < ledger.now - KEPT))
+    row = {"id": report.id, "report": report, "start_time": ledger.now, "seen_time": ledger.now}
+    if insert_if_absent(connection, tables.replicas, row | {"drain_requested": False}):
+        return False
+    seen = update(tables.replicas).where(_replicas.id == report.id).values(report=report, seen_time=ledger.now)
+    connection.execute(seen)
+    return bool(connection.execute(select(_replicas.drain_requested).where(_replicas.id == report.id)).scalar_one())
+
+
+def _list(ledger: Ledger) -> Sequence[Replica]:
+    rows = ledger.connection.execute(select(tables.replicas).order_by(_replicas.start_time, _replicas.id))
+    return [_replica(row, ledger.now) for row in rows.mappings()]
+
+
+def _ask_to_drain(ledger: Ledger, replica_id: str, drain: bool) -> Replica:
+    asked = update(tables.replicas).where(_replicas.id == replica_id).values(drain_requested=drain)
+    ledger.connection.execute(asked)
+    query = select(tables.replicas).where(_replicas.id == replica_id)
+    row = ledger.connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise ReplicaNotFoundError(f"There is no replica {replica_id!r}.", replica=replica_id)
+    ledger.topics.add(REPLICAS)
+    return _replica(row, ledger.now)
+
+
+def _remove(ledger: Ledger, replica_id: str) -> None:
+    ledger.connection.execute(delete(tables.replicas).where(_replicas.id == replica_id))
+
+
+def _time(ledger: Ledger) -> datetime:
+    return ledger.now
+
+
+def _replica(row: RowMapping, now: datetime) -> Replica:
+    report: ReplicaReport = row["report"]
+    if now - row["seen_time"] > SILENT_AFTER:
+        report = replace(report, state=ReplicaState.SILENT)
+    return Replica(report, row["start_time"], row["seen_time"], row["drain_requested"])
