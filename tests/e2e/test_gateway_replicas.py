@@ -195,6 +195,24 @@ async def test_reads_go_to_another_replica_and_one_that_fails_is_left_out(tmp_pa
     assert 5 <= len(had) < 30  # it had its chance, and no more after that
 
 
+async def test_a_create_that_a_draining_replica_refuses_is_sent_to_another(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder in folders:
+        folder.mkdir()
+    job = {"input": {"uri": "https://example.org/call.wav"}}
+    async with served(folders[0]) as draining, served(folders[1]) as good:
+        for replica in (draining, good):
+            await replica.server.set_serving(True)
+        async with front(tmp_path, draining.address, good.address) as (gateway, rest):
+            # Refused by both for what it is, but never for the drain, which Envoy hears of two seconds later.
+            await draining.server.begin_drain()
+            answers = [await rest.post("/v1/jobs?validate_only=true", json=job) for _ in range(30)]
+            again = await asyncio.to_thread(replica_stat, gateway, "upstream_rq_retry_success")
+    assert "SERVER_DRAINING" not in {answer.headers.get("x-error-reason") for answer in answers}
+    assert 503 not in {answer.status_code for answer in answers}
+    assert again > 0
+
+
 async def test_what_may_have_been_begun_is_not_sent_again(tmp_path: Path) -> None:
     with failing_replica() as (bad, had):
         async with front(tmp_path, bad) as (_, rest):
