@@ -97,6 +97,7 @@ class Parts:
     transcriber: Transcriber
     rpc: RpcServer
     status_metrics: StatusMetrics
+    store: SqlStore
 
 
 @asynccontextmanager
@@ -120,7 +121,7 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
     devices = await resolved_devices(parsed_devices(settings.engine.device))
     slots = settings.engine.slots or default_slots(devices)
     async with (
-        SqlStore.open(settings.database_url, wakeups) as store,
+        SqlStore.open(settings.database_url, wakeups, pool_size=settings.database.pool_size) as store,
         LocalTranscriber(
             _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry)
         ) as transcriber,
@@ -130,22 +131,25 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
-        reach = ReachStorages(store, storages, seal_of(settings))
+        # Clients are told when the database is away; what runs in the background waits for it.
+        patient = store.patient()
+        seal = seal_of(settings)
+        reach, patient_reach = ReachStorages(store, storages, seal), ReachStorages(patient, storages, seal)
         write_outputs = WriteOutputs(renderer)
         check_config = CheckConfig(models, text_editing, diarizer)
-        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), read_entry)
+        scan_manifest = ScanManifest(patient, uploads, check_config, LocalManifests(), read_entry)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         places = Places(_place_limits(settings.jobs, devices))
         run_job = RunJob(
-            store,
-            reach,
+            patient,
+            patient_reach,
             uploads,
             models,
             transcriber,
             text_editing,
-            TellSpeakers(store, diarizer),
-            Analyze(store, analyst),
+            TellSpeakers(patient, diarizer),
+            Analyze(patient, analyst),
             write_outputs,
             _now,
             limits,
@@ -178,19 +182,20 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
         )
         yield Parts(
             dispatch=dispatch,
-            scan=ScanBatches(store, reach, scan_manifest, wakeups, _new_id, _now),
-            finish=FinishBatches(store, reach, renderer, DiskStreamSpool(settings.data_dir), wakeups),
+            scan=ScanBatches(patient, patient_reach, scan_manifest, wakeups, _new_id, _now),
+            finish=FinishBatches(patient, patient_reach, renderer, DiskStreamSpool(settings.data_dir), wakeups),
             delete=delete,
             housekeeping=Housekeeping(
-                store,
+                patient,
                 uploads,
                 KeepingPolicy(settings.keep.history_s, max_stalled_attempts=settings.jobs.max_stalled_attempts),
-                # The data directory is locked: whoever left jobs running in it is dead.
-                sole_owner=True,
+                # Whoever left jobs running in a database that this server alone has open is dead.
+                sole_owner=store.sole_owner,
             ),
             transcriber=transcriber,
             rpc=RpcServer(services),
             status_metrics=StatusMetrics(registry),
+            store=store,
         )
 
 

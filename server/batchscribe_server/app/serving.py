@@ -129,14 +129,17 @@ async def _drain(parts: Parts, timeout_s: float, hurrying: asyncio.Event) -> Non
 
 
 async def _show_status(parts: Parts) -> None:
-    """Keep the health service and the gauges true to the engine."""
-    was_ready = False
+    """Keep the health service true to the engine and the database, and the gauges to the engine."""
+    was_ready = was_serving = False
     while True:
         status = parts.transcriber.status()
         parts.status_metrics.show(status, parts.dispatch.running)
+        serving = status.ready and parts.store.serving
+        if serving != was_serving:
+            was_serving = serving
+            await parts.rpc.set_serving(serving)
         if status.ready != was_ready:
             was_ready = status.ready
-            await parts.rpc.set_serving(was_ready)
             log.info("engine_ready" if was_ready else "engine_not_ready", device=status.device, reason=status.reason)
         await asyncio.sleep(STATUS_INTERVAL_S)
 

@@ -281,6 +281,12 @@ class RunStore(Protocol):
         """The heartbeat of an owner for the jobs it runs."""
         ...
 
+    async def check_claim(self, claim: Claim) -> None:
+        """Raises LeaseLostError where the job is not run under this claim any more: asked before anything is written
+        elsewhere.
+        """
+        ...
+
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
         """The file was opened. Raises LeaseLostError, as all that follow."""
         ...

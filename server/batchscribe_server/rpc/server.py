@@ -58,7 +58,7 @@ class RpcServer:
         return port
 
     async def set_serving(self, serving: bool) -> None:
-        """Say whether there is an engine to serve with. Without effect once draining has begun."""
+        """Say whether there are an engine and a database to serve with. Without effect once draining has begun."""
         status = health_pb2.HealthCheckResponse
         for service in ("", *SERVICE_NAMES):
             await self._health.set(service, status.SERVING if serving else status.NOT_SERVING)
