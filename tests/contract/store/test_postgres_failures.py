@@ -14,10 +14,13 @@ from sqlalchemy import Connection, text
 from batchscribe_server.domain.errors import DatabaseUnavailableError
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from batchscribe_server.store import SqlStore, StoreError, availability
-from batchscribe_server.store import postgres as module
 from tests.contract.store.samples import TENANT, all_jobs, check_history, claim_all, new_job, running_job, step
 from tests.postgres_server import HAS_POSTGRES, PostgresServer, postgres_server
 from tests.socket_relay import SocketRelay, socket_relay
+
+module = pytest.importorskip(
+    "batchscribe_server.store.postgres", reason="needs batchscribe[postgres]", exc_type=ImportError
+)
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from batchscribe_server.domain.errors import LeaseLostError
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.store import Outcome, ScanChunk
 from batchscribe_server.operations.wakeups import Wakeups
-from batchscribe_server.store import SqlStore, StoreError, postgres_schema
+from batchscribe_server.store import SqlStore, StoreError
 from tests.contract.store.samples import (
     MEDIA,
     TENANT,
@@ -24,6 +24,10 @@ from tests.contract.store.samples import (
     recount,
     step,
     succeed,
+)
+
+postgres_schema = pytest.importorskip(
+    "batchscribe_server.store.postgres_schema", reason="needs batchscribe[postgres]", exc_type=ImportError
 )
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,6 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.ext.asyncio import create_async_engine
 
 import batchscribe_server.store.migrate
 from batchscribe_server.domain.job import State
@@ -89,6 +88,8 @@ async def in_database(url: str, do: Callable[[Connection], Any]) -> Any:
             done = do(connection)
         engine.dispose()
         return done
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     asynchronous = create_async_engine("postgresql+asyncpg://", async_creator=PostgresUrl(url).connect)
     async with asynchronous.begin() as connection:
         done = await connection.run_sync(do)
