@@ -180,6 +180,10 @@ class UnavailableError(BatchscribeError):
     """The server can't be reached, or the connection broke."""
 
 
+class DatabaseUnavailableError(UnavailableError):
+    """The server's database does not answer. A change that failed with it may have been done all the same."""
+
+
 class ServerDrainingError(UnavailableError):
     """The server is shutting down; its successor or another replica answers."""
 
@@ -230,6 +234,7 @@ ERRORS_BY_REASON: Mapping[str, type[BatchscribeError]] = {
     "HISTORY_PURGED": HistoryPurgedError,
     "SEQUENCE_AHEAD": SequenceAheadError,
     "PATH_NOT_ALLOWED": PathNotAllowedError,
+    "DATABASE_UNAVAILABLE": DatabaseUnavailableError,
     "SERVER_DRAINING": ServerDrainingError,
     "INTERNAL": InternalError,
 }

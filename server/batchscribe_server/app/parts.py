@@ -125,7 +125,7 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
     replica_id = _new_id()
     async with (
         tracing_of(settings.telemetry, replica_id) as tracing,
-        SqlStore.open(settings.database_url, wakeups) as store,
+        SqlStore.open(settings.database_url, wakeups, pool_size=settings.database.pool_size) as store,
         LocalTranscriber(
             _transcriber_config(settings, devices, slots), observer=EngineMetrics(registry), tracing=tracing
         ) as transcriber,
@@ -137,24 +137,27 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
     ):
         # Not before the store holds the data directory: what looks half received may be another server's.
         await uploads.start()
-        reach = ReachStorages(store, storages, seal_of(settings))
+        # Clients are told when the database is away; what runs in the background waits for it.
+        patient = store.patient()
+        seal = seal_of(settings)
+        reach, patient_reach = ReachStorages(store, storages, seal), ReachStorages(patient, storages, seal)
         transfer_metrics, rpc_metrics = TransferMetrics(registry), RpcMetrics(registry)
         write_outputs = WriteOutputs(renderer, transfer_metrics, tracing)
         check_config = CheckConfig(models, text_editing, diarizer)
-        scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), EntryReader)
+        scan_manifest = ScanManifest(patient, uploads, check_config, LocalManifests(), EntryReader)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
         place_limits = _place_limits(settings.jobs, devices)
         places = Places(place_limits)
         run_job = RunJob(
-            store,
-            reach,
+            patient,
+            patient_reach,
             uploads,
             models,
             transcriber,
             text_editing,
-            TellSpeakers(store, diarizer),
-            Analyze(store, analyst),
+            TellSpeakers(patient, diarizer),
+            Analyze(patient, analyst),
             write_outputs,
             _now,
             limits,
@@ -198,15 +201,15 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
         )
         yield Parts(
             dispatch=dispatch,
-            scan=ScanBatches(store, reach, scan_manifest, wakeups, _new_id, _now),
-            finish=FinishBatches(store, reach, renderer, DiskStreamSpool(settings.data_dir), wakeups),
+            scan=ScanBatches(patient, patient_reach, scan_manifest, wakeups, _new_id, _now),
+            finish=FinishBatches(patient, patient_reach, renderer, DiskStreamSpool(settings.data_dir), wakeups),
             delete=delete,
             housekeeping=Housekeeping(
-                store,
+                patient,
                 uploads,
                 KeepingPolicy(settings.keep.history_s, max_stalled_attempts=settings.jobs.max_stalled_attempts),
-                # The data directory is locked: whoever left jobs running in it is dead.
-                sole_owner=True,
+                # Whoever left jobs running in a database that this server alone has open is dead.
+                sole_owner=store.sole_owner,
             ),
             transcriber=transcriber,
             rpc=rpc,

@@ -13,11 +13,11 @@ from batchscribe_server.domain.replica import ReplicaReport, ReplicaState
 from batchscribe_server.metrics.probes import Probes
 from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.operations.dispatch import Dispatch
-from batchscribe_server.operations.fleet import FleetStore
 from batchscribe_server.operations.presence import Presence
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.watch import Watch
 from batchscribe_server.rpc.server import RpcServer
+from batchscribe_server.store import SqlStore
 
 log = structlog.get_logger()
 
@@ -63,12 +63,12 @@ class Showing:
     dispatch: Dispatch
     watch: Watch
     presence: Presence
-    fleet: FleetStore
+    store: SqlStore
     rpc: RpcServer
     metrics: StatusMetrics
 
     async def status(self, probes: Probes) -> None:
-        """Follow the engine, and an operator's wish to drain, until cancelled."""
+        """Follow the engine, the database and an operator's wish to drain, until cancelled."""
         serves = was_ready = False
         while True:
             probes.beat()
@@ -77,7 +77,8 @@ class Showing:
                 was_ready = status.ready
                 event = "engine_ready" if was_ready else "engine_not_ready"
                 log.info(event, device=status.device, reason=status.reason)
-            if (serving := status.ready and not self.presence.draining) is not serves:
+            serving = status.ready and self.store.serving and not self.presence.draining
+            if serving is not serves:
                 serves = serving
                 await self.rpc.set_serving(serves)
             self.metrics.show(
@@ -89,7 +90,7 @@ class Showing:
         """Look at the queue now and then, whoever scrapes, until cancelled."""
         while True:
             try:
-                self.metrics.show_queue(await self.fleet.look_at_queue(0))
+                self.metrics.show_queue(await self.store.look_at_queue(0))
             except Exception:  # the boundary: the next look may do better
                 log.exception("queue_not_seen")
             await asyncio.sleep(QUEUE_INTERVAL_S)

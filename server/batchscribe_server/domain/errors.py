@@ -226,5 +226,11 @@ class DrainingError(DomainError):
     reason = "SERVER_DRAINING"
 
 
+class DatabaseUnavailableError(DomainError):
+    """The database does not answer; try again. Where it was lost in the middle of a change, that may have been done."""
+
+    reason = "DATABASE_UNAVAILABLE"
+
+
 class LeaseLostError(Exception):
     """The job is no longer this owner's: another took it over, or it was deleted. Stop, and write nothing more."""

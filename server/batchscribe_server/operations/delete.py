@@ -15,7 +15,7 @@ import structlog
 
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.deletion import Deletion
-from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, JobNotFoundError
+from batchscribe_server.domain.errors import BatchNotFoundError, DatabaseUnavailableError, JobFailure, JobNotFoundError
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.polling import work_off
@@ -84,6 +84,8 @@ class Delete:
             log.info("deleted", resource=resource.name)
         except (BatchNotFoundError, JobNotFoundError):
             log.info("deleted_elsewhere", resource=resource.name)
+        except DatabaseUnavailableError:
+            log.warning("deletion_waits_for_the_database", resource=resource.name)
         except JobFailure as failure:
             log.warning("outputs_not_deleted", resource=resource.name, reason=failure.reason)
         except Exception:  # the boundary: it is marked still, and tried again

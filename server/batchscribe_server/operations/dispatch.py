@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -13,7 +12,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from batchscribe_server.domain.errors import LeaseLostError
+from batchscribe_server.domain.errors import DatabaseUnavailableError, LeaseLostError
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.places import Place, Places
@@ -32,6 +31,14 @@ class Stop(Enum):
     LEASE_LOST = auto()
 
 
+@dataclass(slots=True)
+class _Run:
+    """A run of a claimed job. Its lease lasts until `lease_end_s` of the event loop's clock, if not longer."""
+
+    stop: asyncio.Future[Stop]
+    lease_end_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class DispatchLimits:
     """Leases last `lease_s` and are renewed three times in that; the queue is looked at every `poll_s` even when
@@ -48,6 +55,9 @@ class Dispatch:
 
     A server that was suspended for longer than a lease may claim a job again while its own earlier run of it still
     ends: runs are told apart by the token of their claim.
+
+    While the database is away runs go on as long as their leases last by this server's own clock: nobody else can have
+    taken over before. Then they are given up.
     """
 
     def __init__(
@@ -69,7 +79,7 @@ class Dispatch:
         self._places = places
         self._limits = limits
         self._observer = observer or JobObserver()
-        self._stops: dict[tuple[str, int], asyncio.Future[Stop]] = {}
+        self._runs: dict[tuple[str, int], _Run] = {}
         self._claiming = asyncio.Lock()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -79,21 +89,25 @@ class Dispatch:
     @property
     def running(self) -> int:
         """How many jobs run now."""
-        return len(self._stops)
+        return len(self._runs)
 
     async def run(self) -> None:
         """Claim and run until cancelled. Cancelling it abandons the runs: their leases expire. See `drain`."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_leases())
+            tasks.create_task(self._give_up_expired())
             with self._wakeups.listening(QUEUE) as woken:
                 while True:
                     await self._transcriber.wait_ready()
                     woken.clear()
                     self._places.changed.clear()
                     async with self._claiming:
+                        before_s = _now_s()
                         claims, more = await self._claim()
                         for claim in claims:
-                            self._start(tasks, claim)
+                            self._start(tasks, claim, before_s + self._limits.lease_s)
+                    if claims and _now_s() - before_s > self._renewal_s:
+                        await self._renew()  # a database that was away has used up much of the leases
                     if not more:
                         await self._something_to_do(woken)
 
@@ -118,8 +132,8 @@ class Dispatch:
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._idle.wait()
-        for stop in self._stops.values():
-            _resolve(stop, Stop.RELEASED)
+        for run in self._runs.values():
+            _resolve(run.stop, Stop.RELEASED)
         await self._idle.wait()
 
     async def _claim(self) -> tuple[Sequence[Claim], bool]:
@@ -130,17 +144,21 @@ class Dispatch:
         if self._draining or self._paused or not self._places.may_fetch:
             return (), False
         wanted, newcomers = self._places.wanted, self._places.newcomers_wanted
-        asked_s = time.monotonic()
-        claims = await self._store.claim(
-            self._owner, wanted + newcomers, self._limits.lease_s, newcomers, self._places.transfers()
-        )
-        self._observer.queue_asked(time.monotonic() - asked_s)
+        asked_s = _now_s()
+        try:
+            claims = await self._store.claim(
+                self._owner, wanted + newcomers, self._limits.lease_s, newcomers, self._places.transfers()
+            )
+        except DatabaseUnavailableError:
+            log.warning("claims_wait_for_the_database")
+            return (), False
+        self._observer.queue_asked(_now_s() - asked_s)
         # Where fewer come nobody who has jobs queued may have more of them; the last are for newcomers alone.
         return claims, len(claims) >= (wanted or newcomers)
 
-    def _start(self, tasks: asyncio.TaskGroup, claim: Claim) -> None:
+    def _start(self, tasks: asyncio.TaskGroup, claim: Claim, lease_end_s: float) -> None:
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
-        self._stops[claim.job.id, claim.token] = stop
+        self._runs[claim.job.id, claim.token] = _Run(stop, lease_end_s)
         # Only what is heard can bring the server down: what waits with its file at hand is not to blame.
         place = self._places.begin(claim.job.party, partial(self._store.begin_hearing, claim))
         self._idle.clear()
@@ -164,10 +182,13 @@ class Dispatch:
         except LeaseLostError:
             self._observer.lease_lost()
             log.info("lease_lost_while_stopping")
+        except DatabaseUnavailableError:
+            # It is as it would be after a kill: whoever finds the lease expired goes on with the job.
+            log.warning("job_left_to_its_lease")
         finally:
-            del self._stops[claim.job.id, claim.token]
+            del self._runs[claim.job.id, claim.token]
             place.end()
-            if not self._stops:
+            if not self._runs:
                 self._idle.set()
 
     async def _end(self, claim: Claim, stop: Stop) -> None:
@@ -196,21 +217,45 @@ class Dispatch:
         with self._wakeups.listening(QUEUE) as woken:
             while True:
                 woken.clear()
-                if self._stops:
-                    job_ids = [job_id for job_id, _ in self._stops]
-                    report = await self._store.renew(self._owner, self._limits.lease_s, job_ids)
-                    self._stop(report.lost, Stop.LEASE_LOST)
-                    self._stop(report.cancel_requested, Stop.CANCELLED)
+                if self._runs:
+                    await self._renew()
                 # Requests to stop wake the queue, as new jobs do: a burst of those must not become a burst of renewals.
                 await asyncio.sleep(self._limits.stop_s)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._limits.lease_s / 3):
+                    async with asyncio.timeout(self._renewal_s):
                         await woken.wait()
 
-    def _stop(self, job_ids: Set[str], why: Stop) -> None:
-        for (job_id, _), stop in self._stops.items():
-            if job_id in job_ids:
-                _resolve(stop, why)
+    @property
+    def _renewal_s(self) -> float:
+        return self._limits.lease_s / 3
+
+    async def _renew(self) -> None:
+        """Prolong all leases, and stop what is to stop."""
+        renewed = dict(self._runs)
+        before_s = _now_s()
+        try:
+            report = await self._store.renew(self._owner, self._limits.lease_s, [job_id for job_id, _ in renewed])
+        except DatabaseUnavailableError:
+            log.warning("leases_not_renewed", jobs=len(renewed))
+            return
+        for (job_id, _), run in renewed.items():
+            if job_id in report.lost:
+                _resolve(run.stop, Stop.LEASE_LOST)
+            else:
+                run.lease_end_s = before_s + self._limits.lease_s
+            if job_id in report.cancel_requested:
+                _resolve(run.stop, Stop.CANCELLED)
+
+    async def _give_up_expired(self) -> None:
+        while True:
+            for run in self._runs.values():
+                if run.lease_end_s <= _now_s():
+                    _resolve(run.stop, Stop.LEASE_LOST)
+            await asyncio.sleep(self._limits.stop_s)
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _resolve(future: asyncio.Future[Stop], why: Stop) -> None:

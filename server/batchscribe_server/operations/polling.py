@@ -8,7 +8,12 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
+from batchscribe_server.domain.errors import DatabaseUnavailableError
 from batchscribe_server.operations.wakeups import Wakeups
+
+log = structlog.get_logger()
 
 
 class Created(Protocol):
@@ -35,7 +40,7 @@ async def work_off(
 ) -> None:
     """Work on all that is found, several at once and none twice at a time, until cancelled.
 
-    Looks again when the topic wakes, and every `poll_s` even when it does not.
+    Looks again when the topic wakes, and every `poll_s` even when it does not, also after the database did not answer.
     """
     working: dict[tuple[str, datetime], asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as tasks:
@@ -43,9 +48,12 @@ async def work_off(
             while True:
                 woken.clear()
                 working = {key: task for key, task in working.items() if not task.done()}
-                for found in await find():
-                    if (key := (found.name, found.create_time)) not in working:
-                        working[key] = tasks.create_task(work(found))
+                try:
+                    for found in await find():
+                        if (key := (found.name, found.create_time)) not in working:
+                            working[key] = tasks.create_task(work(found))
+                except DatabaseUnavailableError:
+                    log.warning("work_waits_for_the_database", topic=topic)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(poll_s):
                         await woken.wait()

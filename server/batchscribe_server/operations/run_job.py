@@ -136,17 +136,19 @@ class RunJob:
         except Exception:  # the boundary: whatever goes wrong with one file reaches no other
             log.exception("job_crashed", job=job.name)
             error = Failure(Reason.INTERNAL, "The service failed on this file for a reason of its own; see its log.")
-        await self._tell(job, error, self._write_outputs.notice, warnings)
+        await self._tell(claim, job, error, self._write_outputs.notice, warnings)
         return Outcome(State.FAILED, error=error, warning=" ".join(warnings))
 
     async def _tell(
         self,
+        claim: Claim,
         job: Job,
         error: Failure,
         notice: Callable[[Job, Failure, datetime, Storage], Awaitable[None]],
         warnings: list[str],
     ) -> None:
         """Write a notice. One that can't be written is one more of the `warnings`."""
+        await self._store.check_claim(claim)
         try:
             async with self._reach.of_job(job) as reached:
                 await notice(job, error, self._now(), reached.output)
@@ -205,9 +207,11 @@ class RunJob:
         if heard.formats != heard.output.formats:
             warnings.append("No summary was written: the config of this file asks for none.")
         told = replace(transcript, warning=" ".join(warnings), analysis=analyzed.analysis)
+        # Whoever has taken over meanwhile has outputs of its own.
+        await self._store.check_claim(claim)
         outputs = await self._write_outputs.transcripts(heard, told, storage)
         if analyzed.failure is not None:
-            await self._tell(heard, analyzed.failure, self._write_outputs.notice_beside, warnings)
+            await self._tell(claim, heard, analyzed.failure, self._write_outputs.notice_beside, warnings)
         return outputs
 
     async def _editor(self, job: Job) -> TextEditor | None:

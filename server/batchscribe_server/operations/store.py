@@ -300,6 +300,12 @@ class RunStore(Protocol):
         """It is the job's turn: from now on its run is an attempt. Raises LeaseLostError, as all that follow."""
         ...
 
+    async def check_claim(self, claim: Claim) -> None:
+        """Raises LeaseLostError where the job is not run under this claim any more: asked before anything is written
+        elsewhere.
+        """
+        ...
+
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
         """The file was opened."""
         ...

@@ -39,6 +39,10 @@ class Wakeups:
             for event in self._listeners.get(topic, ()):
                 event.set()
 
+    def notify_all(self) -> None:
+        """Wake everyone who listens: something may have been missed."""
+        self.notify(list(self._listeners))
+
     @contextmanager
     def listening(self, topic: str) -> Iterator[asyncio.Event]:
         """An event that is set at each wake-up of the topic; the listener clears it before it reads the store."""

@@ -16,6 +16,7 @@ from batchscribe_server.domain.errors import (
     AlreadyExistsError,
     BatchNotFoundError,
     CredentialsDeletedError,
+    DatabaseUnavailableError,
     DomainError,
     DrainingError,
     EtagMismatchError,
@@ -63,6 +64,7 @@ CODES: dict[type[DomainError], grpc.StatusCode] = {
     UploadStalledError: grpc.StatusCode.ABORTED,
     PathNotAllowedError: grpc.StatusCode.PERMISSION_DENIED,
     DrainingError: grpc.StatusCode.UNAVAILABLE,
+    DatabaseUnavailableError: grpc.StatusCode.UNAVAILABLE,
 }
 """Every DomainError has its row."""
 
@@ -72,7 +74,7 @@ _FIELDS: dict[type[DomainError], str] = {
 }
 """The field to blame, for errors that answer INVALID_ARGUMENT and name none themselves."""
 
-_RETRY_AFTER_S: dict[type[DomainError], int] = {DrainingError: 1, UploadSpaceError: 30}
+_RETRY_AFTER_S: dict[type[DomainError], int] = {DrainingError: 1, DatabaseUnavailableError: 1, UploadSpaceError: 30}
 
 # A status travels in trailers, whose size peers limit, many of them to 8 KiB in all: it must fit with room to spare.
 _MAX_MESSAGE_BYTES = 1_024

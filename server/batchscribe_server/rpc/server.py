@@ -89,7 +89,7 @@ class RpcServer:
         return self._serving and not self._draining.started
 
     async def set_serving(self, serving: bool) -> None:
-        """Say whether there is an engine to serve with. Without effect once draining has begun."""
+        """Say whether there are an engine and a database to serve with. Without effect once draining has begun."""
         self._serving = serving
         status = health_pb2.HealthCheckResponse
         for service in ("", *SERVICE_NAMES):

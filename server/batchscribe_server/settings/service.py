@@ -25,9 +25,19 @@ def checked_address(value: str) -> str:
 
 
 class DatabaseSettings(Group):
-    """Where the state lies. An empty URL: SQLite in the data directory."""
+    """Where the state lies. An empty URL: SQLite in the data directory.
+
+    `pool_size` is how many connections to PostgreSQL there are for transactions at most, beside one for wake-ups.
+    """
 
     url: SecretStr = SecretStr("")
+    pool_size: Annotated[int, Field(ge=0, le=1000)] = 0
+
+    @model_validator(mode="after")
+    def _pool_of_postgresql(self) -> Self:
+        if self.pool_size and not self.url.get_secret_value().startswith("postgres"):
+            raise ValueError("pool_size is for PostgreSQL, which url does not name")
+        return self
 
 
 class EngineSettings(Group):

@@ -21,8 +21,22 @@ class Database(Protocol):
     They must not touch the event loop: SQLite runs them in threads of its own.
     """
 
+    @property
+    def sole_owner(self) -> bool:
+        """Whether nobody else has this database open."""
+        ...
+
+    @property
+    def serving(self) -> bool:
+        """Whether the database is there: a short restart does not count."""
+        ...
+
+    def patient(self) -> Database:
+        """The same database for those who wait for it to come back, however long it is away. Not to be closed."""
+        ...
+
     async def read(self, query: Query[Result]) -> Result:
-        """Run a query. Never waits for a writer."""
+        """Run a query. Never waits for a writer. Raises DatabaseUnavailableError, as `write` does."""
         ...
 
     async def write(self, operation: Operation[Result]) -> Result:

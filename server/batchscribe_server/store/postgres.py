@@ -1,79 +1,213 @@
-"""The PostgreSQL database: a transaction to each operation, rows locked, the clock that all replicas share."""
+"""The PostgreSQL database: a transaction to each operation, rows locked, the clock that all replicas share.
+
+A connection that breaks is nothing that callers see: reads are done again, and so are writes, unless they turn out to
+have been committed. Only once the database has been away for a while are callers told.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import copy
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from batchscribe_server.domain.errors import DatabaseUnavailableError
 from batchscribe_server.operations.wakeups import Wakeups
+from batchscribe_server.store.availability import PATIENCE_S, Availability, pauses
+from batchscribe_server.store.commit_marks import Mark, mark, was_committed
 from batchscribe_server.store.database import Query
 from batchscribe_server.store.dialect import database_now
+from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.ledger import Ledger, Operation
-from batchscribe_server.store.migrate import upgrade
+from batchscribe_server.store.postgres_failures import is_away, is_conflict, is_misconfigured, plain_words
+from batchscribe_server.store.postgres_schema import bring_up_to_date
+from batchscribe_server.store.postgres_url import PostgresUrl
+from batchscribe_server.store.shared_wakeups import SharedWakeups
+
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
 POOL_SIZE = 10
-MAX_TRIES = 5
-_SERIALIZATION_FAILURE = "40001"
-_DEADLOCK = "40P01"
-_UPGRADE_LOCK = 0x62617463  # any number that all replicas take for the same purpose
+
+
+class _CommitLostError(Exception):
+    """A transaction whose COMMIT was not answered turned out not to be committed."""
 
 
 class PostgresDatabase:
     """A database that several replicas share."""
 
-    def __init__(self, engine: AsyncEngine, wakeups: Wakeups, clock: Callable[[], datetime] | None) -> None:
+    sole_owner = False
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        wakeups: Wakeups,
+        shared: SharedWakeups,
+        availability: Availability,
+        clock: Callable[[], datetime] | None,
+    ) -> None:
         self._engine = engine
         self._wakeups = wakeups
+        self._shared = shared
+        self._availability = availability
+        self._telling = asyncio.create_task(shared.run(), name="shared-wakeups")
         self._clock = clock
+        self._patience_s = PATIENCE_S
 
     @classmethod
-    async def open(cls, url: URL, wakeups: Wakeups, clock: Callable[[], datetime] | None) -> PostgresDatabase:
-        """Connect and bring the schema up to date, one replica at a time. Raises DatabaseTooNewError."""
-        engine = create_async_engine(url.set(drivername="postgresql+asyncpg"), pool_size=POOL_SIZE)
+    async def open(
+        cls, url: PostgresUrl, wakeups: Wakeups, clock: Callable[[], datetime] | None, pool_size: int = POOL_SIZE
+    ) -> PostgresDatabase:
+        """Connect and bring the schema up to date, one replica at a time.
+
+        Waits for a database that is starting itself. Raises StoreError.
+        """
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=url.connect,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=PATIENCE_S,
+        )
+        availability = Availability()
         try:
-            async with engine.begin() as connection:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
-                await connection.run_sync(upgrade)
+            await _prepared(engine, availability)
+            shared = SharedWakeups(url.connect, wakeups, availability)
+            database = cls(engine, wakeups, shared, availability, clock)
         except BaseException:
             await engine.dispose()
             raise
-        return cls(engine, wakeups, clock)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await shared.wait_listening()
+        except TimeoutError:
+            await database.close()
+            raise StoreError("The database gives no connection to listen for wake-ups on.") from None
+        return database
+
+    @property
+    def serving(self) -> bool:
+        """Whether the database is there."""
+        return self._availability.serving
+
+    def patient(self) -> PostgresDatabase:
+        """The same database for those who wait for it to come back, however long it is away. Not to be closed."""
+        view = copy.copy(self)
+        view._patience_s = math.inf
+        return view
 
     async def read(self, query: Query[Result]) -> Result:
-        """Run a query in one view of the database."""
-        async with self._engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            return await connection.run_sync(query)
+        """Run a query in one view of the database. Raises DatabaseUnavailableError."""
+        return await self._until_done(partial(self._read, query))
 
     async def write(self, operation: Operation[Result]) -> Result:
-        """Run an operation in a transaction of its own, again when the database found it in another's way."""
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                async with self._engine.begin() as connection:
-                    result, topics = await connection.run_sync(self._apply, operation)
-            except DBAPIError as error:
-                sqlstate = getattr(error.orig, "sqlstate", "")
-                if sqlstate not in (_SERIALIZATION_FAILURE, _DEADLOCK) or tries == MAX_TRIES:
-                    raise
-            else:
-                self._wakeups.notify(topics)
-                return result
+        """Run an operation in a transaction of its own, again when the database found it in another's way, or went
+        away before it was committed.
+
+        Raises DatabaseUnavailableError; where nobody could say what became of a COMMIT it may have been done.
+        """
+        return await self._until_done(partial(self._write, operation))
 
     async def close(self) -> None:
         """Let go of all connections."""
+        self._telling.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._telling
         await self._engine.dispose()
 
-    def _apply(self, connection: Connection, operation: Operation[Result]) -> tuple[Result, set[str]]:
+    async def _until_done(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        began_s = time.monotonic()
+        for pause_s in pauses():
+            try:
+                result = await attempt()
+            except Exception as error:
+                if is_away(error):
+                    self._availability.lost(plain_words(error))
+                    if max(self._availability.away_s, time.monotonic() - began_s) > self._patience_s:
+                        raise DatabaseUnavailableError("the database does not answer; try again") from error
+                elif isinstance(error, PoolTimeoutError):
+                    if math.isfinite(self._patience_s):
+                        raise DatabaseUnavailableError("the database is too busy; try again") from error
+                elif not (is_conflict(error) or isinstance(error, _CommitLostError)):
+                    raise
+            else:
+                self._availability.found()
+                return result
+            await asyncio.sleep(pause_s)
+        raise AssertionError("pauses never end")
+
+    async def _read(self, query: Query[Result]) -> Result:
+        async with self._connected() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            return await connection.run_sync(query)
+
+    async def _write(self, operation: Operation[Result]) -> Result:
+        committing: Mark | None = None
+        try:
+            async with self._connected() as connection:
+                result, topics, committing = await connection.run_sync(self._apply, operation)
+                await connection.commit()
+        except Exception as error:
+            if committing is None or not is_away(error):
+                raise
+            self._availability.lost(plain_words(error))
+            if not await self._until_done(partial(self._was_committed, committing)):
+                raise _CommitLostError from error
+            log.info("commit_found_done")
+        self._wakeups.notify(topics)
+        self._shared.tell(topics)
+        return result
+
+    def _apply(self, connection: Connection, operation: Operation[Result]) -> tuple[Result, set[str], Mark]:
         ledger = Ledger(connection, self._clock() if self._clock else database_now(connection))
         result = operation(ledger)
         ledger.flush()
-        return result, ledger.topics
+        return result, ledger.topics, mark(connection, ledger.now)
+
+    async def _was_committed(self, committing: Mark) -> bool:
+        async with self._connected() as connection:
+            found = await connection.run_sync(was_committed, committing)
+            await connection.commit()
+            return found
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        async with self._engine.connect() as connection:
+            try:
+                yield connection
+            except Exception as error:
+                if is_away(error):
+                    # Also where the driver has not noticed: nothing more is asked over it.
+                    await connection.invalidate(error)
+                raise
+
+
+async def _prepared(engine: AsyncEngine, availability: Availability) -> None:
+    """Bring the schema up to date, once the database is there. Raises StoreError."""
+    for pause_s in pauses():
+        try:
+            await bring_up_to_date(engine)
+        except Exception as error:
+            if is_misconfigured(error):
+                raise StoreError(f"The database refuses to be opened: {plain_words(error)}") from None
+            if not is_away(error):
+                raise
+            availability.lost(plain_words(error))
+            if availability.away_s > PATIENCE_S:
+                raise StoreError(f"The database does not answer: {plain_words(error)}") from None
+        else:
+            availability.found()
+            return
+        await asyncio.sleep(pause_s)

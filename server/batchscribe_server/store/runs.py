@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.errors import LeaseLostError, Reason
@@ -27,6 +27,8 @@ CHUNK_RECOVERED = 200
 """Jobs that one transaction recovers at most."""
 
 _jobs = tables.jobs.c
+
+_CLAIMED = select(_jobs.token, _jobs.state).where(_jobs.id == bindparam("job_id"))
 
 
 class SqlRunStore:
@@ -49,6 +51,10 @@ class SqlRunStore:
     async def begin_hearing(self, claim: Claim) -> None:
         """Count an attempt that has got nowhere yet."""
         await self._database.write(partial(_begin_hearing, claim=claim))
+
+    async def check_claim(self, claim: Claim) -> None:
+        """Look whether a claim still stands."""
+        await self._database.read(partial(_check_claim, claim=claim))
 
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
         """Store what the file turned out to be."""
@@ -137,13 +143,23 @@ def _held(ledger: Ledger, claim: Claim) -> Job:
     """The job as it is now, if the claim still stands."""
     found = ledger.find_job(claim.job.id)
     if found is None or found[1] != claim.token or found[0].state is not State.RUNNING:
-        raise LeaseLostError(f"{claim.job.name} is no longer run under token {claim.token}")
+        raise _lost(claim)
     return found[0]
 
 
 def _begin_hearing(ledger: Ledger, claim: Claim) -> None:
     job = _held(ledger, claim)
     ledger.change_job(job, stalled_attempts=job.stalled_attempts + 1)
+
+
+def _check_claim(connection: Connection, claim: Claim) -> None:
+    found = connection.execute(_CLAIMED, {"job_id": claim.job.id}).one_or_none()
+    if found is None or found.token != claim.token or found.state is not State.RUNNING:
+        raise _lost(claim)
+
+
+def _lost(claim: Claim) -> LeaseLostError:
+    return LeaseLostError(f"{claim.job.name} is no longer run under token {claim.token}")
 
 
 def _describe(ledger: Ledger, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:

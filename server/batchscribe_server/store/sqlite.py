@@ -39,6 +39,9 @@ _PRAGMAS = (
 class SqliteDatabase:
     """A database file that this process alone has open, guarded by a lock on a file next to it."""
 
+    sole_owner = True
+    serving = True
+
     def __init__(self, lock: int, engine: Engine, readers: Engine, commits: GroupCommit) -> None:
         self._lock = lock
         self._engine = engine
@@ -68,6 +71,10 @@ class SqliteDatabase:
             os.close(lock)
             raise
         return cls(lock, engine, readers, GroupCommit(engine, wakeups, clock or _utc_now))
+
+    def patient(self) -> SqliteDatabase:
+        """Itself: a file is never away."""
+        return self
 
     async def read(self, query: Query[Result]) -> Result:
         """Run a query on a reader of its own."""

@@ -277,3 +277,11 @@ idempotency = Table(
     Column("create_time", Moment, nullable=False),
     Index("ix_idempotency_create", "create_time"),
 )
+
+commit_marks = Table(
+    "commit_marks",
+    metadata,
+    Column("writer", Text, primary_key=True),  # a connection to PostgreSQL, of any replica
+    Column("serial", BigInteger, nullable=False),  # of its last transaction
+    Column("time", Moment, nullable=False),
+)

@@ -9,6 +9,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from batchscribe_server.domain.errors import (
+    DatabaseUnavailableError,
     DomainError,
     DrainingError,
     FieldViolation,
@@ -52,7 +53,9 @@ def test_each_answer_says_why_and_for_which_request(error: type[DomainError]) ->
     kinds = {type(detail) for detail in reply.details}
     assert (error_details_pb2.BadRequest in kinds) is (reply.code is grpc.StatusCode.INVALID_ARGUMENT)
     assert (error_details_pb2.PreconditionFailure in kinds) is (reply.code is grpc.StatusCode.FAILED_PRECONDITION)
-    assert (error_details_pb2.RetryInfo in kinds) is (error in (DrainingError, UploadSpaceError))
+    assert (error_details_pb2.RetryInfo in kinds) is (
+        error in (DatabaseUnavailableError, DrainingError, UploadSpaceError)
+    )
 
 
 def test_the_status_holds_the_code_and_all_details() -> None:
