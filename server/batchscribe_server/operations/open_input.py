@@ -24,7 +24,10 @@ class OpenInput:
     async def __call__(
         self, tenant: str, uri: str, storage: Storage, party: Party = NOBODY
     ) -> AsyncIterator[tuple[LocalInput, str]]:
-        """The file, and what it is called where it came from. Raises JobFailure as `Storage.open_input` does."""
+        """The file, and what it is called where it came from.
+
+        Raises JobFailure as `Storage.open_input` does, and UploadElsewhereError.
+        """
         if not is_upload(uri):
             async with storage.open_input(uri, party) as file:
                 yield file, file_name(uri)
@@ -33,4 +36,5 @@ class OpenInput:
             media = await self._store.get_media(tenant, upload_id(uri))
         except MediaNotFoundError as error:
             raise JobFailure(Reason.FETCH_FAILED, "The upload is gone: it had expired. Upload it again.") from error
-        yield await self._uploads.open_input(media), media.file_name
+        async with self._uploads.open_input(media, party) as file:
+            yield file, media.file_name

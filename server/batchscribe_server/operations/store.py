@@ -448,6 +448,18 @@ class ExpiryStore(Protocol):
         ...
 
 
+class InstallationStore(Protocol):
+    """What all servers that share a database are to agree on, by name."""
+
+    async def agreed(self, name: str, proposed: str) -> str:
+        """What is agreed on: what is `proposed`, where nothing was yet."""
+        ...
+
+    async def agree(self, name: str, value: str) -> None:
+        """Agree on something else."""
+        ...
+
+
 class Store(
     BatchStore,
     JobStore,
@@ -459,6 +471,7 @@ class Store(
     ReportStore,
     DeletionStore,
     ExpiryStore,
+    InstallationStore,
     Protocol,
 ):
     """All of it."""

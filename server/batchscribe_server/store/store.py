@@ -17,6 +17,7 @@ from batchscribe_server.store.deletions import SqlDeletionStore
 from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.expiry import SqlExpiryStore
 from batchscribe_server.store.history import SqlHistoryStore
+from batchscribe_server.store.installation import SqlInstallationStore
 from batchscribe_server.store.jobs import SqlJobStore
 from batchscribe_server.store.media import SqlMediaStore
 from batchscribe_server.store.reports import SqlReportStore
@@ -35,6 +36,7 @@ class SqlStore(
     SqlReportStore,
     SqlDeletionStore,
     SqlExpiryStore,
+    SqlInstallationStore,
 ):
     """The Store. Owns its database; belongs to one event loop."""
 

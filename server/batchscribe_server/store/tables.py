@@ -263,3 +263,10 @@ idempotency = Table(
     Column("create_time", Moment, nullable=False),
     Index("ix_idempotency_create", "create_time"),
 )
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

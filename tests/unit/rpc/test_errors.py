@@ -17,6 +17,7 @@ from batchscribe_server.domain.errors import (
     JobNotFoundError,
     Reason,
     TranscriptNotReadyError,
+    UploadNotStoredError,
     UploadSpaceError,
 )
 from batchscribe_server.rpc.errors import CODES, answer
@@ -52,7 +53,7 @@ def test_each_answer_says_why_and_for_which_request(error: type[DomainError]) ->
     kinds = {type(detail) for detail in reply.details}
     assert (error_details_pb2.BadRequest in kinds) is (reply.code is grpc.StatusCode.INVALID_ARGUMENT)
     assert (error_details_pb2.PreconditionFailure in kinds) is (reply.code is grpc.StatusCode.FAILED_PRECONDITION)
-    assert (error_details_pb2.RetryInfo in kinds) is (error in (DrainingError, UploadSpaceError))
+    assert (error_details_pb2.RetryInfo in kinds) is (error in (DrainingError, UploadSpaceError, UploadNotStoredError))
 
 
 def test_the_status_holds_the_code_and_all_details() -> None:
