@@ -86,7 +86,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _one_place_for_uploads(self) -> Self:
-        if self.storage.media_uri and "max_spool_bytes" in self.media.model_fields_set:
+        # Which settings were given cannot be told from a group: it is made of its defaults and what is laid over them.
+        if self.storage.media_uri and self.media.max_spool_bytes != MediaSettings().max_spool_bytes:
             raise ValueError(
                 "media.max_spool_bytes is of the data directory, and storage.media_uri keeps no uploads there"
             )

@@ -212,12 +212,11 @@ class StorageSettings(Group):
     @field_validator("media_uri")
     @classmethod
     def _is_a_folder(cls, value: str) -> str:
-        uri = value.rstrip("/")
-        if uri.startswith(f"{AZURE_SCHEME}://"):
-            azure_address(uri)
-        elif uri:
-            s3_address(uri)
-        return uri
+        if value.startswith(f"{AZURE_SCHEME}://"):
+            azure_address(value)
+        elif value:
+            s3_address(value)
+        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _profile_for_media(self) -> Self:
