@@ -24,8 +24,6 @@ DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "batchscribe"
 
 PREFIX = "BATCHSCRIBE_"
-ARRIVING = frozenset({"BATCHSCRIBE_STORAGE__MEDIA_URI"})
-"""Settings that deploy/ uses and the server is being given: this is to be empty."""
 
 
 def setting_variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Iterator[str]:
@@ -42,7 +40,7 @@ def setting_variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -
 def is_setting(variable: str) -> bool:
     """The server reads this variable, or will."""
     patterns = (re.escape(known).replace(r"\*", "[A-Z0-9_]+") for known in setting_variables())
-    return variable in ARRIVING or any(re.fullmatch(pattern, variable) for pattern in patterns)
+    return any(re.fullmatch(pattern, variable) for pattern in patterns)
 
 
 def loaded_settings(
@@ -50,7 +48,7 @@ def loaded_settings(
 ) -> Settings:
     """The settings of a server that is started so. Raises pydantic.ValidationError."""
     for variable, value in environment.items():
-        if variable.startswith(PREFIX) and variable not in ARRIVING:
+        if variable.startswith(PREFIX):
             monkeypatch.setenv(variable, value)
     return load_settings(options or {})
 

@@ -136,6 +136,7 @@ async def in_process_service(
     first_id: int = 1,
     diarizer: ScriptedDiarizer | None = None,
     analyst: AnalystPort | None = None,
+    uploads: DiskUploadSpool | None = None,
 ) -> AsyncIterator[InProcessService]:
     """The service over `folder`: its database, and the root of its files; `storages` go before these, by scheme.
 
@@ -151,7 +152,7 @@ async def in_process_service(
         profiles={},
         client_endpoints=frozenset(),
     )
-    uploads = DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
+    uploads = uploads or DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
     models = AnyModel(model)
     renderer = cast("Renderer", rendering)
     ids = itertools.count(first_id)

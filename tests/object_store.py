@@ -10,6 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import aioboto3
 
 from tests.listening import free_port, wait_until_it_answers
 
@@ -66,6 +69,13 @@ def object_store(folder: Path, *, public: bool = False) -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+@asynccontextmanager
+async def owners_client(endpoint: str) -> AsyncIterator[Any]:
+    """The SDK's own client with all rights."""
+    async with aioboto3.Session(*OWNER, region_name="us-east-1").client("s3", endpoint_url=endpoint) as client:
+        yield client
 
 
 @dataclass

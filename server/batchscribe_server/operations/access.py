@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +20,11 @@ class SealBrokenError(Exception):
 
 class Seal(Protocol):
     """Encrypts what must not be readable where it lies."""
+
+    @property
+    def marks(self) -> Sequence[str]:
+        """What tells its keys from others and gives nothing of them away; that of the one which seals first."""
+        ...
 
     def sealed(self, access: StorageAccess) -> bytes:
         """The access, encrypted."""

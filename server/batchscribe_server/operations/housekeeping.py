@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 import structlog
 
+from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.operations.storage import UploadSpool
 from batchscribe_server.operations.store import Store
 
@@ -20,10 +23,16 @@ MEDIA_CHUNK = 200
 
 @dataclass(frozen=True, slots=True)
 class KeepingPolicy:
-    """How long things are kept. A job fails after `max_stalled_attempts` runs that were heard without any progress."""
+    """How long things are kept. A job fails after `max_stalled_attempts` runs that were heard without any progress.
+
+    Uploads that nobody knows of are looked for every `sweep_interval_s`, which must be longer than an upload may take
+    from its last byte to its record; one that was begun `unfinished_s` ago is not received by anybody any more.
+    """
 
     history_s: float
     interval_s: float = 15.0
+    sweep_interval_s: float = 900.0
+    unfinished_s: float = 86_400.0
     max_stalled_attempts: int = 5
 
 
@@ -31,21 +40,22 @@ class Housekeeping:
     """What must be done now and then, in small pieces, so that nothing waits for it."""
 
     def __init__(self, store: Store, uploads: UploadSpool, policy: KeepingPolicy, *, sole_owner: bool) -> None:
+        """`sole_owner`: no other server works on the same database."""
         self._store = store
         self._uploads = uploads
         self._policy = policy
         self._sole_owner = sole_owner
+        self._suspects: frozenset[str] = frozenset()
+        self._next_sweep = 0.0
 
     async def recover(self) -> int:
         """Before anything is received or run: queue again what a stopped server left running, and drop the uploads
         whose bytes had come when it was killed but of which no client was told. Returns how many jobs are queued again.
         """
-        received = await self._uploads.media_ids()
-        strays = set(received) - await self._store.known_media(received)
-        for media_id in strays:
-            await self._uploads.remove(media_id)
-        if strays:
-            log.info("stray_uploads_removed", uploads=len(strays))
+        if self._sole_owner:
+            async for strays in self._strays():
+                await self._remove(strays)
+            await self._uploads.drop_unfinished(0)
         recovered = await self._store.recover(self._policy.max_stalled_attempts, exclusive_owner=self._sole_owner)
         if recovered:
             log.info("jobs_recovered", jobs=recovered)
@@ -65,9 +75,41 @@ class Housekeeping:
             marked = await self._store.expire_batches(EXPIRED_BATCHES_CHUNK)
             if expired or marked:
                 log.info("results_expired", jobs=expired, batches=marked)
-            for media in await self._store.unused_media(MEDIA_CHUNK):
-                await self._uploads.remove(media.id)
-                await self._store.delete_media(media.id)
             await self._store.purge_history(self._policy.history_s, PURGE_CHUNK)
+            await self._drop_unused()
+            if time.monotonic() >= self._next_sweep:
+                self._next_sweep = time.monotonic() + self._policy.sweep_interval_s
+                await self.sweep()
+        except JobFailure as failure:  # of the store of uploads, which has told it in words
+            log.warning("uploads_not_dropped", reason=failure.reason, message=failure.message)
         except Exception:  # the boundary: housekeeping must not end because one round failed
             log.exception("housekeeping_failed")
+
+    async def sweep(self) -> None:
+        """Drop the uploads that nobody knows of, now and at the last sweep: others may be recorded any moment.
+
+        Raises JobFailure where the store of uploads does not do as it is asked.
+        """
+        suspects: set[str] = set()
+        async for strays in self._strays():
+            await self._remove(strays & self._suspects)
+            suspects |= strays - self._suspects
+        self._suspects = frozenset(suspects)
+        unfinished = await self._uploads.drop_unfinished(self._policy.unfinished_s)
+        if unfinished:
+            log.info("unfinished_uploads_dropped", uploads=unfinished)
+
+    async def _drop_unused(self) -> None:
+        for media in await self._store.unused_media(MEDIA_CHUNK):
+            await self._uploads.remove(media.id)
+            await self._store.delete_media(media.id)
+
+    async def _strays(self) -> AsyncIterator[frozenset[str]]:
+        async for received in self._uploads.media_ids():
+            yield frozenset(received) - await self._store.known_media(received)
+
+    async def _remove(self, strays: Collection[str]) -> None:
+        for media_id in strays:
+            await self._uploads.remove(media_id)
+        if strays:
+            log.info("stray_uploads_removed", uploads=len(strays))

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from batchscribe_server.domain.errors import JobFailure, MediaNotFoundError, Reason
 from batchscribe_server.domain.layout import file_name
-from batchscribe_server.domain.media import is_upload, upload_id
+from batchscribe_server.domain.media import Media, is_upload, upload_id
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.operations.observers import TransferObserver
 from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
@@ -35,20 +35,24 @@ class OpenInput:
     async def __call__(
         self, tenant: str, uri: str, storage: Storage, party: Party = NOBODY
     ) -> AsyncIterator[tuple[LocalInput, str]]:
-        """The file, and what it is called where it came from. Raises JobFailure as `Storage.open_input` does."""
+        """The file, and what it is called where it came from.
+
+        Raises JobFailure as `Storage.open_input` does, and UploadElsewhereError.
+        """
         async with AsyncExitStack() as opened:
             started_s = time.monotonic()
             with self._tracing.step("fetch"):
                 if is_upload(uri):
-                    file, name = await self._upload(tenant, upload_id(uri))
+                    media = await self._media(tenant, upload_id(uri))
+                    opening, name = self._uploads.open_input(media, party), media.file_name
                 else:
-                    file, name = await opened.enter_async_context(storage.open_input(uri, party)), file_name(uri)
+                    opening, name = storage.open_input(uri, party), file_name(uri)
+                file = await opened.enter_async_context(opening)
             self._observer.fetched(uri, time.monotonic() - started_s)
             yield file, name
 
-    async def _upload(self, tenant: str, media_id: str) -> tuple[LocalInput, str]:
+    async def _media(self, tenant: str, media_id: str) -> Media:
         try:
-            media = await self._store.get_media(tenant, media_id)
+            return await self._store.get_media(tenant, media_id)
         except MediaNotFoundError as error:
             raise JobFailure(Reason.FETCH_FAILED, "The upload is gone: it had expired. Upload it again.") from error
-        return await self._uploads.open_input(media), media.file_name

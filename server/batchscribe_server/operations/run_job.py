@@ -24,7 +24,7 @@ from batchscribe_server.operations.observers import JobObserver, TransferObserve
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.read_transcript import load_transcript
-from batchscribe_server.operations.storage import LocalInput, Storage, UploadSpool
+from batchscribe_server.operations.storage import LocalInput, Storage, UploadElsewhereError, UploadSpool
 from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
 from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.text import TextEditing, TextEditor
@@ -46,17 +46,19 @@ PROGRESS_INTERVAL_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """What a file may be at most; 0 for no limit."""
+    """What a file may be at most; 0 for no limit. And how many runs may not find it, where others might."""
 
     max_size_bytes: int = 0
     max_duration_ms: int = 0
+    max_stalled_attempts: int = 5
 
 
 class RunJob:
     """One run of one claimed job.
 
     Results are stored in order as they come, so a run that is cut off goes on where it stopped. A failure of the file
-    is the job's outcome; only a lost lease, or a transcriber that is closed, ends the run without one.
+    is the job's outcome; only a lost lease, a transcriber that is closed, or an upload that is on another server's
+    disk, ends the run without one.
     """
 
     def __init__(
@@ -109,6 +111,10 @@ class RunJob:
             # The job stays as it is stored; whoever finds its lease expired goes on with it.
             log.warning("transcriber_closed", job=claim.job.name)
             return "TRANSCRIBER_CLOSED"
+        except UploadElsewhereError:
+            # As above; the next one to claim it may be the server that has its file.
+            log.warning("upload_elsewhere", job=claim.job.name, upload=claim.job.input_uri)
+            return "UPLOAD_ELSEWHERE"
         self._observer.job_ended(
             job.state, job.error.reason if job.error else None, audio_s=job.audio_duration_ms / 1_000
         )
@@ -133,6 +139,10 @@ class RunJob:
             error = Failure(failure.reason, failure.message)
         except (LeaseLostError, TranscriberClosedError):
             raise
+        except UploadElsewhereError as elsewhere:
+            if job.stalled_attempts < self._limits.max_stalled_attempts:
+                raise
+            error = Failure(Reason.FETCH_FAILED, str(elsewhere))
         except Exception:  # the boundary: whatever goes wrong with one file reaches no other
             log.exception("job_crashed", job=job.name)
             error = Failure(Reason.INTERNAL, "The service failed on this file for a reason of its own; see its log.")

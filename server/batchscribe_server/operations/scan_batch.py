@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -24,12 +24,15 @@ from batchscribe_server.domain.recognition import OutputLayout, RecognitionConfi
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.scan_manifest import MANIFEST_CHUNK, ListedFiles, ScanManifest
-from batchscribe_server.operations.storage import FoundObject
+from batchscribe_server.operations.storage import FoundObject, UploadElsewhereError
 from batchscribe_server.operations.store import ScanChunk, Store
 from batchscribe_server.operations.upload_name import upload_name
 from batchscribe_server.operations.wakeups import SCANS, Wakeups
 
 log = structlog.get_logger()
+
+PATIENCE_ELSEWHERE = timedelta(minutes=3)
+"""How long a batch waits for the server whose disk has its manifest."""
 
 
 class ScanBatches:
@@ -75,6 +78,11 @@ class ScanBatches:
             log.info("batch_scanned", batch=batch.name, files=batch.counts.total)
         except JobFailure as failure:
             await self._fail(batch, Failure(failure.reason, failure.message))
+        except UploadElsewhereError as elsewhere:
+            # The server that has the manifest scans the batch, if it is alive.
+            log.warning("upload_elsewhere", batch=batch.name)
+            if self._now() - batch.create_time > PATIENCE_ELSEWHERE:
+                await self._fail(batch, Failure(Reason.FETCH_FAILED, str(elsewhere)))
         except BatchNotFoundError:
             log.info("batch_deleted_while_scanned", batch=batch.name)
         except Exception:  # the boundary: a batch that can't be scanned fails alone

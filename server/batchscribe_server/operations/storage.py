@@ -6,7 +6,7 @@ where a request is checked (`check_allowed`) and a JobFailure where a file or a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -121,11 +121,22 @@ class StreamSpool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A finished upload in the spool: on disk for good when this is returned. `sha256` is in hex."""
+    """A finished upload in the spool: kept for good when this is returned. `sha256` is in hex.
+
+    `path` is that of a file on this server's disk, or the URI of an object.
+    """
 
     path: str
     size_bytes: int
     sha256: str
+
+
+class UploadElsewhereError(Exception):
+    """The bytes of an upload are not here, and may be on the disk of another server; the message is plain words."""
+
+
+UploadIds = AsyncGenerator[Sequence[str]]
+"""Ids of uploads, a bounded number at a time."""
 
 
 class UploadSpool(Protocol):
@@ -141,18 +152,30 @@ class UploadSpool(Protocol):
         """Receive an upload. However it ends but well, nothing of it stays.
 
         Raises UploadTooLargeError (by the declared size before a byte is read, or while receiving), UploadSpaceError
-        when there is no room for it now, and UploadMismatchError when the bytes are not what was declared.
+        when there is no room for it now, UploadMismatchError when the bytes are not what was declared, and
+        UploadNotStoredError when they can't be put down.
         """
         ...
 
-    async def open_input(self, media: Media) -> LocalInput:
-        """The upload as an input. Raises JobFailure FETCH_FAILED when its file is gone."""
+    def open_input(self, media: Media, party: Party = NOBODY) -> AbstractAsyncContextManager[LocalInput]:
+        """The upload as an input, for as long as the context lasts; its fingerprint is its digest.
+
+        Where it takes room on the disk, that is of the share of `party`. Raises JobFailure FETCH_FAILED when its bytes
+        are gone or can't be had, and UploadElsewhereError.
+        """
         ...
 
-    async def media_ids(self) -> Sequence[str]:
+    def media_ids(self) -> UploadIds:
         """The ids of all finished uploads whose bytes are here."""
         ...
 
     async def remove(self, media_id: str) -> None:
-        """Drop the bytes of an upload; none there is fine."""
+        """Drop the bytes of an upload; none there is fine. Raises JobFailure OUTPUT_FAILED and BUCKET_WRITE_DENIED."""
+        ...
+
+    async def drop_unfinished(self, min_age_s: float) -> int:
+        """Drop what was received by servers that died in its middle and began at least so long ago; returns how many.
+
+        Raises as `remove`.
+        """
         ...

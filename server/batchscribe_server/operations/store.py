@@ -473,6 +473,18 @@ class ExpiryStore(Protocol):
         ...
 
 
+class InstallationStore(Protocol):
+    """What all servers that share a database are to agree on, by name."""
+
+    async def agreed(self, name: str, proposed: str) -> str:
+        """What is agreed on: what is `proposed`, where nothing was yet."""
+        ...
+
+    async def agree(self, name: str, value: str) -> None:
+        """Agree on something else."""
+        ...
+
+
 class Store(
     BatchStore,
     JobStore,
@@ -485,6 +497,7 @@ class Store(
     DeletionStore,
     ExpiryStore,
     FleetStore,
+    InstallationStore,
     Protocol,
 ):
     """All of it."""

@@ -35,6 +35,7 @@ from batchscribe_server.domain.errors import (
     TranscriptNotFoundError,
     TranscriptNotReadyError,
     UploadMismatchError,
+    UploadNotStoredError,
     UploadSpaceError,
     UploadStalledError,
     UploadTooLargeError,
@@ -62,6 +63,7 @@ CODES: dict[type[DomainError], grpc.StatusCode] = {
     UploadMismatchError: grpc.StatusCode.INVALID_ARGUMENT,
     UploadSpaceError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     UploadStalledError: grpc.StatusCode.ABORTED,
+    UploadNotStoredError: grpc.StatusCode.UNAVAILABLE,
     PathNotAllowedError: grpc.StatusCode.PERMISSION_DENIED,
     DrainingError: grpc.StatusCode.UNAVAILABLE,
     DatabaseUnavailableError: grpc.StatusCode.UNAVAILABLE,
@@ -74,7 +76,12 @@ _FIELDS: dict[type[DomainError], str] = {
 }
 """The field to blame, for errors that answer INVALID_ARGUMENT and name none themselves."""
 
-_RETRY_AFTER_S: dict[type[DomainError], int] = {DrainingError: 1, DatabaseUnavailableError: 1, UploadSpaceError: 30}
+_RETRY_AFTER_S: dict[type[DomainError], int] = {
+    DrainingError: 1,
+    DatabaseUnavailableError: 1,
+    UploadSpaceError: 30,
+    UploadNotStoredError: 10,
+}
 
 # A status travels in trailers, whose size peers limit, many of them to 8 KiB in all: it must fit with room to spare.
 _MAX_MESSAGE_BYTES = 1_024

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
+from sqlalchemy import make_url
 
 from batchscribe_server.settings.service import (
     AdminSettings,
@@ -86,6 +87,20 @@ class Settings(BaseSettings):
     def _split_roots(cls, value: object) -> object:
         """In the environment roots are separated as in PATH."""
         return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_place_for_uploads(self) -> Self:
+        # Which settings were given cannot be told from a group: it is made of its defaults and what is laid over them.
+        if self.storage.media_uri and self.media.max_spool_bytes != MediaSettings().max_spool_bytes:
+            raise ValueError(
+                "media.max_spool_bytes is of the data directory, and storage.media_uri keeps no uploads there"
+            )
+        return self
+
+    @property
+    def has_database_of_its_own(self) -> bool:
+        """Whether no other server can have the database open: it is a file that this one locks."""
+        return make_url(self.database_url).get_backend_name() == "sqlite"
 
     @property
     def database_url(self) -> str:

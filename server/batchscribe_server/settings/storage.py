@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from batchscribe_server.domain.access import Encryption, is_account_url, is_bare_url, is_endpoint, is_region, is_word
 from batchscribe_server.settings.group import GIB, Group
+from batchscribe_server.storage.azure_uri import SCHEME as AZURE_SCHEME
+from batchscribe_server.storage.azure_uri import azure_address
 from batchscribe_server.storage.s3_checksums import Checksum
 from batchscribe_server.storage.s3_options import IBM_IAM_URL
+from batchscribe_server.storage.s3_uri import s3_address
 
 KEY_BYTES = 32
 
@@ -175,8 +179,10 @@ class StorageSettings(Group):
     arrive, 0 for no limit.
 
     `s3` and `azure` are reached by requests that say nothing else, a profile by those that name it; one of each kind
-    may have the same name. `client_endpoints` are those that credentials in requests may name: URLs, "aws", "azure",
-    "ibm", or "*" for any. `ibm_iam_url` gives tokens for API keys of IBM Cloud.
+    may have the same name. `media_uri` is a folder in a bucket or a container for uploads, which lie in the data
+    directory without it; it is reached with `media_profile`, or else with `s3` or `azure`. `client_endpoints` are those
+    that credentials in requests may name: URLs, "aws", "azure", "ibm", or "*" for any. `ibm_iam_url` gives tokens for
+    API keys of IBM Cloud.
     """
 
     s3: S3Settings = S3Settings()
@@ -185,6 +191,8 @@ class StorageSettings(Group):
     ibm_iam_url: str = IBM_IAM_URL
     azure: AzureSettings = AzureSettings()
     azure_profiles: dict[str, AzureSettings] = {}
+    media_uri: str = ""
+    media_profile: str = ""
     https: HttpsSettings = HttpsSettings()
     max_fetched_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
     max_fetch_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4 * 3600.0
@@ -196,13 +204,39 @@ class StorageSettings(Group):
             raise ValueError("it is not a URL like https://iam.cloud.ibm.com/identity/token")
         return value
 
+    @field_validator("media_uri")
+    @classmethod
+    def _is_a_folder(cls, value: str) -> str:
+        if value.startswith(f"{AZURE_SCHEME}://"):
+            azure_address(value)
+        elif value:
+            s3_address(value)
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _profile_for_media(self) -> Self:
+        if not self.media_profile:
+            return self
+        if not self.media_uri:
+            raise ValueError("media_profile is for a media_uri, and there is none")
+        is_azure = self.media_uri.startswith(f"{AZURE_SCHEME}://")
+        kind, profiles = ("azure_profiles", self.azure_profiles) if is_azure else ("profiles", self.profiles)
+        if self.media_profile not in profiles:
+            raise ValueError(f"media_profile {self.media_profile!r} is none of {kind}")
+        return self
+
 
 class SecretsSettings(Group):
     """What credentials in requests are encrypted with: the first key encrypts, all of them decrypt. Without any, one is
     made in the data directory.
+
+    They are given themselves or in a `file`, one in each line. With `forget_others` a server starts on a database that
+    was used with another key; what that has encrypted is lost.
     """
 
     keys: tuple[SecretStr, ...] = ()
+    file: Path | None = None
+    forget_others: bool = False
 
     @field_validator("keys")
     @classmethod
@@ -215,3 +249,9 @@ class SecretsSettings(Group):
             if size_bytes != KEY_BYTES:
                 raise ValueError(f"key {number} is not {KEY_BYTES} bytes in URL-safe base64")
         return keys
+
+    @model_validator(mode="after")
+    def _one_place_for_keys(self) -> Self:
+        if self.keys and self.file is not None:
+            raise ValueError("keys and file exclude each other")
+        return self

@@ -38,7 +38,7 @@ from batchscribe_server.storage.azure_uri import (
     azure_address,
     azure_uri,
 )
-from batchscribe_server.storage.download import downloaded
+from batchscribe_server.storage.download import Expected, downloaded
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.objects import (
     as_folder,
@@ -125,8 +125,10 @@ class AzureStorage:
         self._allowed(uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
-        """The blob, fetched to a file. Its fingerprint is its size and its ETag.
+    async def open_input(
+        self, uri: str, party: Party = NOBODY, expected: Expected | None = None
+    ) -> AsyncIterator[LocalInput]:
+        """The blob, fetched to a file and compared with what is `expected`. Its fingerprint is its size and its ETag.
 
         Raises JobFailure FETCH_FAILED, BUCKET_READ_DENIED, MEDIA_TOO_LARGE, and INPUT_CHANGED for a blob that is
         written to while it is fetched.
@@ -148,6 +150,7 @@ class AzureStorage:
             party=party,
             max_size_bytes=self._max_size_bytes,
             cut_off=(_CutOffError,),
+            expected=expected,
         ) as file:
             yield file
 
@@ -187,6 +190,31 @@ class AzureStorage:
                     return WrittenFile(uri, await _put(self._blob(address), parts, is_new=is_new))
         except HttpResponseError:  # another writer was there first
             return conflict(uri, await self._size_of(uri, address) or 0, on_conflict)
+
+    async def write_stream(self, uri: str, parts: AsyncGenerator[bytes], part_bytes: int) -> None:
+        """Write a new blob from what comes piece by piece; readers see it once it is whole, or never.
+
+        `parts` may have any size. Where they raise, what came already goes after a week: see `write_output`. Raises
+        JobFailure OUTPUT_FAILED and BUCKET_WRITE_DENIED.
+        """
+        blob = self._blob(self._address(uri, Reason.OUTPUT_FAILED))
+        with self._told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED):
+            await _put_in_blocks(blob, parts, None)
+
+    async def names(self, uri: str) -> AsyncGenerator[Sequence[str]]:
+        """The names of the blobs in a folder, a page at a time; none is fine. Raises JobFailure as `list_prefix`."""
+        container, name = self._address(uri, Reason.SCAN_FAILED)
+        folder = as_folder(name)
+        async for page in self._pages(uri, container, folder):
+            yield [blob.name[len(folder) :] for blob in page]
+
+    async def discard(self, uri: str) -> None:
+        """Remove a blob; none there is fine. Raises JobFailure OUTPUT_FAILED and BUCKET_WRITE_DENIED."""
+        await self.remove(uri)
+
+    async def drop_unfinished(self, uri: str, begun_before: datetime) -> int:
+        """Nothing: Azure drops blocks itself that are not made a blob within a week, and shows them to nobody."""
+        return 0
 
     async def check_writable(self, uri: str) -> None:
         """Write a blob on a condition that none meets: that takes the right to write, and leaves nothing."""
@@ -319,6 +347,11 @@ class AzureStorage:
                     yield blob
 
     async def _all(self, uri: str, container: str, folder: str) -> AsyncGenerator[BlobProperties]:
+        async for page in self._pages(uri, container, folder):
+            for blob in page:
+                yield blob
+
+    async def _pages(self, uri: str, container: str, folder: str) -> AsyncGenerator[Sequence[BlobProperties]]:
         blobs = self._client.get_container_client(container).list_blobs(folder or None, include=["metadata"])
         pages = aiter(blobs.by_page())
         while True:
@@ -327,8 +360,7 @@ class AzureStorage:
                 found = [] if page is None else [blob async for blob in page]
             if page is None:
                 return
-            for blob in found:
-                yield blob
+            yield found
 
     @contextmanager
     def _told(
@@ -369,17 +401,29 @@ async def _put(blob: BlobClient, parts: AsyncIterator[bytes], *, is_new: bool) -
     if second is None and len(first) <= _ONE_PUT_BYTES:
         await blob.upload_blob(first, overwrite=not is_new)
         return len(first)
+    all_parts = preceded([first] if second is None else [first, second], parts)
+    return await _put_in_blocks(blob, all_parts, MatchConditions.IfMissing if is_new else None)
+
+
+async def _put_in_blocks(blob: BlobClient, parts: AsyncGenerator[bytes], condition: MatchConditions | None) -> int:
     # The blocks of all who write to a name lie together until one of them is done, so each has names of its own.
     writer = secrets.token_hex(8)
     blocks: list[BlobBlock] = []
     size_bytes = 0
-    async for part in preceded([first] if second is None else [first, second], parts):
-        block = BlobBlock(f"{writer}-{len(blocks):06}")
-        await blob.stage_block(block.id, io.BytesIO(part), len(part))
-        blocks.append(block)
-        size_bytes += len(part)
-    await blob.commit_block_list(blocks, match_condition=MatchConditions.IfMissing if is_new else None)
+    async with aclosing(parts):
+        async for part in parts:
+            block = BlobBlock(f"{writer}-{len(blocks):06}")
+            if part:
+                await blob.stage_block(block.id, io.BytesIO(part), len(part))
+                blocks.append(block)
+                size_bytes += len(part)
+    await blob.commit_block_list(blocks, match_condition=condition)
     return size_bytes
+
+
+async def _one_by_one(parts: Iterable[bytes]) -> AsyncGenerator[bytes]:
+    for part in parts:
+        yield part
 
 
 def _credential(options: AzureOptions) -> AzureNamedKeyCredential | AzureSasCredential | None:

@@ -12,6 +12,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from aiohttp import ClientError as TransportError
@@ -22,7 +23,7 @@ from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
-from batchscribe_server.storage.download import ATTEMPTS, downloaded, pause_s
+from batchscribe_server.storage.download import ATTEMPTS, Expected, downloaded, pause_s
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.ibm_iam import ApiKeyRefusedError, IamUnreachableError
 from batchscribe_server.storage.objects import (
@@ -82,9 +83,11 @@ class S3Storage:
         self._allowed(uri)
 
     @asynccontextmanager
-    async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
-        """The object, fetched to a file and compared with what the store declares of it. Its fingerprint is its size
-        and its ETag.
+    async def open_input(
+        self, uri: str, party: Party = NOBODY, expected: Expected | None = None
+    ) -> AsyncIterator[LocalInput]:
+        """The object, fetched to a file and compared with what is `expected`, or else with what the store declares of
+        it. Its fingerprint is its size and its ETag.
 
         Raises JobFailure FETCH_FAILED, BUCKET_READ_DENIED, MEDIA_TOO_LARGE, and INPUT_CHANGED for an object that is
         written to while it is fetched.
@@ -97,6 +100,8 @@ class S3Storage:
         with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED):
             head = await self._head(address)
         etag = str(head["ETag"])
+        if expected is None and self._options.check_downloads:
+            expected = declared(head)
         async with downloaded(
             uri,
             int(head["ContentLength"]),
@@ -106,7 +111,7 @@ class S3Storage:
             party=party,
             max_size_bytes=self._max_size_bytes,
             cut_off=_CUT_OFF,
-            expected=declared(head) if self._options.check_downloads else None,
+            expected=expected,
         ) as file:
             yield file
 
@@ -152,6 +157,57 @@ class S3Storage:
             if _code(error) in NO_UPLOAD:
                 _raise_told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, error)
             return conflict(uri, int(there["ContentLength"]) if there else 0, on_conflict)
+
+    async def write_stream(self, uri: str, parts: AsyncGenerator[bytes], part_bytes: int) -> None:
+        """Write a new object from what comes piece by piece; readers see it once it is whole, or never.
+
+        `parts` have `part_bytes` and more, but the last one, which may have fewer. Where they raise, nothing stays.
+        Raises JobFailure OUTPUT_FAILED and BUCKET_WRITE_DENIED.
+        """
+        address = self._address(uri, Reason.OUTPUT_FAILED)
+        target = {"Bucket": address.bucket, "Key": address.key}
+        try:
+            with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on=NO_UPLOAD):
+                async with aclosing(parts):
+                    first = await anext(parts, b"")
+                    if len(first) < part_bytes:
+                        checksum = await self._checksum(first)
+                        await _patiently(self._client.put_object, **target, **checksum, Body=first)
+                    else:
+                        await self._put_in_parts(target, {}, preceded([first], parts))
+        except ClientError as error:
+            # Where the answer to its end was lost, and the request sent again, the object is there.
+            if await self._size_of(uri, address) is None:
+                _raise_told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, error)
+
+    async def names(self, uri: str) -> AsyncGenerator[Sequence[str]]:
+        """The names of the objects in a folder, a page at a time; none is fine. Raises JobFailure as `list_prefix`."""
+        bucket, key = self._address(uri, Reason.SCAN_FAILED)
+        folder = as_folder(key)
+        async for page in self._pages(uri, Prefix=folder, Bucket=bucket):
+            yield [each["Key"][len(folder) :] for each in page.get("Contents", ())]
+
+    async def discard(self, uri: str) -> None:
+        """Remove an object; none there is fine. Raises JobFailure OUTPUT_FAILED and BUCKET_WRITE_DENIED."""
+        address = self._address(uri, Reason.OUTPUT_FAILED)
+        with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED):
+            await _patiently(self._client.delete_object, Bucket=address.bucket, Key=address.key)
+
+    async def drop_unfinished(self, uri: str, begun_before: datetime) -> int:
+        """Abort the uploads in parts to objects in a folder that began before then; returns how many.
+
+        Raises JobFailure OUTPUT_FAILED and BUCKET_WRITE_DENIED.
+        """
+        bucket, key = self._address(uri, Reason.OUTPUT_FAILED)
+        dropped = 0
+        with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED):
+            pages = self._client.get_paginator("list_multipart_uploads")
+            async for page in pages.paginate(Bucket=bucket, Prefix=as_folder(key)):
+                for each in page.get("Uploads", ()):
+                    if each["Initiated"] < begun_before:
+                        await self._abort(bucket, each["Key"], each["UploadId"])
+                        dropped += 1
+        return dropped
 
     async def check_writable(self, uri: str) -> None:
         """Begin an upload in parts and abort it: that takes the right to write, and leaves nothing."""
@@ -215,9 +271,10 @@ class S3Storage:
     async def _found(self, uri: str, selection: Selection, after_cursor: str) -> AsyncGenerator[FoundObject]:
         bucket, key = self._address(uri, Reason.SCAN_FAILED)
         folder = as_folder(key)
+        after = {"StartAfter": folder + after_cursor} if after_cursor else {}
         is_empty = not after_cursor
-        async with aclosing(self._listed(uri, bucket, folder, after_cursor)) as objects:
-            async for each in objects:
+        async for page in self._pages(uri, Bucket=bucket, Prefix=folder, **after):
+            for each in page.get("Contents", ()):
                 is_empty = False
                 relative_path, size_bytes = each["Key"][len(folder) :], each["Size"]
                 if is_meant(relative_path, size_bytes, selection):
@@ -231,23 +288,19 @@ class S3Storage:
             for found in named_itself(s3_uri(bucket, key), key, int(named["ContentLength"]), named["ETag"], selection):
                 yield found
 
-    async def _listed(self, uri: str, bucket: str, folder: str, after_cursor: str) -> AsyncGenerator[dict[str, Any]]:
-        """The objects whose keys begin with `folder`, after the cursor, as the store lists them."""
-        request = {"Bucket": bucket, "Prefix": folder}
-        if after_cursor:
-            request["StartAfter"] = folder + after_cursor
+    async def _pages(self, uri: str, **query: str) -> AsyncGenerator[dict[str, Any]]:
+        """A listing, page by page."""
         token = ""
         while True:
             with _told(uri, Reason.SCAN_FAILED, Reason.BUCKET_READ_DENIED):
-                page = await _patiently(self._client.list_objects_v2, **request)
-            for each in page.get("Contents", ()):
-                yield each
+                page = await _patiently(self._client.list_objects_v2, **query)
+            yield page
             before, token = token, page.get("NextContinuationToken", "")
             if not token:
                 return
             if token == before:
                 raise JobFailure(Reason.SCAN_FAILED, f"{uri}: the object store does not go on with its listing")
-            request["ContinuationToken"] = token
+            query["ContinuationToken"] = token
 
     async def _size_of(self, uri: str, address: S3Address) -> int | None:
         """The size of an object, or None where there is none."""
@@ -307,16 +360,25 @@ class S3Storage:
             checksum = await self._checksum(first)
             await _patiently(self._client.put_object, **marked, **condition, **checksum, Body=first)
             return len(first)
-        upload = await _patiently(self._client.create_multipart_upload, **marked, **announced(self._options.checksum))
-        this = {**target, "UploadId": upload["UploadId"]}
+        return await self._put_in_parts(marked, condition, preceded([first, second], parts))
+
+    async def _put_in_parts(
+        self, target: dict[str, Any], condition: dict[str, str], parts: AsyncGenerator[bytes]
+    ) -> int:
+        """`target` is what an upload is begun with: bucket, key, and what else is to be said of the object."""
+        upload = await _patiently(self._client.create_multipart_upload, **target, **announced(self._options.checksum))
+        this = {"Bucket": target["Bucket"], "Key": target["Key"], "UploadId": upload["UploadId"]}
         try:
             sent: list[dict[str, Any]] = []
             size_bytes = 0
-            async for part in preceded([first, second], parts):
-                checksum, number = await self._checksum(part), len(sent) + 1
-                answer = await _patiently(self._client.upload_part, **this, **checksum, PartNumber=number, Body=part)
-                sent.append({"PartNumber": number, "ETag": answer["ETag"], **repeated(checksum)})
-                size_bytes += len(part)
+            async with aclosing(parts):
+                async for part in parts:
+                    checksum, number = await self._checksum(part), len(sent) + 1
+                    answer = await _patiently(
+                        self._client.upload_part, **this, **checksum, PartNumber=number, Body=part
+                    )
+                    sent.append({"PartNumber": number, "ETag": answer["ETag"], **repeated(checksum)})
+                    size_bytes += len(part)
             await _patiently(
                 self._client.complete_multipart_upload, **this, **condition, MultipartUpload={"Parts": sent}
             )
@@ -327,6 +389,14 @@ class S3Storage:
                 await _patiently(self._client.abort_multipart_upload, **this)
             raise
         return size_bytes
+
+    async def _abort(self, bucket: str, key: str, upload_id: str) -> None:
+        """End an upload in parts; one that another has ended is fine."""
+        try:
+            await _patiently(self._client.abort_multipart_upload, Bucket=bucket, Key=key, UploadId=upload_id)
+        except ClientError as error:
+            if _code(error) not in NO_UPLOAD:
+                raise
 
     async def _checksum(self, part: bytes) -> dict[str, str]:
         return await asyncio.to_thread(checksum_of, part, self._options.checksum)

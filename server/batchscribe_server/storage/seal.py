@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +23,8 @@ from batchscribe_server.domain.access import (
 )
 from batchscribe_server.operations.access import SealBrokenError
 
+_MARK_DIGITS = 32
+
 _KINDS: dict[str, type[Access]] = {
     "profile": Profile,
     "s3": S3Credentials,
@@ -38,6 +42,12 @@ class FernetSeal:
     def __init__(self, keys: Sequence[str]) -> None:
         """Keys are 32 bytes in URL-safe base64. Raises ValueError for what is none."""
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._marks = [_mark_of(key) for key in keys]
+
+    @property
+    def marks(self) -> Sequence[str]:
+        """A digest of each key, which tells it from others and gives nothing of it away; the one that seals first."""
+        return self._marks
 
     def sealed(self, access: StorageAccess) -> bytes:
         """The access, encrypted."""
@@ -68,6 +78,16 @@ def key_of(path: Path) -> str:
         os.fsync(file.fileno())
     partial.replace(path)
     return key
+
+
+def keys_in(path: Path) -> Sequence[str]:
+    """The keys in a file, one in each line that is not empty. Raises OSError."""
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+
+
+def _mark_of(key: str) -> str:
+    # Of the key itself, not of how it is written: there are two alphabets.
+    return hashlib.sha256(b"batchscribe secrets key " + base64.urlsafe_b64decode(key)).hexdigest()[:_MARK_DIGITS]
 
 
 def _tagged(access: Access | None) -> _Tagged:

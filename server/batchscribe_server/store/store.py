@@ -19,6 +19,7 @@ from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.expiry import SqlExpiryStore
 from batchscribe_server.store.fleet import SqlFleetStore
 from batchscribe_server.store.history import SqlHistoryStore
+from batchscribe_server.store.installation import SqlInstallationStore
 from batchscribe_server.store.jobs import SqlJobStore
 from batchscribe_server.store.media import SqlMediaStore
 from batchscribe_server.store.postgres_url import PostgresUrl
@@ -39,6 +40,7 @@ class SqlStore(
     SqlDeletionStore,
     SqlExpiryStore,
     SqlFleetStore,
+    SqlInstallationStore,
 ):
     """The Store. Owns its database; belongs to one event loop."""
 

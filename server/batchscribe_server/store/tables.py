@@ -285,3 +285,10 @@ commit_marks = Table(
     Column("serial", BigInteger, nullable=False),  # of its last transaction
     Column("time", Moment, nullable=False),
 )
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -7,7 +7,12 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from batchscribe_server.domain.errors import JobFailure, JobNotFoundError, MediaNotFoundError, Reason
+from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
+from batchscribe_server.operations.submit import NewJob
 from batchscribe_server.operations.upload import Upload
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from tests.in_process_service import TENANT, in_process_service
@@ -30,3 +35,50 @@ async def test_an_upload_that_nobody_was_told_of_goes_and_the_others_stay(tmp_pa
         assert not Path(stray.path).exists()
         assert Path(kept.path).exists()
         await upload(TENANT, "b.wav", one_chunk())  # there is room for it again
+
+
+async def test_of_several_servers_one_drops_a_stray_only_when_it_has_seen_it_twice(tmp_path: Path) -> None:
+    """What is a stray at first may be an upload that another server is about to record."""
+    async with in_process_service(tmp_path) as service:
+        spool = DiskUploadSpool(tmp_path / "media", max_upload_bytes=100, max_total_bytes=1_000)
+        await spool.start()
+        late, stray = [await spool.receive(media_id, one_chunk()) for media_id in ("late", "stray")]
+        house = Housekeeping(service.store, spool, KeepingPolicy(history_s=1.0), sole_owner=False)
+        await house.recover()
+        await house.sweep()
+        assert Path(late.path).exists()
+        assert Path(stray.path).exists()
+        time = datetime.now(UTC)
+        await service.store.create_media(Media("late", "a.wav", 5, late.sha256, late.path, time, time))
+        await house.sweep()
+        assert Path(late.path).exists()
+        assert not Path(stray.path).exists()
+
+
+async def test_a_record_whose_bytes_a_crash_has_removed_already_goes(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        spool = DiskUploadSpool(tmp_path / "media", max_upload_bytes=100, max_total_bytes=1_000)
+        await spool.start()
+        upload = Upload(service.store, spool, lambda: "upload", lambda: datetime.now(UTC), keep_s=0)
+        media = await upload(TENANT, "a.wav", one_chunk())
+        await spool.remove(media.id)
+        await Housekeeping(service.store, spool, KeepingPolicy(history_s=1.0), sole_owner=True).keep()
+        with pytest.raises(MediaNotFoundError):
+            await service.store.get_media(TENANT, media.id)
+
+
+async def test_uploads_that_cannot_be_dropped_keep_nothing_else_from_going(tmp_path: Path) -> None:
+    class Denied(DiskUploadSpool):
+        async def remove(self, media_id: str) -> None:
+            raise JobFailure(Reason.BUCKET_WRITE_DENIED, f"{media_id}: access is denied")
+
+    async with in_process_service(tmp_path) as service:
+        spool = Denied(tmp_path / "media", max_upload_bytes=100, max_total_bytes=1_000)
+        await spool.start()
+        upload = Upload(service.store, spool, lambda: "upload", lambda: datetime.now(UTC), keep_s=0)
+        media = await upload(TENANT, "a.wav", one_chunk())
+        job = await service.ended(await service.submit.job(TENANT, NewJob(service.audio("b.wav"), retention_ms=1)))
+        await Housekeeping(service.store, spool, KeepingPolicy(history_s=1.0), sole_owner=True).keep()
+        assert (await service.store.get_media(TENANT, media.id)).path == media.path
+        with pytest.raises(JobNotFoundError):
+            await service.store.get_job(TENANT, job.id)

@@ -1,19 +1,18 @@
-"""The spool of uploads."""
+"""The spool of uploads on the disk: what it does beside what every spool does (tests/contract/uploads)."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from batchscribe_server.domain.errors import JobFailure, UploadMismatchError, UploadSpaceError, UploadTooLargeError
+from batchscribe_server.domain.errors import JobFailure, UploadSpaceError
 from batchscribe_server.domain.media import Media
-from batchscribe_server.operations.storage import UploadedFile
+from batchscribe_server.operations.storage import UploadedFile, UploadElsewhereError
+from batchscribe_server.storage.upload_places import UploadPlaces
 from batchscribe_server.storage.uploads import DiskUploadSpool
 
 MAX_UPLOAD_BYTES = 3_000_000
@@ -44,50 +43,6 @@ def names_in(folder: Path) -> list[str]:
 def media_of(upload: UploadedFile) -> Media:
     time = datetime(2026, 1, 1, tzinfo=UTC)
     return Media("m", "a.wav", upload.size_bytes, upload.sha256, upload.path, time, time)
-
-
-async def test_an_upload_is_kept_as_it_was_sent(spool: DiskUploadSpool, tmp_path: Path) -> None:
-    data = os.urandom(2_500_000)
-    sha256 = hashlib.sha256(data).hexdigest()
-    parts = [data[start : start + 65_536] for start in range(0, len(data), 65_536)]
-    upload = await spool.receive("m", chunks(*parts), len(data), sha256.upper())
-    assert (upload.size_bytes, upload.sha256) == (len(data), sha256)
-    assert Path(upload.path).read_bytes() == data
-    opened = await spool.open_input(media_of(upload))
-    assert (opened.path, opened.size_bytes, opened.fingerprint) == (upload.path, len(data), sha256)
-    assert names_in(tmp_path / "media") == ["m"]
-
-
-async def test_nothing_declared_is_nothing_compared(spool: DiskUploadSpool) -> None:
-    upload = await spool.receive("m", chunks())
-    assert upload.size_bytes == 0
-
-
-async def test_a_declared_size_that_is_too_large_is_refused_before_a_byte(spool: DiskUploadSpool) -> None:
-    with pytest.raises(UploadTooLargeError):
-        await spool.receive("m", never_read(), 5_000_000_000)
-
-
-async def test_an_upload_that_grows_too_large_is_cut_off(spool: DiskUploadSpool, tmp_path: Path) -> None:
-    with pytest.raises(UploadTooLargeError):
-        await spool.receive("m", chunks(*[b"x" * 1_000_000] * 4))
-    assert names_in(tmp_path / "media") == []
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "sha256", "words"),
-    [
-        (1_000, "", "3 bytes came and 1000 were declared"),
-        (2, "", "more bytes"),
-        (3, "0" * 64, "SHA-256"),
-    ],
-)
-async def test_an_upload_that_is_not_what_was_declared_leaves_nothing(
-    spool: DiskUploadSpool, tmp_path: Path, size_bytes: int, sha256: str, words: str
-) -> None:
-    with pytest.raises(UploadMismatchError, match=words):
-        await spool.receive("m", chunks(b"abc"), size_bytes, sha256)
-    assert names_in(tmp_path / "media") == []
 
 
 async def test_an_upload_whose_client_goes_away_leaves_nothing(spool: DiskUploadSpool, tmp_path: Path) -> None:
@@ -133,9 +88,38 @@ async def test_a_start_drops_what_a_crash_left_and_counts_the_rest(tmp_path: Pat
         await spool.receive("m", chunks(b"x" * 1_000_000))
 
 
-async def test_an_upload_whose_bytes_are_gone_fails_its_job(spool: DiskUploadSpool) -> None:
+async def test_what_is_not_on_this_disk_may_be_on_another_where_the_records_are_shared(
+    spool: DiskUploadSpool, tmp_path: Path
+) -> None:
     upload = await spool.receive("m", chunks(b"abc"))
+    another = DiskUploadSpool(tmp_path / "another", MAX_UPLOAD_BYTES, MAX_TOTAL_BYTES, records_shared=True)
+    await another.start()
     await spool.remove("m")
-    await spool.remove("m")
-    with pytest.raises(JobFailure, match="FETCH_FAILED"):
-        await spool.open_input(media_of(upload))
+    with pytest.raises(UploadElsewhereError, match=r"storage\.media_uri"):
+        async with another.open_input(media_of(upload)):
+            raise AssertionError("it was opened")
+    with pytest.raises(JobFailure, match="are gone"):
+        async with spool.open_input(media_of(upload)):
+            raise AssertionError("it was opened")
+
+
+async def test_what_lies_in_a_bucket_is_not_looked_for_on_the_disk(spool: DiskUploadSpool) -> None:
+    with pytest.raises(JobFailure, match=r"storage\.media_uri"):
+        async with spool.open_input(media_of(UploadedFile("s3://media/kept/m", 3, "00"))):
+            raise AssertionError("it was opened")
+
+
+async def test_uploads_of_before_are_opened_and_removed_where_a_bucket_takes_the_new_ones(tmp_path: Path) -> None:
+    old, new = (DiskUploadSpool(tmp_path / name, MAX_UPLOAD_BYTES, MAX_TOTAL_BYTES) for name in ("old", "new"))
+    places = UploadPlaces(new, old)
+    for spool in (old, new):
+        await spool.start()
+    before = await old.receive("before", chunks(b"abc"))
+    await places.receive("after", chunks(b"def"))
+    assert (names_in(tmp_path / "old"), names_in(tmp_path / "new")) == (["before"], ["after"])
+    async with places.open_input(media_of(before)) as opened:
+        assert Path(opened.path).read_bytes() == b"abc"
+    assert sorted([each async for page in places.media_ids() for each in page]) == ["after", "before"]
+    for media_id in ("before", "after"):
+        await places.remove(media_id)
+    assert names_in(tmp_path / "old") == names_in(tmp_path / "new") == []

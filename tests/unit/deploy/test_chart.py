@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deployment import ARRIVING, CHART, ROOT, command_options, helm, loaded_settings
+from tests.deployment import CHART, ROOT, command_options, helm, loaded_settings
 
 pytestmark = pytest.mark.slow
 
@@ -63,8 +63,6 @@ def test_what_is_off_by_default_is_off() -> None:
 def test_the_server_starts_with_its_settings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "batchscribe.toml"
     text = _manifests(name)["ConfigMap/demo-batchscribe"]["data"]["batchscribe.toml"]
-    for variable in ARRIVING:
-        text = re.sub(rf"^\s*{variable.rpartition('__')[2].lower()} = .*$", "", text, flags=re.MULTILINE)
     file.write_text(text)
     settings = loaded_settings(monkeypatch, {}, {"config": file})
     given = VALUES[name]["settings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.deployment import ARRIVING, DEPLOY, ROOT, is_setting, setting_variables
+from tests.deployment import DEPLOY, ROOT, is_setting
 
 OF_CLIENTS = {"BATCHSCRIBE_ADDRESS"}
 
@@ -25,10 +25,6 @@ def test_every_variable_is_a_setting() -> None:
     assert {name: file for name, file in variables.items() if not is_setting(name)} == {
         name: file for name, file in variables.items() if name in OF_CLIENTS
     }
-
-
-def test_no_setting_is_awaited_that_has_arrived() -> None:
-    assert not ARRIVING & set(setting_variables())
 
 
 def test_settings_are_told_from_what_only_looks_like_them() -> None:

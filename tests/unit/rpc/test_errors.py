@@ -18,6 +18,7 @@ from batchscribe_server.domain.errors import (
     JobNotFoundError,
     Reason,
     TranscriptNotReadyError,
+    UploadNotStoredError,
     UploadSpaceError,
 )
 from batchscribe_server.rpc.errors import CODES, answer
@@ -54,7 +55,7 @@ def test_each_answer_says_why_and_for_which_request(error: type[DomainError]) ->
     assert (error_details_pb2.BadRequest in kinds) is (reply.code is grpc.StatusCode.INVALID_ARGUMENT)
     assert (error_details_pb2.PreconditionFailure in kinds) is (reply.code is grpc.StatusCode.FAILED_PRECONDITION)
     assert (error_details_pb2.RetryInfo in kinds) is (
-        error in (DatabaseUnavailableError, DrainingError, UploadSpaceError)
+        error in (DatabaseUnavailableError, DrainingError, UploadNotStoredError, UploadSpaceError)
     )
 
 

@@ -278,3 +278,36 @@ def test_what_is_no_collector_is_refused(endpoint: str) -> None:
 def test_an_address_for_operators_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
     assert serve({"admin_listen": "50052"}) == 2
     assert "admin.listen: Value error, '50052' is not HOST:PORT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"storage": {"media_uri": "file:///media"}}, "is not an s3:// URI"),
+        ({"storage": {"media_uri": "s3://"}}, "names no bucket"),
+        ({"storage": {"media_uri": "az://NOT/media"}}, "names no container"),
+        ({"storage": {"media_profile": "kept"}}, "media_profile is for a media_uri"),
+        ({"storage": {"media_uri": "s3://media", "media_profile": "kept"}}, "is none of profiles"),
+        ({"storage": {"media_uri": "az://media", "media_profile": "kept"}}, "is none of azure_profiles"),
+        ({"storage": {"media_uri": "s3://media"}, "media": {"max_spool_bytes": 1}}, "max_spool_bytes"),
+        ({"secrets": {"keys": ["A" * 43 + "="], "file": "/keys"}}, "keys and file exclude each other"),
+    ],
+)
+def test_a_place_for_uploads_and_keys_that_cannot_be_meant_is_refused(options: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        load_settings(options)
+
+
+def test_a_place_for_uploads_is_a_folder_with_or_without_a_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHSCRIBE_MEDIA__MAX_UPLOAD_BYTES", "1000")
+    for uri in ("s3://media/kept", "s3://media/kept/"):
+        monkeypatch.setenv("BATCHSCRIBE_STORAGE__MEDIA_URI", uri)
+        assert load_settings({}).storage.media_uri == "s3://media/kept"
+    monkeypatch.setenv("BATCHSCRIBE_MEDIA__MAX_SPOOL_BYTES", "1000")
+    with pytest.raises(ValidationError, match="max_spool_bytes"):
+        load_settings({})
+
+
+def test_a_database_of_ones_own_is_told_from_one_that_others_may_share() -> None:
+    assert load_settings({}).has_database_of_its_own
+    assert not load_settings({"database": {"url": "postgresql://db.internal/batchscribe"}}).has_database_of_its_own

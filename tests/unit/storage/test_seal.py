@@ -18,7 +18,7 @@ from batchscribe_server.domain.access import (
     StorageAccess,
 )
 from batchscribe_server.operations.access import SealBrokenError
-from batchscribe_server.storage.seal import FernetSeal, key_of
+from batchscribe_server.storage.seal import FernetSeal, key_of, keys_in
 
 OWN = S3Credentials("AKIA-access", "secret-0123456789", "token-0123456789", "https://s3.example.org", "eu-west-1")
 FETCH = Fetch("https://example.org/a.wav?X-Signature=0123456789", (("Authorization", "Bearer 0123456789"),))
@@ -100,3 +100,21 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path: Path) -> 
     assert key_of(path) == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     FernetSeal([key])
+
+
+def test_marks_tell_keys_apart_and_nothing_of_them() -> None:
+    one, other = new_key(), new_key()
+    marks = FernetSeal([one, other]).marks
+    assert len(set(marks)) == 2
+    assert list(FernetSeal([other, one]).marks) == [marks[1], marks[0]]
+    assert not any(one[start : start + 6] in mark for mark in marks for start in range(len(one) - 6))
+
+
+def test_what_one_server_seals_another_with_the_same_file_of_keys_opens(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    old = new_key()
+    path.write_text(f"{old}\n")
+    sealed = FernetSeal(keys_in(path)).sealed(ACCESSES[0])
+    path.write_text(f"{new_key()}\n\n  {old}\r\n")
+    assert len(keys_in(path)) == 2
+    assert FernetSeal(keys_in(path)).opened(sealed) == ACCESSES[0]

@@ -1,0 +1,34 @@
+"""The data directory: one server's alone, whatever database it uses."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchscribe_server.app.errors import StartupError
+
+
+@contextmanager
+def data_directory(path: Path) -> Iterator[None]:
+    """Make the directory and hold it, with a lock that the system drops when this process dies. Raises StartupError.
+
+    What lies there half fetched or half received is dropped at a start, and must not be another server's.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartupError(f"the data directory {path} cannot be made: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartupError(
+                f"Another server uses the data directory {path}. Stop it, or start this one with another."
+            ) from None
+        yield
+    finally:
+        os.close(lock)
