@@ -140,7 +140,8 @@ class RunJob:
         except (LeaseLostError, TranscriberClosedError):
             raise
         except UploadElsewhereError as elsewhere:
-            if job.stalled_attempts < self._limits.max_stalled_attempts:
+            if job.stalled_attempts + 1 < self._limits.max_stalled_attempts:
+                await self._store.begin_hearing(claim)  # counted as an attempt, though it got no further than this
                 raise
             error = Failure(Reason.FETCH_FAILED, str(elsewhere))
         except Exception:  # the boundary: whatever goes wrong with one file reaches no other

@@ -17,7 +17,7 @@ from batchscribe_server.operations.scan_batch import PATIENCE_ELSEWHERE, ScanBat
 from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.submit import NewBatch, NewJob
 from batchscribe_server.operations.upload import Upload
-from batchscribe_server.rpc.read_manifest import read_entry
+from batchscribe_server.rpc.read_manifest import EntryReader
 from batchscribe_server.storage.manifests import LocalManifests
 from batchscribe_server.storage.uploads import DiskUploadSpool
 from tests.in_process_service import PATIENCE_S, TENANT, AnyModel, InProcessService, in_process_service
@@ -83,7 +83,7 @@ async def test_a_batch_waits_some_time_for_the_server_that_has_its_manifest(tmp_
         media = await uploaded(service, elsewhere)
         (tmp_path / "elsewhere").rename(tmp_path / "out-of-sight")
         check_config = CheckConfig(AnyModel("scripted"), text, service.diarizer)
-        manifest = ScanManifest(service.store, here, check_config, LocalManifests(), read_entry)
+        manifest = ScanManifest(service.store, here, check_config, LocalManifests(), EntryReader)
 
         def at(time: Callable[[], datetime]) -> ScanBatches:
             return ScanBatches(service.store, service.reach, manifest, service.wakeups, lambda: "id", time)
