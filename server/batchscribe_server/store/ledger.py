@@ -61,6 +61,7 @@ class BatchRecord:
     counts: Counts
     sequence: int
     history_start: int
+    history_purged: bool
     progress_time: datetime | None
     start_time: datetime | None
     finish_time: datetime | None
@@ -95,6 +96,7 @@ _RECORD_COLUMNS = (
     "error",
     "sequence",
     "history_start",
+    "history_purged",
     "progress_time",
     "start_time",
     "finish_time",
@@ -237,6 +239,8 @@ class Ledger:
         for sequence, detail in enumerate(details, start=job.sequence + 1):
             self._tell(job.name, sequence, detail)
         columns |= {name: getattr(changed, name) for name in (*changes, "sequence", "update_time")}
+        if job.state.terminal and details:
+            columns["history_purged"] = False
         self._job_changes[tuple(columns)].append(columns | {"changed_id": job.id})
         self._account(job, changed)
         return changed
@@ -435,6 +439,7 @@ class Ledger:
 
     def _tell_of(self, batch: BatchRecord, detail: EventDetail) -> None:
         batch.sequence += 1
+        batch.history_purged = False
         self._tell(batch.name, batch.sequence, detail)
 
     def _tell(self, resource: str, sequence: int, detail: EventDetail) -> None:

@@ -28,8 +28,10 @@ from batchscribe_server.store.columns import Moment, Named, Optional, Payload, T
 
 metadata = MetaData()
 
-KEPT_HISTORY = text("history_start <= sequence")
-"""True of resources that still have events; the condition of the indexes that purging goes by."""
+KEPT_HISTORY = text("NOT history_purged")
+"""The condition of the indexes that purging goes by. A column of its own, since `sequence` would be part of an index:
+PostgreSQL would then write into every index of a table with each event.
+"""
 
 IS_QUEUED = text("state = 'QUEUED'")
 IS_RUNNING = text("state = 'RUNNING'")
@@ -89,6 +91,7 @@ batches = Table(
     Column("audio_done_ms", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("history_start", BigInteger, nullable=False),
+    Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Column("progress_time", Moment),  # of the last event that told the counts
     Column("create_time", Moment, nullable=False),
     Column("update_time", Moment, nullable=False),
@@ -142,6 +145,7 @@ jobs = Table(
     Column("lease_expire_time", Moment),
     Column("sequence", BigInteger, nullable=False),
     Column("history_start", BigInteger, nullable=False),
+    Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Column("media", Payload(MediaDescription)),
     Column("input_fingerprint", Text, nullable=False),
     Column("audio_duration_ms", BigInteger, nullable=False),
@@ -180,6 +184,10 @@ jobs = Table(
     Index("ix_jobs_reference", "tenant", "reference_id", "create_time", "id"),
     Index("ix_jobs_batch", "tenant", "batch_id", "create_time", "id"),
     Index("ix_jobs_batch_state", "batch_id", "state", "id"),
+    Index("ix_jobs_state", "tenant", "state", "create_time", "id"),
+    Index("ix_jobs_input", "input_uri", postgresql_using="hash"),  # a B-tree takes no more than 2,700 bytes
+    # SQLite has none for keys that anybody may make up: it reads the tenant's jobs.
+    Index("ix_jobs_labels", text("CAST(labels AS JSONB) jsonb_path_ops"), postgresql_using="gin").ddl_if("postgresql"),
     Index("ix_jobs_media", "media_id"),
     Index("ix_jobs_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
     Index("ix_jobs_expire", "expire_time", sqlite_where=EXPIRES, postgresql_where=EXPIRES),
