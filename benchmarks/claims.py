@@ -66,7 +66,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class ToldByServer:
-    """What the database counted since the claimers began. Claimers only write, so nothing else is rolled back.
+    """What the database counted since the claimers began. Besides writes, opening a store rolls back once.
 
     `hot` is the share of a table's updates that had to write into none of its indexes.
     """
@@ -106,8 +106,8 @@ def main() -> None:
         print(f"- PostgreSQL: {asyncio.run(_version(database))}")
         took_s, times, waits = _measured(database, options)
         backends_s = _processor_of_backends_s(postmaster) - filled_s
-        asyncio.run(_check(database, options.jobs, batches))
         server = asyncio.run(_told_by_server(database))
+        asyncio.run(_check(database, options.jobs, batches))
     print(
         f"\n{options.jobs:,} jobs in {len(batches)} batches of {options.tenants} tenants and as single files, "
         f"{options.claimers} claimers, {options.at_once} at once\n"

@@ -144,7 +144,7 @@ def explaining(explained: Explained) -> Iterator[None]:
         explained.plans[explained.call, text] = Plan(
             explained.call,
             text,
-            tuple(dict.fromkeys(_described(node) for node in nodes if "Relation Name" in node)),
+            tuple(dict.fromkeys(_described(node) for node in nodes if {"Relation Name", "Index Name"} & node.keys())),
             frozenset(node["Relation Name"] for node in nodes if _is_scan(node)) & LARGE_TABLES,
             whole.get("Execution Time"),
         )
@@ -305,7 +305,7 @@ def _described(node: dict[str, Any]) -> str:
     index = f" {node['Index Name']}" if "Index Name" in node else ""
     dropped = node.get("Rows Removed by Filter", 0) * node.get("Actual Loops", 1)
     filtered = f", {dropped:.0f} rows left out" if dropped else ""
-    return f"{node['Node Type']} {node['Relation Name']}{index}{filtered}"
+    return f"{node['Node Type']} {node.get('Relation Name', '')}{index}{filtered}".replace("  ", " ")
 
 
 def _in_short(statement: str) -> str:

@@ -91,7 +91,6 @@ batches = Table(
     Column("audio_done_ms", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("history_start", BigInteger, nullable=False),
-    Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Column("progress_time", Moment),  # of the last event that told the counts
     Column("create_time", Moment, nullable=False),
     Column("update_time", Moment, nullable=False),
@@ -104,6 +103,7 @@ batches = Table(
     Column("report_uri", Optional),
     Column("warning", Optional),
     Column("deletion", Named(Deletion)),
+    Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Index(
         "ix_batches_queue",
         "tenant",
@@ -145,7 +145,6 @@ jobs = Table(
     Column("lease_expire_time", Moment),
     Column("sequence", BigInteger, nullable=False),
     Column("history_start", BigInteger, nullable=False),
-    Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Column("media", Payload(MediaDescription)),
     Column("input_fingerprint", Text, nullable=False),
     Column("audio_duration_ms", BigInteger, nullable=False),
@@ -168,6 +167,7 @@ jobs = Table(
     Column("deletion", Named(Deletion)),
     Column("listed_fingerprint", Optional),  # of the input, when a scan listed it
     Column("stage", Named(JobStage)),
+    Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Index(
         "ix_jobs_queue",
         "tenant",
