@@ -75,7 +75,8 @@ def _purge(ledger: Ledger, table: Table, collection: str, older_than_s: float, l
         resource = f"{collection}/{resource_id}"
         of_resource = (_events.resource == resource, _events.sequence < kept_from)
         ledger.connection.execute(delete(tables.events).where(*of_resource))
-        ledger.connection.execute(update(table).where(columns.id == resource_id).values(history_start=kept_from))
+        kept = {"history_start": kept_from, "history_purged": kept_from > sequence}
+        ledger.connection.execute(update(table).where(columns.id == resource_id).values(kept))
         ledger.topics.add(resource)
         dropped += kept_from - history_start
         if dropped == limit:

@@ -3,7 +3,8 @@
 This is the one place where sequences are allotted, where a batch's counts follow its jobs and where a batch begins and
 ends, so that no use case can change a state and forget its event. Nothing is visible before the transaction commits.
 
-Locks are taken on jobs first and on batches after them, so that two transactions seldom wait for each other.
+Locks are taken on jobs first and on batches after them, so that two transactions seldom wait for each other. All that
+run jobs of one batch meet at its row, so it is locked only once everything else but its own events is written.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class BatchRecord:
     counts: Counts
     sequence: int
     history_start: int
+    history_purged: bool
     progress_time: datetime | None
     start_time: datetime | None
     finish_time: datetime | None
@@ -94,6 +96,7 @@ _RECORD_COLUMNS = (
     "error",
     "sequence",
     "history_start",
+    "history_purged",
     "progress_time",
     "start_time",
     "finish_time",
@@ -139,6 +142,7 @@ class Ledger:
         self._segments: list[dict[str, Any]] = []
         self._events: list[dict[str, Any]] = []
         self._ended: set[str] = set()
+        self._changed_jobs: defaultdict[str, list[tuple[Job | None, Job | None]]] = defaultdict(list)
 
     # reading
 
@@ -235,6 +239,8 @@ class Ledger:
         for sequence, detail in enumerate(details, start=job.sequence + 1):
             self._tell(job.name, sequence, detail)
         columns |= {name: getattr(changed, name) for name in (*changes, "sequence", "update_time")}
+        if job.state.terminal and details:
+            columns["history_purged"] = False
         self._job_changes[tuple(columns)].append(columns | {"changed_id": job.id})
         self._account(job, changed)
         return changed
@@ -348,13 +354,17 @@ class Ledger:
         for columns, rows in self._job_changes.items():
             self.connection.execute(_update(tables.jobs, columns), rows)
         self._job_changes.clear()
+        if self._segments:
+            self.connection.execute(_INSERT_SEGMENT, self._segments)
+            self._segments = []
+        for batch_id in sorted(self._changed_jobs):  # in order, so that no two wait for each other crosswise
+            for before, after in self._changed_jobs[batch_id]:
+                self._count(self.batch(batch_id), before, after)
+        self._changed_jobs.clear()
         for batch in self._batches.values():
             self._write_batch(batch)
         self._batches.clear()
         self._batch_columns.clear()
-        if self._segments:
-            self.connection.execute(_INSERT_SEGMENT, self._segments)
-            self._segments = []
         if self._events:
             self.connection.execute(_INSERT_EVENT, self._events)
             self._events = []
@@ -407,17 +417,20 @@ class Ledger:
         return bool(self.connection.execute(_DELETED_JOB_OF_BATCH, {"of_batch": batch.id}).scalar_one())
 
     def _account(self, before: Job | None, after: Job | None) -> None:
-        """Keep the batch's counts in step with a job, and tell of it."""
+        """Have the batch's counts follow a job when all is written; None stands for a job that is not there."""
         job = after or before
-        if job is None or not job.batch_id:
-            return
-        batch = self.batch(job.batch_id)
+        if job is not None and job.batch_id:
+            self._changed_jobs[job.batch_id].append((before, after))
+
+    def _count(self, batch: BatchRecord, before: Job | None, after: Job | None) -> None:
+        """Keep a batch's counts in step with a job, and tell of it."""
         counts = shifted(batch.counts, before, after)
         if before is None or after is None or before.state is not after.state:
             batch.progress_due = True
             if after is not None:
                 self._tell_of(batch, BatchJobChanged(after.id, after.input_uri, after.state, after.error))
-            if job.state is State.RUNNING and batch.start_time is None:
+            job = after or before
+            if job is not None and job.state is State.RUNNING and batch.start_time is None:
                 batch.start_time = self.now
         elif counts != batch.counts:
             told = batch.progress_time
@@ -426,6 +439,7 @@ class Ledger:
 
     def _tell_of(self, batch: BatchRecord, detail: EventDetail) -> None:
         batch.sequence += 1
+        batch.history_purged = False
         self._tell(batch.name, batch.sequence, detail)
 
     def _tell(self, resource: str, sequence: int, detail: EventDetail) -> None:

@@ -29,8 +29,10 @@ from batchscribe_server.store.columns import Moment, Named, Optional, Payload, T
 
 metadata = MetaData()
 
-KEPT_HISTORY = text("history_start <= sequence")
-"""True of resources that still have events; the condition of the indexes that purging goes by."""
+KEPT_HISTORY = text("NOT history_purged")
+"""The condition of the indexes that purging goes by. A column of its own, since `sequence` would be part of an index:
+PostgreSQL would then write into every index of a table with each event.
+"""
 
 IS_QUEUED = text("state = 'QUEUED'")
 IS_RUNNING = text("state = 'RUNNING'")
@@ -103,6 +105,7 @@ batches = Table(
     Column("warning", Optional),
     Column("deletion", Named(Deletion)),
     Column("traceparent", Optional),
+    Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Index(
         "ix_batches_queue",
         "tenant",
@@ -167,6 +170,7 @@ jobs = Table(
     Column("listed_fingerprint", Optional),  # of the input, when a scan listed it
     Column("stage", Named(JobStage)),
     Column("traceparent", Optional),  # of the call that created it
+    Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Index(
         "ix_jobs_queue",
         "tenant",
@@ -183,6 +187,10 @@ jobs = Table(
     Index("ix_jobs_reference", "tenant", "reference_id", "create_time", "id"),
     Index("ix_jobs_batch", "tenant", "batch_id", "create_time", "id"),
     Index("ix_jobs_batch_state", "batch_id", "state", "id"),
+    Index("ix_jobs_state", "tenant", "state", "create_time", "id"),
+    Index("ix_jobs_input", "input_uri", postgresql_using="hash"),  # a B-tree takes no more than 2,700 bytes
+    # SQLite has none for keys that anybody may make up: it reads the tenant's jobs.
+    Index("ix_jobs_labels", text("CAST(labels AS JSONB) jsonb_path_ops"), postgresql_using="gin").ddl_if("postgresql"),
     Index("ix_jobs_media", "media_id"),
     Index("ix_jobs_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
     Index("ix_jobs_expire", "expire_time", sqlite_where=EXPIRES, postgresql_where=EXPIRES),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchscribe_server.domain.errors import InvalidArgumentError
-from batchscribe_server.operations.store import IdempotencyKey, Store
+from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, Store
 from batchscribe_server.operations.wakeups import Wakeups
 from tests.contract.store.samples import (
     TENANT,
@@ -65,6 +65,24 @@ async def test_the_history_of_what_ended_long_ago_goes_and_the_rest_stays(store:
     assert [heard async for heard in store.read_segments(old.id)] == [segment(0)]
     await check_history(store, waiting.name, 1, 1)
     await check_history(store, recent.name, recent.sequence, 1)
+
+
+async def test_what_is_told_of_after_a_purge_is_purged_as_well(store: Store, clock: Clock) -> None:
+    batch, _ = await scanned_batch(store, 1)
+    (claim,) = await claim_all(store)
+    await succeed(store, claim)
+    clock.advance(DAY_S)
+    await store.purge_history(DAY_S - 1, 10_000)
+    await store.begin_delete_job(TENANT, claim.job.id)
+    told = await store.get_job(TENANT, claim.job.id)
+    await store.withdraw_deletion(told, "It can't be removed.")
+    renamed = await store.update_batch(TENANT, batch.id, BatchChanges(display_name="another"))
+    for resource in (await store.get_job(TENANT, claim.job.id), renamed):
+        await check_history(store, resource.name, resource.sequence, resource.history_start)
+        assert await store.read_events(resource.name, 0, 10)
+    await store.purge_history(DAY_S - 1, 10_000)
+    for resource in (told, renamed):
+        assert await store.read_events(resource.name, 0, 10) == []
 
 
 async def test_a_purge_drops_no_more_than_it_may(store: Store, clock: Clock) -> None:

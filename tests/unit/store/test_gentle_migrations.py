@@ -13,8 +13,8 @@ from alembic.script import Script, ScriptDirectory
 
 import batchscribe_server.store.migrate
 
-BEFORE_REPLICAS = "0009"
-"""The last migration that ran where one server alone had a database."""
+BEFORE_REPLICAS = "0014"
+"""The last migration of the first version whose servers share a database: no older one works beside it."""
 
 MIGRATIONS = Path(batchscribe_server.store.migrate.__file__).with_name("migrations")
 
