@@ -185,8 +185,8 @@ async def one_job(client: AsyncClient, job_id: str) -> None:
 
 
 def sequences(events: list[BatchEvent]) -> list[int]:
-    """The numbers of what happened, snapshots and heartbeats left out."""
-    return [event.sequence for event in events if event.WhichOneof("event") not in ("snapshot", "heartbeat")]
+    """The numbers of all changes of jobs and of the batch. Of the progress between them a watcher is told the latest."""
+    return [event.sequence for event in events if event.WhichOneof("event") in ("job_change", "state_change")]
 
 
 def succeeded(events: list[BatchEvent]) -> Counter[str]:

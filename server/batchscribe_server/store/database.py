@@ -43,6 +43,13 @@ class Database(Protocol):
         """Run an operation; returns or raises once it is committed durably or rolled back, then wakes its topics."""
         ...
 
+    async def write_step(self, job_id: str, operation: Operation[Result]) -> Result:
+        """Run an operation of a job's run, or with no id of many runs, with those of others: as `write` does.
+
+        It raises LeaseLostError before it changes anything, if at all.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what was asked for, then let go of all connections."""
         ...

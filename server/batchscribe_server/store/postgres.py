@@ -33,6 +33,7 @@ from batchscribe_server.store.postgres_failures import is_away, is_conflict, is_
 from batchscribe_server.store.postgres_schema import bring_up_to_date
 from batchscribe_server.store.postgres_url import PostgresUrl
 from batchscribe_server.store.shared_wakeups import SharedWakeups
+from batchscribe_server.store.steps import Steps
 
 log = structlog.get_logger()
 
@@ -65,6 +66,7 @@ class PostgresDatabase:
         self._telling = asyncio.create_task(shared.run(), name="shared-wakeups")
         self._clock = clock
         self._patience_s = PATIENCE_S
+        self._steps = Steps(self.patient())
 
     @classmethod
     async def open(
@@ -120,8 +122,19 @@ class PostgresDatabase:
         """
         return await self._until_done(partial(self._write, operation))
 
+    async def write_step(self, job_id: str, operation: Operation[Result]) -> Result:
+        """Run an operation with those of other runs. Raises DatabaseUnavailableError, as `write` does."""
+        if math.isinf(self._patience_s):
+            return await self._steps.submit(job_id, operation)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await self._steps.submit(job_id, operation)
+        except TimeoutError as error:
+            raise DatabaseUnavailableError("the database does not answer in time; try again") from error
+
     async def close(self) -> None:
         """Let go of all connections."""
+        await self._steps.close()
         self._telling.cancel()
         with suppress(asyncio.CancelledError):
             await self._telling

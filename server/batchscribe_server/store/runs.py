@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, or_, select, update
 
@@ -22,6 +23,8 @@ from batchscribe_server.store.database import Database
 from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.queue import take_queued
 from batchscribe_server.store.rows import job_from_row
+
+Result = TypeVar("Result")
 
 CHUNK_RECOVERED = 200
 """Jobs that one transaction recovers at most."""
@@ -46,11 +49,11 @@ class SqlRunStore:
 
     async def renew(self, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
         """Prolong leases."""
-        return await self._database.write(partial(_renew, owner=owner, lease_s=lease_s, job_ids=job_ids))
+        return await self._database.write_step("", partial(_renew, owner=owner, lease_s=lease_s, job_ids=job_ids))
 
     async def begin_hearing(self, claim: Claim) -> None:
         """Count an attempt that has got nowhere yet."""
-        await self._database.write(partial(_begin_hearing, claim=claim))
+        await self._step(_begin_hearing, claim)
 
     async def check_claim(self, claim: Claim) -> None:
         """Look whether a claim still stands."""
@@ -58,31 +61,34 @@ class SqlRunStore:
 
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
         """Store what the file turned out to be."""
-        await self._database.write(partial(_describe, claim=claim, media=media, model=model, fingerprint=fingerprint))
+        await self._step(_describe, claim, media=media, model=model, fingerprint=fingerprint)
 
     async def advance(self, claim: Claim, step: Advance) -> None:
         """Store results."""
-        await self._database.write(partial(_advance, claim=claim, step=step))
+        await self._step(_advance, claim, step=step)
 
     async def tell_speakers(self, claim: Claim, turns: Sequence[SpeakerTurn]) -> None:
         """Store who speaks when."""
-        await self._database.write(partial(_tell_speakers, claim=claim, turns=turns))
+        await self._step(_tell_speakers, claim, turns=turns)
 
     async def begin_analysis(self, claim: Claim) -> None:
         """Say that the transcript is being analysed."""
-        await self._database.write(partial(_begin_analysis, claim=claim))
+        await self._step(_begin_analysis, claim)
 
     async def end_analysis(self, claim: Claim, analysis: Analysis | None) -> None:
         """Store what was found."""
-        await self._database.write(partial(_end_analysis, claim=claim, analysis=analysis))
+        await self._step(_end_analysis, claim, analysis=analysis)
 
     async def finish(self, claim: Claim, outcome: Outcome) -> Job:
         """End a run."""
-        return await self._database.write(partial(_finish, claim=claim, outcome=outcome))
+        return await self._step(_finish, claim, outcome=outcome)
 
     async def release(self, claim: Claim) -> None:
         """Give a job back."""
-        await self._database.write(partial(_release, claim=claim))
+        await self._step(_release, claim)
+
+    async def _step(self, operation: Callable[..., Result], claim: Claim, **fields: Any) -> Result:
+        return await self._database.write_step(claim.job.id, partial(operation, claim=claim, **fields))
 
     async def recover(self, max_stalled_attempts: int, *, exclusive_owner: bool) -> int:
         """Queue what nobody runs any more; each job once, also where it is claimed again meanwhile."""

@@ -84,6 +84,10 @@ class SqliteDatabase:
         """Run an operation as part of the next commit."""
         return await self._commits.submit(operation)
 
+    async def write_step(self, job_id: str, operation: Operation[Result]) -> Result:
+        """Run an operation as part of the next commit: all are grouped."""
+        return await self._commits.submit(operation)
+
     async def close(self) -> None:
         """Commit what was asked for, close the file and free the data directory."""
         await self._commits.close()
