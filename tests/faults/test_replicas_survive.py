@@ -177,7 +177,7 @@ async def calls_until(over: asyncio.Event, client: AsyncClient, number: int) -> 
 
 
 async def one_job(client: AsyncClient, job_id: str) -> None:
-    job = await client.submit_job("s3://calls/in/000.wav", job_id=job_id)
+    job = await client.submit("s3://calls/in/000.wav", job_id=job_id)
     await client.get_job(job.name)
     await client.get_batch("batches/calls")
     await client.cancel_job(job.name)
