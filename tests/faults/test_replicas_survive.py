@@ -185,7 +185,7 @@ async def one_job(client: AsyncClient, job_id: str) -> None:
 
 
 def sequences(events: list[BatchEvent]) -> list[int]:
-    """The numbers of all changes of jobs and of the batch. Of the progress between them a watcher is told the latest."""
+    """The numbers of the changes of jobs and of the batch; of the progress between them only the latest is told."""
     return [event.sequence for event in events if event.WhichOneof("event") in ("job_change", "state_change")]
 
 
