@@ -1,4 +1,4 @@
-# make demo   see it work (demo-s3: on buckets)
+# make demo   see it work (demo-s3: on buckets; demo-replicas: three servers behind Envoy, one of which is killed)
 # make test   run the tests        make check  format, lint, types, imports, protos
 # make proto  regenerate stubs     make bench  speed, accuracy and memory beside faster-whisper and WhisperS2T
 #   make bench SPEECH=folder BENCH='--model base tiny.en --beam 1 5 --word-times both --save NAME'
@@ -17,7 +17,7 @@ TORCH ?= torch
 STUBS := clients/python/batchscribe/v1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo demo-s3 test test-slow check check-wheel check-deploy lock-image proto bench bench-queue whisper-s2t diarization azurite clean
+.PHONY: demo demo-s3 demo-replicas test test-slow check check-wheel check-deploy lock-image proto bench bench-queue whisper-s2t diarization azurite clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/.demo: pyproject.toml
@@ -40,6 +40,9 @@ demo: $(BIN)/.demo
 # Its S3 server comes with the tools of development.
 demo-s3: $(BIN)/.dev
 	$(BIN)/python scripts/demo_s3.py
+
+demo-replicas: $(BIN)/.dev
+	$(BIN)/python scripts/demo_replicas.py
 
 test: $(BIN)/.dev
 	$(BIN)/python -m pytest -m 'not slow'
