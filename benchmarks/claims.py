@@ -42,7 +42,7 @@ from batchscribe_server.operations.store import Advance, Claim, Outcome, ScanChu
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store.store import SqlStore
 from benchmarks import machine
-from benchmarks.postgres import postgres_server
+from tests.postgres_server import postgres_server
 
 LEASE_S = 60.0
 CHUNK_JOBS = 500
@@ -98,8 +98,8 @@ def main() -> None:
     options = parser.parse_args()
     for name, value in machine.described().items():
         print(f"- {name}: {value}")
-    with postgres_server() as url:
-        database = url.render_as_string(hide_password=False)
+    with postgres_server(durable=True) as postgres:
+        database = asyncio.run(postgres.create_database())
         postmaster = psutil.Process(asyncio.run(_postmaster(database)))
         batches = asyncio.run(_fill(database, options.jobs, options.tenants, options.batches))
         filled_s = _processor_of_backends_s(postmaster)

