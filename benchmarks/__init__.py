@@ -9,6 +9,7 @@
     python -m benchmarks.scan                what the scan of a large prefix takes
     python -m benchmarks.claims              how fast replicas take jobs off one PostgreSQL
     python -m benchmarks.plans               how PostgreSQL answers the store's hot statements at a million jobs
+    python -m benchmarks.watchers            how quickly a thousand watchers are told, through Envoy
     python -m benchmarks.text_steps          what word times and what is done to the text cost
     python -m benchmarks.segmentation        how far speech is best joined into segments
     python -m benchmarks.shared_memory       the shared-memory queue, held to its limit
