@@ -88,6 +88,9 @@ from batchscribe_server.transcriber.media_pool import WorkerLimits
 
 FEWEST_TRANSFERRING = 8
 
+BEAT_S = 5.0
+LONELY_BEAT_S = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -205,7 +208,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             wakeups,
             dispatch,
             Reporter(replica_id, rpc, transcriber, dispatch, place_limits.max_heard),
-            PresenceLimits(drain_timeout_s=settings.drain_timeout_s),
+            PresenceLimits(_beat_s(store), settings.drain_timeout_s),
         )
         yield Parts(
             dispatch=dispatch,
@@ -288,6 +291,11 @@ def _diarizer_config(settings: DiarizationSettings) -> DiarizerConfig:
         max_duration_ms=round(settings.max_duration_s * 1000),
         idle_s=settings.idle_s,
     )
+
+
+def _beat_s(store: SqlStore) -> float:
+    """How often this server says that it lives: each time the disk is waited for."""
+    return LONELY_BEAT_S if store.sole_owner else BEAT_S
 
 
 def _place_limits(settings: JobSettings, devices: Sequence[str]) -> PlaceLimits:
