@@ -17,12 +17,12 @@ from itertools import pairwise
 from batchscribe_server.domain.script import sentence_ends
 from batchscribe_server.domain.transcript import Segment, Word
 
-CHANGE_WITHIN_SENTENCE_MS = 1_500
-CHANGE_AFTER_SENTENCE_MS = 300
-PAUSE_MS = 500
+CHANGE_WITHIN_SENTENCE_MS = 450
+CHANGE_AFTER_SENTENCE_MS = 50
+PAUSE_MS = 200
 """A change of speaker costs the less the longer the pause before it, and nothing from here on."""
 
-UNSURE_MS = 400
+UNSURE_MS = 600
 """How near a change without a pause the turns are believed less; a window begins every 600 ms."""
 
 NEAR_MS = 1_000

@@ -40,10 +40,10 @@ async def uploaded(service: InProcessService, spool: DiskUploadSpool) -> Media:
     )
 
 
-async def run_over(service: InProcessService, job: Job, attempt: int) -> Job:
-    """The job once that run of it is over, with an outcome or without."""
+async def left(service: InProcessService, job: Job, attempts: int) -> Job:
+    """The job once so many runs of it were over without an outcome."""
     async with asyncio.timeout(PATIENCE_S):
-        while job.attempt < attempt or service.dispatch.running:
+        while job.stalled_attempts < attempts or service.dispatch.running:
             job = await service.store.get_job(TENANT, job.id)
     return await service.store.get_job(TENANT, job.id)
 
@@ -54,7 +54,7 @@ async def test_the_server_that_has_the_file_runs_it_after_another_could_not(tmp_
         media = await uploaded(service, elsewhere)
         (tmp_path / "elsewhere").rename(tmp_path / "out-of-sight")
         job = await service.submit.job(TENANT, NewJob(media.name))
-        assert (await run_over(service, job, 1)).state is State.RUNNING
+        assert (await left(service, job, 1)).state is State.RUNNING
     (tmp_path / "out-of-sight").rename(tmp_path / "elsewhere")
     async with in_process_service(tmp_path, uploads=elsewhere) as service:
         ended = await service.ended(job)
@@ -67,10 +67,12 @@ async def test_a_file_that_no_server_has_fails_in_the_end_and_says_what_is_missi
         media = await uploaded(service, elsewhere)
         (tmp_path / "elsewhere").rename(tmp_path / "out-of-sight")
         job = await service.submit.job(TENANT, NewJob(media.name))
-        await run_over(service, job, 1)
-    for attempt in range(2, MAX_STALLED_ATTEMPTS + 1):
+        await left(service, job, 1)
+    for attempts in range(2, MAX_STALLED_ATTEMPTS):
         async with in_process_service(tmp_path, uploads=here) as service:
-            job = await run_over(service, job, attempt)
+            await left(service, job, attempts)
+    async with in_process_service(tmp_path, uploads=here) as service:
+        job = await service.ended(job)
     assert (job.state, job.attempt) == (State.FAILED, MAX_STALLED_ATTEMPTS)
     assert job.error is not None
     assert job.error.reason is Reason.FETCH_FAILED
