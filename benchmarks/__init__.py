@@ -14,6 +14,7 @@
     python -m benchmarks.segmentation        how far speech is best joined into segments
     python -m benchmarks.shared_memory       the shared-memory queue, held to its limit
     python -m benchmarks.diarization         how well voices are told apart
+    python -m benchmarks.conversations       makes conversations to measure that with
 
 Every system runs in a process of its own (`child`), started by `measuring`; `comparison` lets them run in turn.
 """
