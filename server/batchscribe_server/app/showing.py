@@ -81,6 +81,7 @@ class Showing:
             if serving is not serves:
                 serves = serving
                 await self.rpc.set_serving(serves)
+                self.presence.tell_now()
             self.metrics.show(
                 status, running_jobs=self.dispatch.running, watchers=self.watch.watchers, serving=self.rpc.serving
             )

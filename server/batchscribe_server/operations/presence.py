@@ -68,6 +68,10 @@ class Presence:
                         async with asyncio.timeout(self._limits.beat_s):
                             await woken.wait()
 
+    def tell_now(self) -> None:
+        """Something of this server has changed that the others should see before its next heartbeat."""
+        self._wakeups.notify([REPLICAS])
+
     async def leave(self) -> None:
         """Say that this server ends. The others would notice, but later."""
         try:
