@@ -91,6 +91,9 @@ FEWEST_TRANSFERRING = 8
 BEAT_S = 5.0
 LONELY_BEAT_S = 20.0
 
+LEAVING_S = 5.0
+"""How long a balancer that asks for health every 2 s, twice, takes to see that a replica takes no more calls."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -106,6 +109,7 @@ class Parts:
     showing: Showing
     presence: Presence
     admin: AdminServer | None
+    leaving_s: float  # from when it takes no more work to when it may close its port
 
 
 @asynccontextmanager
@@ -227,6 +231,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             showing=Showing(transcriber, dispatch, watch, presence, store, rpc, StatusMetrics(registry)),
             presence=presence,
             admin=AdminServer(store, rpc_metrics) if settings.admin.listen else None,
+            leaving_s=0.0 if store.sole_owner else LEAVING_S,
         )
 
 

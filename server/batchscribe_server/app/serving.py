@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import structlog
@@ -134,17 +134,26 @@ async def _until_stopped(stopping: asyncio.Event, background: list[asyncio.Task[
 
 
 async def _drain(parts: Parts, timeout_s: float, hurrying: asyncio.Event) -> None:
-    """Refuse new work, let running files end or give them back, end the watches, close the port."""
+    """Refuse new work, let running files end or give them back, end the watches, close the port.
+
+    Not before balancers have seen it: a call that arrives while the port is closed is lost.
+    """
     log.info("draining", running=parts.dispatch.running, timeout_s=timeout_s)
     await parts.rpc.begin_drain()
-    patient = asyncio.create_task(parts.dispatch.drain(timeout_s))
+    patient = asyncio.create_task(_let_end(parts, timeout_s))
     hurry = asyncio.create_task(hurrying.wait())
     await asyncio.wait({patient, hurry}, return_when=asyncio.FIRST_COMPLETED)
     hurry.cancel()
     if not patient.done():
         await parts.dispatch.drain(0)
-    await patient
+        patient.cancel()
+    with suppress(asyncio.CancelledError):
+        await patient
     await parts.rpc.drain(CLOSING_GRACE_S)
+
+
+async def _let_end(parts: Parts, timeout_s: float) -> None:
+    await asyncio.gather(parts.dispatch.drain(timeout_s), asyncio.sleep(parts.leaving_s))
 
 
 def _listen_for_signals(stopping: asyncio.Event, hurrying: asyncio.Event) -> None:
