@@ -38,7 +38,8 @@ from uuid_utils.compat import uuid7
 from batchscribe_server.domain.batch import Batch, PrefixInput
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.transcript import MediaDescription, Segment, Word
-from batchscribe_server.operations.store import Advance, Claim, Outcome, ScanChunk
+from batchscribe_server.operations.run_store import Advance, Claim, Outcome
+from batchscribe_server.operations.store import ScanChunk
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store.store import SqlStore
 from benchmarks import machine

@@ -26,7 +26,8 @@ from sqlalchemy import Connection, Engine, Table, event
 from batchscribe_server.domain.batch import Batch, PrefixInput
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.media import Media
-from batchscribe_server.operations.store import Advance, ListQuery, Outcome
+from batchscribe_server.operations.run_store import Advance, Outcome
+from batchscribe_server.operations.store import ListQuery
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import tables
 from batchscribe_server.store.store import SqlStore

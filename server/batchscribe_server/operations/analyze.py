@@ -12,7 +12,8 @@ from batchscribe_server.domain.job import Failure
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.domain.transcript import Transcript
 from batchscribe_server.operations.analysis import Analyst
-from batchscribe_server.operations.store import Claim, Store
+from batchscribe_server.operations.run_store import Claim
+from batchscribe_server.operations.store import Store
 
 log = structlog.get_logger()
 

@@ -16,7 +16,8 @@ from batchscribe_server.domain.errors import DatabaseUnavailableError, LeaseLost
 from batchscribe_server.domain.job import State
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.places import Place, Places
-from batchscribe_server.operations.store import Claim, Outcome, Store
+from batchscribe_server.operations.run_store import Claim, Outcome
+from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 

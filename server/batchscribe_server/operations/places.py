@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from batchscribe_server.domain.party import Party
-from batchscribe_server.operations.store import Transfers
+from batchscribe_server.operations.run_store import Transfers
 
 
 @dataclass(frozen=True, slots=True)

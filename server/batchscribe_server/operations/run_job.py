@@ -24,8 +24,9 @@ from batchscribe_server.operations.observers import JobObserver, TransferObserve
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.read_transcript import load_transcript
+from batchscribe_server.operations.run_store import Advance, Claim, Outcome
 from batchscribe_server.operations.storage import LocalInput, Storage, UploadElsewhereError, UploadSpool
-from batchscribe_server.operations.store import Advance, Claim, Outcome, Store
+from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.text import TextEditing, TextEditor
 from batchscribe_server.operations.tracing import Tracing

@@ -5,10 +5,8 @@ Every query is scoped by tenant. What changes a resource returns it as it is aft
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -16,13 +14,12 @@ from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.event import Event
-from batchscribe_server.domain.fair_share import BATCHES_FACTOR, may_take_more
-from batchscribe_server.domain.job import Failure, Job, OutputFile, State
+from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.media import Media
-from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.speakers import SpeakerTurn
-from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
+from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.fleet import FleetStore
+from batchscribe_server.operations.run_store import RunStore
 
 Resource = TypeVar("Resource")
 
@@ -63,85 +60,6 @@ class Page(Generic[Resource]):
     items: Sequence[Resource]
     next_page_token: str
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to run a job until the lease ends. `token` fences: what is written under an older one is refused.
-
-    `waited_s` is how long the job was queued.
-    """
-
-    job: Job
-    token: int
-    waited_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Transfers:
-    """How many jobs of each party fetch their files at the claiming server, and how many write their outputs.
-
-    These are claimed and RUNNING, but take nothing that others want. `places` is how many each of the two are to be at
-    most; those that write may be more.
-    """
-
-    places: int = sys.maxsize
-    fetching: Mapping[Party, int] = field(default_factory=dict)
-    writing: Mapping[Party, int] = field(default_factory=dict)
-
-    def held_back_by_writing(self, party: Party) -> bool:
-        """Whether a party writes so much that it gets no more to fetch."""
-        writing = self.writing.get(party, 0)
-        free = self.places - sum(self.writing.values())
-        return writing > 0 and not may_take_more(writing, free, BATCHES_FACTOR)
-
-    def of_parties(self) -> Counter[Party]:
-        """How many there are of each party."""
-        return Counter(self.fetching) + Counter(self.writing)
-
-    def of_tenants(self) -> Counter[str]:
-        """How many there are of each tenant."""
-        tenants: Counter[str] = Counter()
-        for party, count in self.of_parties().items():
-            tenants[party.tenant] += count
-        return tenants
-
-
-NO_TRANSFERS = Transfers()
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseReport:
-    """The answer to a heartbeat: leases no longer held, and held ones whose job was asked to stop."""
-
-    lost: frozenset[str]
-    cancel_requested: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """What one step of a run adds to a job: results are stored in order, each once.
-
-    `media_segments_done` is the new number of speech segments done; `segments` continue the transcript's numbering.
-    `progress_event` says whether watchers are told of `processed_ms` now (segments always are).
-    """
-
-    segments: tuple[Segment, ...]
-    media_segments_done: int
-    processed_ms: int
-    detected_language: DetectedLanguage | None = None
-    progress_event: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended: `state` is SUCCEEDED, FAILED or CANCELLED."""
-
-    state: State
-    outputs: tuple[OutputFile, ...] = ()
-    error: Failure | None = None
-    warning: str = ""
-    audio_duration_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,72 +192,6 @@ class JobStore(Protocol):
 
     async def read_events(self, resource: str, after: int, limit: int) -> Sequence[Event]:
         """Events of a resource with a sequence above `after`, at most `limit`, in order."""
-        ...
-
-
-class RunStore(Protocol):
-    """The running of jobs: claims, leases and results."""
-
-    async def claim(
-        self, owner: str, limit: int, lease_s: float, reserved: int = 0, transfers: Transfers = NO_TRANSFERS
-    ) -> Sequence[Claim]:
-        """Take up to `limit` queued jobs, each the next of the tenant that runs fewest, and of that one's batch that
-        runs fewest; among equals of the one served longest ago. A tenant's single files count as one batch. Within a
-        tenant a higher priority goes first, within a batch the place in it. They become RUNNING with their event.
-
-        Of jobs that run, those among `transfers` don't count there. Each new one begins by fetching: nobody gets more
-        than `domain.fair_share` lets them have there, and the last `reserved` go only to batches that fetch nothing.
-        """
-        ...
-
-    async def renew(self, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
-        """The heartbeat of an owner for the jobs it runs."""
-        ...
-
-    async def begin_hearing(self, claim: Claim) -> None:
-        """It is the job's turn: from now on its run is an attempt. Raises LeaseLostError, as all that follow."""
-        ...
-
-    async def check_claim(self, claim: Claim) -> None:
-        """Raises LeaseLostError where the job is not run under this claim any more: asked before anything is written
-        elsewhere.
-        """
-        ...
-
-    async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
-        """The file was opened."""
-        ...
-
-    async def advance(self, claim: Claim, step: Advance) -> None:
-        """Store results and their events."""
-        ...
-
-    async def tell_speakers(self, claim: Claim, turns: Sequence[SpeakerTurn]) -> None:
-        """Store who speaks when, in place of what an earlier run stored."""
-        ...
-
-    async def begin_analysis(self, claim: Claim) -> None:
-        """The transcript is being analysed from now on, which is told."""
-        ...
-
-    async def end_analysis(self, claim: Claim, analysis: Analysis | None) -> None:
-        """Keep what was found, in the place of what an earlier run found: nothing where that is None. Outputs are
-        being written from now on, which is told.
-        """
-        ...
-
-    async def finish(self, claim: Claim, outcome: Outcome) -> Job:
-        """End the run, and the batch when this was its last file."""
-        ...
-
-    async def release(self, claim: Claim) -> None:
-        """Give an unfinished job back to the queue, with what is stored of it; it goes on from there."""
-        ...
-
-    async def recover(self, max_stalled_attempts: int, *, exclusive_owner: bool) -> int:
-        """Queue running jobs whose lease ended again (all running jobs where `exclusive_owner` says that nobody else
-        can be alive). A job that got nowhere in so many attempts fails with ATTEMPTS_EXHAUSTED. Returns how many.
-        """
         ...
 
 

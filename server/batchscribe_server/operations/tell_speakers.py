@@ -10,8 +10,9 @@ import structlog
 
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.diarizer import DiarizationFailure, DiarizationRequest, Diarizer
+from batchscribe_server.operations.run_store import Claim
 from batchscribe_server.operations.storage import LocalInput
-from batchscribe_server.operations.store import Claim, Store
+from batchscribe_server.operations.store import Store
 
 log = structlog.get_logger()
 

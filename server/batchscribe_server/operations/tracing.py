@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 
 from batchscribe_server.operations.observers import DecodedBatch
-from batchscribe_server.operations.store import Claim
+from batchscribe_server.operations.run_store import Claim
 
 Ended = Callable[[str], None]
 """Tells how something ended: the reason why it failed, or an empty one where it did not."""

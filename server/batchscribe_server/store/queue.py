@@ -29,7 +29,7 @@ from sqlalchemy import (
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.queue import QueueLine, QueueOverview
-from batchscribe_server.operations.store import Transfers
+from batchscribe_server.operations.run_store import Transfers
 from batchscribe_server.store import tables
 from batchscribe_server.store.dialect import put
 from batchscribe_server.store.ledger import Ledger

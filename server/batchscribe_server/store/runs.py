@@ -15,7 +15,7 @@ from batchscribe_server.domain.event import JobProgressed, SegmentHeard
 from batchscribe_server.domain.job import Failure, Job, JobStage, State
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import MediaDescription
-from batchscribe_server.operations.store import NO_TRANSFERS, Advance, Claim, LeaseReport, Outcome, Transfers
+from batchscribe_server.operations.run_store import NO_TRANSFERS, Advance, Claim, LeaseReport, Outcome, Transfers
 from batchscribe_server.operations.wakeups import QUEUE
 from batchscribe_server.store import tables
 from batchscribe_server.store.analyses import keep_analysis

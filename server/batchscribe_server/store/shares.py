@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from batchscribe_server.domain.fair_share import BATCHES_FACTOR, TENANTS_FACTOR, may_take_more
 from batchscribe_server.domain.party import Party
-from batchscribe_server.operations.store import Transfers
+from batchscribe_server.operations.run_store import Transfers
 
 
 @dataclass(slots=True)

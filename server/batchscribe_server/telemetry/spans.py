@@ -24,7 +24,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from batchscribe_server.domain.errors import JobFailure
 from batchscribe_server.operations.observers import DecodedBatch
-from batchscribe_server.operations.store import Claim
+from batchscribe_server.operations.run_store import Claim
 from batchscribe_server.operations.tracing import Ended, Tracing
 
 MAX_SEGMENT_SPANS = 1_000

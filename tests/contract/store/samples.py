@@ -11,7 +11,8 @@ from batchscribe_server.domain.batch import Batch, Counts, PrefixInput
 from batchscribe_server.domain.event import Event
 from batchscribe_server.domain.job import DEFAULT_TENANT, Job, State
 from batchscribe_server.domain.transcript import MediaDescription, Segment, Word
-from batchscribe_server.operations.store import Advance, Claim, ListQuery, Outcome, ScanChunk, Store
+from batchscribe_server.operations.run_store import Advance, Claim, Outcome
+from batchscribe_server.operations.store import ListQuery, ScanChunk, Store
 
 TENANT = DEFAULT_TENANT
 LEASE_S = 30.0

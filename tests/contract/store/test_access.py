@@ -7,7 +7,8 @@ import pytest
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import CredentialsDeletedError, Reason
 from batchscribe_server.domain.job import Failure, Job, State
-from batchscribe_server.operations.store import IdempotencyKey, Outcome, ScanChunk, SealedAccess, Store
+from batchscribe_server.operations.run_store import Outcome
+from batchscribe_server.operations.store import IdempotencyKey, ScanChunk, SealedAccess, Store
 from tests.contract.store.samples import TENANT, claim_all, claim_one, delete_batch, new_batch, new_job
 
 SECRET = SealedAccess(b"\x00sealed secret\xff", holds_secrets=True)

@@ -9,7 +9,8 @@ from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed
 from batchscribe_server.domain.job import Failure, JobStage, State
 from batchscribe_server.domain.recognition import SummaryLength, SummaryStyle
-from batchscribe_server.operations.store import Outcome, Store
+from batchscribe_server.operations.run_store import Outcome
+from batchscribe_server.operations.store import Store
 from tests.contract.store.samples import (
     MEDIA,
     TENANT,

@@ -21,7 +21,8 @@ from batchscribe_server.domain.errors import (
 from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, StateChanged
 from batchscribe_server.domain.job import Failure, State
 from batchscribe_server.domain.recognition import RecognitionConfig
-from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, ListQuery, Outcome, ScanChunk, Store
+from batchscribe_server.operations.run_store import Outcome
+from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, ListQuery, ScanChunk, Store
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from tests.contract.store.samples import (
     MEDIA,

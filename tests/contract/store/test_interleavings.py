@@ -20,7 +20,8 @@ from batchscribe_server.domain.errors import (
 from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, StateChanged
 from batchscribe_server.domain.job import Failure, State
 from batchscribe_server.domain.transcript import MediaDescription
-from batchscribe_server.operations.store import Advance, BatchChanges, Claim, ListQuery, Outcome, ScanChunk, Store
+from batchscribe_server.operations.run_store import Advance, Claim, Outcome
+from batchscribe_server.operations.store import BatchChanges, ListQuery, ScanChunk, Store
 from tests.contract.store.samples import (
     TENANT,
     Clock,

@@ -25,7 +25,8 @@ from batchscribe_server.domain.recognition import (
     TranscriptFormat,
     VoiceActivity,
 )
-from batchscribe_server.operations.store import IdempotencyKey, Outcome, Store
+from batchscribe_server.operations.run_store import Outcome
+from batchscribe_server.operations.store import IdempotencyKey, Store
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from tests.contract.store.samples import (
     SOME_TIME,

@@ -20,7 +20,8 @@ from batchscribe_server.domain.event import StateChanged
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.media import Media
 from batchscribe_server.domain.recognition import OutputConfig, TranscriptFormat
-from batchscribe_server.operations.store import BatchChanges, Outcome, ScanChunk, SealedAccess, Store
+from batchscribe_server.operations.run_store import Outcome
+from batchscribe_server.operations.store import BatchChanges, ScanChunk, SealedAccess, Store
 from batchscribe_server.operations.wakeups import DELETIONS, REPORTS, Wakeups
 from tests.contract.store.samples import (
     SOME_TIME,

@@ -11,7 +11,8 @@ import pytest
 
 from batchscribe_server.domain.errors import LeaseLostError
 from batchscribe_server.domain.job import State
-from batchscribe_server.operations.store import Outcome, ScanChunk
+from batchscribe_server.operations.run_store import Outcome
+from batchscribe_server.operations.store import ScanChunk
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore, StoreError
 from tests.contract.store.samples import (

@@ -14,7 +14,8 @@ from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.recognition import TranscriptFormat
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import DetectedLanguage
-from batchscribe_server.operations.store import Advance, BatchChanges, Outcome, Store, Transfers
+from batchscribe_server.operations.run_store import Advance, Outcome, Transfers
+from batchscribe_server.operations.store import BatchChanges, Store
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from tests.contract.store.samples import (
     MEDIA,

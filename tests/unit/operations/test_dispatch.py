@@ -12,7 +12,8 @@ import pytest
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.places import Place, PlaceLimits, Places
-from batchscribe_server.operations.store import Claim, LeaseReport, Store
+from batchscribe_server.operations.run_store import Claim, LeaseReport
+from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from tests.contract.store.samples import new_job

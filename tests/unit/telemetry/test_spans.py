@@ -11,7 +11,7 @@ import structlog
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.observers import DecodedBatch, DecodedSegment
-from batchscribe_server.operations.store import Claim
+from batchscribe_server.operations.run_store import Claim
 from tests.contract.store.samples import new_job
 
 pytest.importorskip("opentelemetry.sdk", reason="batchscribe[telemetry] is not installed")
