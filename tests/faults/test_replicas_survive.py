@@ -20,10 +20,9 @@ from batchscribe.v1 import state_pb2
 from batchscribe.v1.event_pb2 import BatchEvent
 from tests.cluster import Cluster, running_cluster
 from tests.many_files import UTTERANCES, words
-from tests.postgres_server import needs_postgres
 from tests.speech import joined, spoken
 
-pytestmark = [pytest.mark.slow, needs_postgres]
+pytestmark = pytest.mark.slow
 
 FILES = 200
 REPLICAS = 3

