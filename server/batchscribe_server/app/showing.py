@@ -6,9 +6,11 @@ import asyncio
 import importlib.metadata
 import socket
 from dataclasses import dataclass
+from functools import cache
 
 import structlog
 
+from batchscribe_server.domain.errors import DatabaseUnavailableError
 from batchscribe_server.domain.replica import ReplicaReport, ReplicaState
 from batchscribe_server.metrics.probes import Probes
 from batchscribe_server.metrics.status import StatusMetrics
@@ -46,13 +48,19 @@ class Reporter:
             id=self.replica_id,
             host=socket.gethostname(),
             address=self.rpc.address,
-            version=importlib.metadata.version("batchscribe"),
+            version=_version(),
             state=state,
             running_jobs=self.dispatch.running,
             max_running_jobs=self.max_running_jobs,
             device=status.device,
             models=status.loaded_models,
         )
+
+
+@cache
+def _version() -> str:
+    """Read from the disk."""
+    return importlib.metadata.version("batchscribe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,10 @@ class Showing:
         while True:
             try:
                 self.metrics.show_queue(await self.store.look_at_queue(0))
+            except DatabaseUnavailableError:
+                log.warning("queue_not_seen")
+                self.metrics.forget_queue()
             except Exception:  # the boundary: the next look may do better
                 log.exception("queue_not_seen")
+                self.metrics.forget_queue()
             await asyncio.sleep(QUEUE_INTERVAL_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -11,12 +12,15 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+import structlog
 from prometheus_client import CollectorRegistry, disable_created_metrics, make_wsgi_app
 
 from batchscribe_server.metrics.probes import Probes
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = structlog.get_logger()
 
 CLIENT_TIMEOUT_S = 30.0
 
@@ -53,6 +57,11 @@ async def exposed(registry: CollectorRegistry, probes: Probes, host: str, port: 
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever hangs up, or says nothing for too long, is not worth a line either."""
+        if not isinstance(sys.exception(), OSError):
+            log.exception("scrape_failed")
 
 
 class _Handler(WSGIRequestHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -68,3 +69,8 @@ class StatusMetrics:
         self._queue_jobs.labels("running").set(queue.running)
         oldest_s = (queue.time - queue.oldest_queue_time).total_seconds() if queue.oldest_queue_time else 0.0
         self._oldest.set(max(0.0, oldest_s))
+
+    def forget_queue(self) -> None:
+        """It could not be looked at: nothing is told of it, and a maximum over all servers goes by the others."""
+        for gauge in (self._queue_jobs.labels("queued"), self._queue_jobs.labels("running"), self._oldest):
+            gauge.set(math.nan)

@@ -53,9 +53,12 @@ class Housekeeping:
         whose bytes had come when it was killed but of which no client was told. Returns how many jobs are queued again.
         """
         if self._sole_owner:
-            async for strays in self._strays():
-                await self._remove(strays)
-            await self._uploads.drop_unfinished(0)
+            try:
+                async for strays in self._strays():
+                    await self._remove(strays)
+                await self._uploads.drop_unfinished(0)
+            except JobFailure as failure:  # of the bucket: the next sweep finds them
+                log.warning("uploads_not_dropped", reason=failure.reason, message=failure.message)
         recovered = await self._store.recover(self._policy.max_stalled_attempts, exclusive_owner=self._sole_owner)
         if recovered:
             log.info("jobs_recovered", jobs=recovered)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from batchscribe_server.domain.errors import DatabaseUnavailableError
 from batchscribe_server.domain.replica import ReplicaReport
 from batchscribe_server.operations.dispatch import Dispatch
 from batchscribe_server.operations.fleet import FleetStore
@@ -76,12 +77,17 @@ class Presence:
         """Say that this server ends. The others would notice, but later."""
         try:
             await self._store.remove_replica(self._report(self.draining).id)
+        except DatabaseUnavailableError:
+            log.warning("leave_failed")
         except Exception:  # the boundary: a stop goes on whatever the store does
             log.exception("leave_failed")
 
     async def _beat(self) -> bool | None:
         try:
             return await self._store.beat(self._report(self.draining))
+        except DatabaseUnavailableError:
+            log.warning("heartbeat_failed")
+            return None
         except Exception:  # the boundary: the next heartbeat may do better
             log.exception("heartbeat_failed")
             return None

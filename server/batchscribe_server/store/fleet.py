@@ -20,7 +20,7 @@ from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.queue import queue_overview
 
 SILENT_AFTER = timedelta(seconds=30)
-"""Some heartbeats were missed by then."""
+"""A heartbeat at least was missed by then."""
 
 KEPT = timedelta(hours=1)
 """How long a replica that is silent is remembered."""
@@ -60,8 +60,10 @@ def _beat(ledger: Ledger, report: ReplicaReport) -> bool:
     connection = ledger.connection
     connection.execute(delete(tables.replicas).where(_replicas.seen_time < ledger.now - KEPT))
     row = {"id": report.id, "report": report, "start_time": ledger.now, "seen_time": ledger.now}
-    if insert_if_absent(connection, tables.replicas, row | {"drain_requested": False}):
-        return False
+    # One that was silent for too long, and forgotten, drains on.
+    drains = report.state is ReplicaState.DRAINING
+    if insert_if_absent(connection, tables.replicas, row | {"drain_requested": drains}):
+        return drains
     seen = update(tables.replicas).where(_replicas.id == report.id).values(report=report, seen_time=ledger.now)
     connection.execute(seen)
     return bool(connection.execute(select(_replicas.drain_requested).where(_replicas.id == report.id)).scalar_one())

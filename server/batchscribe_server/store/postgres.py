@@ -17,7 +17,7 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -40,6 +40,8 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 POOL_SIZE = 10
+
+_GRACE_S = 1.0  # in which a database that is known to be away is told as that
 
 
 class _CommitLostError(Exception):
@@ -85,7 +87,7 @@ class PostgresDatabase:
         )
         availability = Availability()
         try:
-            await _prepared(engine, availability)
+            await _prepared(url, availability)
             shared = SharedWakeups(url.connect, wakeups, availability)
             database = cls(engine, wakeups, shared, availability, clock)
         except BaseException:
@@ -94,9 +96,11 @@ class PostgresDatabase:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await shared.wait_listening()
-        except TimeoutError:
+        except BaseException as error:
             await database.close()
-            raise StoreError("The database gives no connection to listen for wake-ups on.") from None
+            if isinstance(error, TimeoutError):
+                raise StoreError("The database gives no connection to listen for wake-ups on.") from None
+            raise
         return database
 
     @property
@@ -112,7 +116,7 @@ class PostgresDatabase:
 
     async def read(self, query: Query[Result]) -> Result:
         """Run a query in one view of the database. Raises DatabaseUnavailableError."""
-        return await self._until_done(partial(self._read, query))
+        return await self._in_time(self._until_done(partial(self._read, query)))
 
     async def write(self, operation: Operation[Result]) -> Result:
         """Run an operation in a transaction of its own, again when the database found it in another's way, or went
@@ -120,17 +124,11 @@ class PostgresDatabase:
 
         Raises DatabaseUnavailableError; where nobody could say what became of a COMMIT it may have been done.
         """
-        return await self._until_done(partial(self._write, operation))
+        return await self._in_time(self._until_done(partial(self._write, operation)))
 
     async def write_step(self, job_id: str, operation: Operation[Result]) -> Result:
         """Run an operation with those of other runs. Raises DatabaseUnavailableError, as `write` does."""
-        if math.isinf(self._patience_s):
-            return await self._steps.submit(job_id, operation)
-        try:
-            async with asyncio.timeout(self._patience_s):
-                return await self._steps.submit(job_id, operation)
-        except TimeoutError as error:
-            raise DatabaseUnavailableError("the database does not answer in time; try again") from error
+        return await self._in_time(self._steps.submit(job_id, operation))
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -139,6 +137,14 @@ class PostgresDatabase:
         with suppress(asyncio.CancelledError):
             await self._telling
         await self._engine.dispose()
+
+    async def _in_time(self, work: Awaitable[Result]) -> Result:
+        """What comes of it while this view of the database is patient: also one that hangs is away."""
+        try:
+            async with asyncio.timeout(None if math.isinf(self._patience_s) else self._patience_s + _GRACE_S):
+                return await work
+        except TimeoutError as error:
+            raise DatabaseUnavailableError("the database does not answer in time; try again") from error
 
     async def _until_done(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         began_s = time.monotonic()
@@ -191,6 +197,8 @@ class PostgresDatabase:
 
     async def _was_committed(self, committing: Mark) -> bool:
         async with self._connected() as connection:
+            # It may have to wait for the transaction that it asks for.
+            await connection.execute(text("SET LOCAL statement_timeout = 0"))
             found = await connection.run_sync(was_committed, committing)
             await connection.commit()
             return found
@@ -207,8 +215,11 @@ class PostgresDatabase:
                 raise
 
 
-async def _prepared(engine: AsyncEngine, availability: Availability) -> None:
-    """Bring the schema up to date, once the database is there. Raises StoreError."""
+async def _prepared(url: PostgresUrl, availability: Availability) -> None:
+    """Bring the schema up to date, once the database is there, however long that takes. Raises StoreError."""
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=partial(url.connect, command_timeout_s=None), poolclass=NullPool
+    )
     for pause_s in pauses():
         try:
             await bring_up_to_date(engine)

@@ -9,6 +9,7 @@ _CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
 # Connections, resources, what an operator or a restart did, the disk below; a standby that was not promoted yet.
 _PASSING_CLASSES = ("08", "53", "57", "58")
 _READ_ONLY = "25006"
+_QUERY_CANCELED = "57014"  # of the same class, but of a statement that takes too long on a database that is there
 _MISCONFIGURED_CLASSES = ("22", "28", "3D", "42")
 
 
@@ -22,7 +23,7 @@ def is_away(error: BaseException) -> bool:
     match error:
         case DBAPIError():
             sqlstate = _sqlstate(error)
-            passing = sqlstate[:2] in _PASSING_CLASSES or sqlstate == _READ_ONLY
+            passing = (sqlstate[:2] in _PASSING_CLASSES and sqlstate != _QUERY_CANCELED) or sqlstate == _READ_ONLY
             return error.connection_invalidated or passing or (_is_of_connection(error) and not is_conflict(error))
         # Not all that the driver raises is wrapped. A TimeoutError is an OSError.
         case OSError() | asyncpg.PostgresError() | asyncpg.InterfaceError():

@@ -43,8 +43,13 @@ async def bring_up_to_date(engine: AsyncEngine) -> None:
                 now = await connection.run_sync(database_now)
                 await connection.run_sync(forget_old_marks, now)
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE or time.monotonic() > give_up_s:
+            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
                 raise
+            if time.monotonic() > give_up_s:
+                raise StoreError(
+                    f"For {timedelta(seconds=WAIT_S)} a table of the database was never free for long enough to be "
+                    "upgraded: see who holds it."
+                ) from None
             log.warning("schema_upgrade_stands_back", waited_s=LOCK_WAIT_S)
             await asyncio.sleep(LOCK_WAIT_S)
         else:

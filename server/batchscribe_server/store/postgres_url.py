@@ -50,16 +50,16 @@ class PostgresUrl:
             raise StoreError("database.url: connect_timeout must be more than 0 seconds.")
         self._dsn = parts._replace(query=urlencode(_SESSION | options)).geturl()
 
-    async def connect(self) -> asyncpg.Connection[Any]:
-        """A new connection. What the URL's query says is honoured by the driver, or else asked of the server, which
-        refuses what it does not know.
+    async def connect(self, command_timeout_s: float | None = COMMAND_TIMEOUT_S) -> asyncpg.Connection[Any]:
+        """A new connection, on which each answer is waited for so long. What the URL's query says is honoured by the
+        driver, or else asked of the server, which refuses what it does not know.
 
         Raises StoreError for what will not change by itself, and OSError or asyncpg's errors.
         """
         import asyncpg
 
         try:
-            return await asyncpg.connect(self._dsn, timeout=self._connect_timeout_s, command_timeout=COMMAND_TIMEOUT_S)
+            return await asyncpg.connect(self._dsn, timeout=self._connect_timeout_s, command_timeout=command_timeout_s)
         except asyncpg.ClientConfigurationError as error:
             raise StoreError(f"database.url: {error}") from None
         except ValueError:

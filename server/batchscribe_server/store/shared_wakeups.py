@@ -45,6 +45,7 @@ class SharedWakeups:
         self._wakeups = wakeups
         self._availability = availability
         self._untold: set[str] = set()
+        self._pauses = pauses()
         self._stirred = asyncio.Event()
         self._listening = asyncio.Event()
 
@@ -60,15 +61,13 @@ class SharedWakeups:
 
     async def run(self) -> None:
         """Tell and listen until cancelled, over one connection after the other."""
-        pause = pauses()
         while True:
             try:
                 connection = await self._connect()
-                pause = pauses()
                 await self._serve(connection)
             except Exception as error:  # noqa: BLE001 - the boundary: whatever broke it, there is a next connection
                 self._availability.lost(plain_words(error))
-            await asyncio.sleep(next(pause))
+            await asyncio.sleep(next(self._pauses))
 
     async def _serve(self, connection: Asyncpg) -> None:
         """Until the connection is lost."""
@@ -83,12 +82,13 @@ class SharedWakeups:
                 self._stirred.clear()
                 if self._untold:
                     topics, self._untold = self._untold, set()
-                    await connection.execute(_TELL, CHANNEL, list(payloads(topics)))
+                    await connection.execute(_TELL, CHANNEL, list(payloads(topics)), timeout=CHECK_S)
+                    self._pauses = pauses()
                 try:
                     async with asyncio.timeout(CHECK_S):
                         await self._stirred.wait()
                 except TimeoutError:
-                    await connection.execute("SELECT 1")
+                    await connection.execute("SELECT 1", timeout=CHECK_S)
                     self._availability.found()
         finally:
             self._listening.clear()

@@ -73,8 +73,9 @@ class Steps:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            while group := list(self._next()):
-                await self._write(group)
+            while self._waiting:
+                if group := list(self._next()):
+                    await self._write(group)
 
     def _next(self) -> Iterator[_Step]:
         """The first that wait, of each job one: the next sees what it wrote."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,8 +52,11 @@ async def test_a_replica_that_is_not_heard_of_is_silent_and_later_forgotten(stor
     clock.advance(3_600)
     await store.beat(report("lives"))
     assert [replica.report.id for replica in await store.list_replicas()] == ["lives"]
-    # It was only suspended: it is there again, as one that starts.
+    # It was only suspended: it is there again, as one that starts, and drains if it was to.
     assert not await store.beat(report("hangs"))
+    assert await store.beat(replace(report("drained"), state=ReplicaState.DRAINING))
+    assert await store.beat(report("drained"))
+    await store.remove_replica("drained")
     assert {replica.report.id for replica in await store.list_replicas()} == {"hangs", "lives"}
 
 
