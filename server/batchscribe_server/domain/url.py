@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _URL = re.compile(r"https?:", re.IGNORECASE)
 _USER = re.compile(r"(?<=:)(/*)[^/]*@")
 
@@ -21,3 +22,9 @@ def shown_url(uri: str) -> str:
     path = re.split(r"[?#]", uri, maxsplit=1)[0]
     user = _USER.match(path, scheme.end())
     return path if user is None else scheme[0] + user[1] + path[user.end() :]
+
+
+def scheme_of(uri: str) -> str:
+    """The scheme of a URI in lower case; nothing where it has none."""
+    scheme = _SCHEME.match(uri)
+    return scheme[1].lower() if scheme else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.access import (
     Access,
@@ -15,7 +13,7 @@ from batchscribe_server.domain.access import (
     S3Credentials,
     StorageAccess,
 )
-from batchscribe_server.domain.url import shown_url
+from batchscribe_server.domain.url import scheme_of, shown_url
 
 _ENCRYPTIONS = {
     pb.SERVER_SIDE_ENCRYPTION_AES256: Encryption.AES256,
@@ -30,7 +28,7 @@ def storage_access(input: pb.InputConfig, output: pb.OutputConfig) -> StorageAcc
     if input.HasField("fetch"):
         return StorageAccess(_fetch(input.fetch), _access(output.auth))
     read = _access(input.auth)
-    is_local = urlsplit(output.uri).scheme == "file"
+    is_local = scheme_of(output.uri) == "file"
     return StorageAccess(read, _access(output.auth) or (None if is_local else read))
 
 

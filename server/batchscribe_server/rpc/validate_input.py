@@ -12,7 +12,7 @@ from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.media import is_upload
-from batchscribe_server.domain.url import is_url
+from batchscribe_server.domain.url import is_url, scheme_of
 from batchscribe_server.rpc.limits import MAX_URI_CHARS
 from batchscribe_server.rpc.merge_config import entry_config, has_own_config, is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
@@ -27,7 +27,6 @@ MAX_MANIFEST_FILES = 1_000
 MAX_GLOBS = 100
 MAX_GLOB_CHARS = 1_024
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SCHEMES = frozenset({"file", "s3", "az"})
 _FOR_EXAMPLE = "file:///folder/name, s3://bucket/key or az://container/blob"
 _MEDIA = re.compile(r"media/[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -86,20 +85,20 @@ def check_file_uri(uri: str, path: str, violations: Violations) -> None:
 
 def check_uri(uri: str, path: str, violations: Violations) -> None:
     """Check a URI that is listed or written to for its length and its scheme, as `check_file_uri` does."""
-    scheme = _SCHEME.match(uri)
+    scheme = scheme_of(uri)
     if not uri:
         violations.add(path, "is required")
     elif len(uri) > MAX_URI_CHARS:
         violations.add(path, f"is longer than {MAX_URI_CHARS} characters")
     elif "\0" in uri:
         violations.add(path, "holds a zero byte")
-    elif scheme is None:
+    elif not scheme:
         violations.add(path, f"{shown(uri)} is not a URI; write {_FOR_EXAMPLE}")
     elif is_url(uri):
         # A URL is never repeated here: its query may be a secret.
         readable = "is a URL, of which one file can be read but nothing listed or written: https://host/file"
         violations.add(path, SAS_ADVICE if is_sas_url(uri) else readable)
-    elif scheme[1].lower() not in _SCHEMES or not uri[len(scheme[0]) :].startswith("//"):
+    elif scheme not in _SCHEMES or not uri[len(scheme) + 1 :].startswith("//"):
         violations.add(path, f"{shown(uri)} has no scheme that this server knows; write {_FOR_EXAMPLE}")
 
 
@@ -109,12 +108,6 @@ def schemes_of(input: pb.InputConfig) -> frozenset[str]:
         return _SCHEMES
     uris = (input.uri, input.fetch.url, input.prefix.uri, *(entry.uri for entry in input.manifest.files))
     return frozenset(map(scheme_of, uris))
-
-
-def scheme_of(uri: str) -> str:
-    """The scheme of a URI in lower case; nothing where it has none."""
-    scheme = _SCHEME.match(uri)
-    return scheme[1].lower() if scheme else ""
 
 
 def _check_auth(input: pb.InputConfig, path: str, violations: Violations) -> None:

@@ -8,10 +8,10 @@ from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.media import is_upload
-from batchscribe_server.domain.url import is_url
+from batchscribe_server.domain.url import is_url, scheme_of
 from batchscribe_server.rpc.merge_config import entry_config
 from batchscribe_server.rpc.validate_access import check_access
-from batchscribe_server.rpc.validate_input import check_uri, scheme_of, schemes_of
+from batchscribe_server.rpc.validate_input import check_uri, schemes_of
 from batchscribe_server.rpc.validate_recognition import separates_channels
 
 MAX_CHARS_PER_SECOND = 100

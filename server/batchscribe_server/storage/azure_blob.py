@@ -395,7 +395,7 @@ class AzureStorage:
             raise JobFailure(failed, failure(uri, code, status)) from None
 
 
-async def _put(blob: BlobClient, parts: AsyncIterator[bytes], *, is_new: bool) -> int:
+async def _put(blob: BlobClient, parts: AsyncGenerator[bytes], *, is_new: bool) -> int:
     """Write a blob in one request, or a large one in blocks. Returns its size in bytes."""
     first, second = await anext(parts, b""), await anext(parts, None)
     if second is None and len(first) <= _ONE_PUT_BYTES:
@@ -417,13 +417,9 @@ async def _put_in_blocks(blob: BlobClient, parts: AsyncGenerator[bytes], conditi
                 await blob.stage_block(block.id, io.BytesIO(part), len(part))
                 blocks.append(block)
                 size_bytes += len(part)
+            del part
     await blob.commit_block_list(blocks, match_condition=condition)
     return size_bytes
-
-
-async def _one_by_one(parts: Iterable[bytes]) -> AsyncGenerator[bytes]:
-    for part in parts:
-        yield part
 
 
 def _credential(options: AzureOptions) -> AzureNamedKeyCredential | AzureSasCredential | None:

@@ -7,8 +7,15 @@ import errno
 import hashlib
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -127,7 +134,7 @@ class BucketUploadSpool:
         uri = self._uri_of(media_id)
         problems: list[Exception] = []
         try:
-            parts = self._parts(_noted(chunks, problems), received)
+            parts = _noted(self._parts(chunks, received), problems)
             await self._bucket.write_stream(uri, parts, self._part_bytes)
         except BaseException as error:
             # Whatever was cut off may have been the answer alone. What can't be removed now is found as a stray.
@@ -155,14 +162,15 @@ class BucketUploadSpool:
                 raise JobFailure(
                     Reason.FETCH_FAILED,
                     f"the bytes of {media.name} can't be had from the bucket for uploads, whose operator finds the "
-                    "cause in the log; upload the file again",
+                    "cause in the log; retry the job, and if that does not help upload the file again",
                 ) from failure
             yield replace(file, fingerprint=media.sha256)
 
     async def media_ids(self) -> UploadIds:
         """The names of the objects in the folder."""
         async for page in self._bucket.names(self._uri):
-            yield page
+            # What others have put there is none of ours, nor to be looked for on a disk.
+            yield [name for name in page if name and "/" not in name]
 
     async def remove(self, media_id: str) -> None:
         """Drop the bytes of an upload; none there is fine."""
@@ -177,7 +185,7 @@ class BucketUploadSpool:
 
     async def _parts(self, chunks: AsyncIterable[bytes], received: Received) -> AsyncGenerator[bytes]:
         """The same bytes in parts. Raises before the last one where all together are not what was declared."""
-        with tempfile.TemporaryFile(buffering=0, dir=self._folder) as file:
+        with _full_disk_told(), tempfile.TemporaryFile(buffering=0, dir=self._folder) as file:
             waiting, written_bytes = bytearray(), 0
             async for chunk in chunks:
                 received.count(len(chunk))
@@ -197,13 +205,25 @@ class BucketUploadSpool:
                     yield await in_thread(partial(_taken, file))
 
 
-async def _noted(chunks: AsyncIterable[bytes], problems: list[Exception]) -> AsyncGenerator[bytes]:
-    """The same chunks. Notes what they raise, which is none of the bucket's problems, though it may look like one."""
+async def _noted(parts: AsyncGenerator[bytes], problems: list[Exception]) -> AsyncGenerator[bytes]:
+    """The same parts. Notes what they raise, which is none of the bucket's problems, though it may look like one."""
+    async with aclosing(parts):
+        try:
+            while (part := await anext(parts, None)) is not None:
+                yield part
+                del part
+        except Exception as error:
+            problems.append(error)
+            raise
+
+
+@contextmanager
+def _full_disk_told() -> Iterator[None]:
     try:
-        async for chunk in chunks:
-            yield chunk
-    except Exception as error:
-        problems.append(error)
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UploadSpaceError("the server's disk is full; try again later") from error
         raise
 
 
@@ -214,12 +234,7 @@ async def _put_down(file: FileIO, data: bytes, received: Received) -> None:
             left = left[file.write(left) :]
         received.digest(data)
 
-    try:
-        await in_thread(write)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UploadSpaceError("the server's disk is full; try again later") from error
-        raise
+    await in_thread(write)
 
 
 def _taken(file: FileIO) -> bytes:

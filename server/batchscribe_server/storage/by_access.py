@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from batchscribe_server.domain.access import Access, AzureCredentials, Fetch, IbmCredentials, Profile, S3Credentials
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.url import scheme_of
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.storage.azure_accounts import ANY_ENDPOINT, AzureAccounts
-from batchscribe_server.storage.by_scheme import StorageByScheme, scheme_of
+from batchscribe_server.storage.by_scheme import StorageByScheme
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.s3_options import ANY_BUCKET, IBM_IAM_URL, IbmKey, S3Options
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
-from batchscribe_server.domain.url import shown_url
+from batchscribe_server.domain.url import scheme_of, shown_url
 from batchscribe_server.operations.storage import FoundObject, LocalInput, Storage, WrittenFile
 
 
@@ -67,11 +67,6 @@ class StorageByScheme:
         if storage is None:
             raise JobFailure(reason, _unknown(uri))
         return storage
-
-
-def scheme_of(uri: str) -> str:
-    """The scheme of a URI, in lower case."""
-    return uri.partition(":")[0].lower()
 
 
 def _unknown(uri: str) -> str:

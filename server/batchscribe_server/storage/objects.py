@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -60,12 +60,16 @@ async def in_parts(data: bytes | Iterable[bytes], part_bytes: int) -> AsyncGener
         yield part
 
 
-async def preceded(first: Iterable[bytes], rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """The first parts, then the rest of them."""
-    for part in first:
-        yield part
-    async for part in rest:
-        yield part
+async def preceded(first: list[bytes], rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The first parts, which are taken off their list, then the rest, which is closed with this. None is kept: a part
+    is large, and whoever waits for the next one may wait long.
+    """
+    async with aclosing(rest):
+        while first:
+            yield first.pop(0)
+        while (part := await anext(rest, None)) is not None:
+            yield part
+            del part
 
 
 def _in_parts(pieces: Iterable[bytes], part_bytes: int) -> Iterator[bytes]:

@@ -169,12 +169,12 @@ class S3Storage:
         try:
             with _told(uri, Reason.OUTPUT_FAILED, Reason.BUCKET_WRITE_DENIED, passed_on=NO_UPLOAD):
                 async with aclosing(parts):
-                    first = await anext(parts, b"")
-                    if len(first) < part_bytes:
-                        checksum = await self._checksum(first)
-                        await _patiently(self._client.put_object, **target, **checksum, Body=first)
+                    first = [await anext(parts, b"")]
+                    if len(first[0]) < part_bytes:
+                        checksum = await self._checksum(first[0])
+                        await _patiently(self._client.put_object, **target, **checksum, Body=first[0])
                     else:
-                        await self._put_in_parts(target, {}, preceded([first], parts))
+                        await self._put_in_parts(target, {}, preceded(first, parts))
         except ClientError as error:
             # Where the answer to its end was lost, and the request sent again, the object is there.
             if await self._size_of(uri, address) is None:
@@ -295,7 +295,7 @@ class S3Storage:
             with _told(uri, Reason.SCAN_FAILED, Reason.BUCKET_READ_DENIED):
                 page = await _patiently(self._client.list_objects_v2, **query)
             yield page
-            before, token = token, page.get("NextContinuationToken", "")
+            before, token = token, page.get("NextContinuationToken", "") if page.get("IsTruncated") else ""
             if not token:
                 return
             if token == before:
@@ -352,7 +352,7 @@ class S3Storage:
         finally:
             body.close()
 
-    async def _put(self, address: S3Address, parts: AsyncIterator[bytes], condition: dict[str, str], mark: str) -> int:
+    async def _put(self, address: S3Address, parts: AsyncGenerator[bytes], condition: dict[str, str], mark: str) -> int:
         target = {"Bucket": address.bucket, "Key": address.key}
         marked = {**target, "Metadata": {WRITE_MARK: mark}}
         first, second = await anext(parts, b""), await anext(parts, None)
@@ -379,6 +379,7 @@ class S3Storage:
                     )
                     sent.append({"PartNumber": number, "ETag": answer["ETag"], **repeated(checksum)})
                     size_bytes += len(part)
+                    del part
             await _patiently(
                 self._client.complete_multipart_upload, **this, **condition, MultipartUpload={"Parts": sent}
             )

@@ -21,6 +21,9 @@ _CONNECTIONS = 0
 _TOKEN = "batchscribe_iam_token"  # noqa: S105 - a name
 _SENT_AGAIN = "batchscribe_sent_again"
 
+MOST_AGAIN = 3
+"""How often a request is sent again with the token that another request had to ask for."""
+
 _YOUNG_S = 60.0
 """Whose token is younger is denied for another reason: a new one is not asked for."""
 
@@ -100,14 +103,14 @@ class _Bearer:
         """The seconds to wait before the request is sent again, or None to leave it at that."""
         context = request_dict["context"]
         token = context.get(_TOKEN)
-        if response is None or token is None or _SENT_AGAIN in context:
+        sent_again = context.get(_SENT_AGAIN, 0)
+        if response is None or token is None or sent_again == MOST_AGAIN:
             return None
         http, parsed = response
         if not self._is_refused(token, http.status_code, str(parsed.get("Error", {}).get("Code", ""))):
             return None
         # Where another has replaced the token since, what is refused says nothing about the next one.
-        if self._tokens.reject(token):
-            context[_SENT_AGAIN] = True
+        context[_SENT_AGAIN] = MOST_AGAIN if self._tokens.reject(token) else sent_again + 1
         return 0
 
     def _is_refused(self, token: IamToken, status: int, code: str) -> bool:

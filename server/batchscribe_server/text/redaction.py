@@ -65,12 +65,10 @@ class Redactor:
         if self._fewest_digits is None:
             return
         before = self._digits_before.get(segment.channel, 0)
-        runs = digit_runs(segment.text, language, masked=True)
-        if runs and runs[-1].at_end:
-            digits = runs[-1].digits + (before if runs[-1].at_start else 0)
-        else:
-            # An "okay" between two halves of a number doesn't end it.
-            digits = before if is_between_digits(segment.text) else 0
+        digits = _open_digits(segment.text, language, before, masked=True)
+        if digits < _FEWEST_OPEN_DIGITS:
+            # Nothing of so few is masked: it is the X of "Austin, TX".
+            digits = _open_digits(segment.text, language, before, masked=False)
         self._digits_before[segment.channel] = digits
 
 
@@ -78,6 +76,15 @@ def _fewest_digits(redaction: Redaction) -> int | None:
     """From how many digits on numbers are redacted; None where they are not."""
     categories = redaction.categories or (RedactionCategory.NUMBERS,)
     return min((_FEWEST_DIGITS[category] for category in categories if category in _FEWEST_DIGITS), default=None)
+
+
+def _open_digits(text: str, language: str, before: int, *, masked: bool) -> int:
+    """How many digits the run has that reaches to the end of a text, those before the text among them."""
+    runs = digit_runs(text, language, masked=masked)
+    if runs and runs[-1].at_end:
+        return runs[-1].digits + (before if runs[-1].at_start else 0)
+    # An "okay" between two halves of a number doesn't end it.
+    return before if is_between_digits(text) else 0
 
 
 def _masks(text: str, run: DigitRun, besides: list[Span]) -> Iterator[Edit]:

@@ -33,6 +33,7 @@ GOOD = [
     f'input {{ prefix {{ uri: "az://calls/in" }} auth {{ {AZURE} }} }}',
     f'input {{ uri: "s3://calls/a" auth {{ {S3} }} }} output {{ uri: "az://out/" auth {{ {AZURE} }} }}',
     'input { uri: "az://calls/a" auth { profile: "calls" } }',
+    'input { uri: "s3://calls/a" auth { profile: "calls" } } output { uri: "s3://[out/" }',  # for the store to refuse
     'input { uri: "s3://c/a" auth { s3 { access_key_id: "A" secret_access_key: "S" endpoint: "http://[::1]:9/" } } }',
     f'input {{ uri: "s3://c1/a" auth {{ {IBM} }} }} output {{ uri: "s3://out/" auth {{ {ENCRYPTED} }} }}',
     f'input {{ uri: "s3://c1/a" auth {{ {ENCRYPTED} }} }} output {{ uri: "s3://out/" }}',

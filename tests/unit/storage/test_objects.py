@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
-from batchscribe_server.storage.objects import in_parts
+from batchscribe_server.storage.objects import in_parts, preceded
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,23 @@ async def test_a_piece_that_cannot_be_made_is_told() -> None:
 
     with pytest.raises(OSError, match="no more"):
         assert [part async for part in in_parts(pieces(), 1)]
+
+
+async def test_parts_go_on_after_the_first_and_end_with_whoever_takes_them() -> None:
+    closed = False
+
+    async def rest() -> AsyncGenerator[bytes]:
+        nonlocal closed
+        try:
+            yield b"c"
+            yield b"d"
+        finally:
+            closed = True
+
+    first = [b"a", b"b"]
+    parts = preceded(first, rest())
+    assert [await anext(parts) for _ in range(3)] == [b"a", b"b", b"c"]
+    assert first == []  # nothing that was given is kept
+    assert not closed
+    await parts.aclose()
+    assert closed

@@ -139,6 +139,7 @@ def test_an_address_hides_its_digits_only_once() -> None:
         ((PHONES,), ["twenty twenty", "twelve eleven now"], ["XX XX", "XX XX now"]),
         ((NUMBERS,), ["a thousand", "5 then"], ["a XXXX", "X then"]),
         ((NUMBERS,), ["it is AB12345", "67, thanks"], ["it is ABXXXXX", "XX, thanks"]),
+        ((NUMBERS,), ["I live in Austin, TX.", "20 of us came."], ["I live in Austin, TX.", "20 of us came."]),
         ((NUMBERS,), ["ROOM SIX", "5 IS FREE"], ["ROOM SIX", "5 IS FREE"]),
         ((ADDRESSES, NUMBERS), ["mail joe@example.com", "Two days later"], ["mail xxxx", "Two days later"]),
         ((ADDRESSES,), ["it is 41111", "11, joe@example.com"], ["it is 41111", "11, xxxx"]),
