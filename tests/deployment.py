@@ -38,7 +38,7 @@ def setting_variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -
 
 
 def is_setting(variable: str) -> bool:
-    """The server reads this variable, or will."""
+    """The server reads this variable."""
     patterns = (re.escape(known).replace(r"\*", "[A-Z0-9_]+") for known in setting_variables())
     return any(re.fullmatch(pattern, variable) for pattern in patterns)
 

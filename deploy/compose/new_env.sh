@@ -1,7 +1,6 @@
 #!/bin/sh
-# Prints a .env with passwords and keys of its own: sh new_env.sh > .env
+# Prints a .env with passwords and keys of its own: (umask 077; sh new_env.sh > .env)
 set -eu
-umask 077
 cat <<ENV
 POSTGRES_PASSWORD=$(openssl rand -hex 24)
 SEALING_KEY=$(openssl rand -base64 32 | tr '+/' '-_')

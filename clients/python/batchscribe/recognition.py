@@ -78,14 +78,15 @@ def recognition_config(options: RecognitionOptions, config: RecognitionConfig | 
 
 def _set_field(config: RecognitionConfig, name: str, value: Any) -> None:
     field = _field(name)
-    if (short_form := _SHORT_FORMS.get((name, type(value)))) is not None:
+    kind = bool if isinstance(value, bool) else str if isinstance(value, str) else None
+    if (short_form := _SHORT_FORMS.get((name, kind))) is not None:
         value = short_form(value)
-    elif isinstance(value, bool | str) and name in _MESSAGES:
-        raise TypeError(f"{name} takes no {type(value).__name__}: {value!r}")
     elif field.enum_type is not None:
         value = enum_number(field.enum_type, value)
     elif name.endswith("_s"):
         value = duration_of(value)
+    elif field.message_type is not None and not field.is_repeated and not isinstance(value, Message):
+        raise TypeError(f"{name} takes no {type(value).__name__}: {value!r}")
     if field.is_repeated:
         if isinstance(value, str):
             raise TypeError(f"{name} takes several values: give it a list")
@@ -121,14 +122,13 @@ def _summary(style: str) -> SummaryConfig:
     return SummaryConfig(style=SummaryConfig.Style.ValueType(enum_number(SummaryConfig.Style.DESCRIPTOR, style)))
 
 
-_SHORT_FORMS: Mapping[tuple[str, type], Callable[[Any], Message]] = {
+_SHORT_FORMS: Mapping[tuple[str, type | None], Callable[[Any], Message]] = {
     ("vad", bool): _voice_activity_or_none,
     ("vad", str): _voice_activity,
     ("diarization", str): _diarization,
     ("redaction", bool): _redaction,
     ("summary", str): _summary,
 }
-_MESSAGES = frozenset(name for name, _ in _SHORT_FORMS)
 
 
 def _field(name: str) -> FieldDescriptor:

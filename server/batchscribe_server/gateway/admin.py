@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from batchscribe_server.gateway.errors import GatewayError
 from batchscribe_server.gateway.listener import STAT_PREFIX
@@ -39,13 +41,17 @@ class EnvoyAdmin:
 
     async def calls_ended(self) -> None:
         """Wait until no call and no stream is open."""
-        while await self.active_requests():  # noqa: ASYNC110 - Envoy calls nobody back
-            await asyncio.sleep(_POLL_S)
+        await _until(self._is_idle)
 
     async def port_closed(self) -> None:
         """Wait until it takes no new connection: a drain has run its time."""
-        while not await self._stat("listener_manager.listener_stopped"):  # noqa: ASYNC110 - as above
-            await asyncio.sleep(_POLL_S)
+        await _until(self._is_closed)
+
+    async def _is_idle(self) -> bool:
+        return not await self.active_requests()
+
+    async def _is_closed(self) -> bool:
+        return bool(await self._stat("listener_manager.listener_stopped"))
 
     async def _stat(self, name: str) -> int:
         pattern = name.replace(".", "\\.")
@@ -70,3 +76,12 @@ class EnvoyAdmin:
             raise ConnectionError(f"Envoy's admin port answers no HTTP: {error!r}") from error
         finally:
             connection.close()
+
+
+async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until it holds: Envoy calls nobody back. One that is slow to answer, or gone, is asked again."""
+    while True:
+        with suppress(OSError):
+            if await holds():
+                return
+        await asyncio.sleep(_POLL_S)

@@ -40,14 +40,15 @@ def replicas_cluster(replicas: Sequence[Address]) -> Config:
                 "grpc_health_check": {},
             }
         ],
-        # What a replica answers about a request is no failure of the replica: only what keeps it from answering is.
+        # What a replica answers about a request is no failure of the replica, but for UNAVAILABLE and
+        # DEADLINE_EXCEEDED, which count as a gateway's 503 and 504: it drains, or is without its database.
         "outlier_detection": {
             "split_external_local_origin_errors": True,
             "consecutive_local_origin_failure": 5,
             "enforcing_consecutive_local_origin_failure": 100,
             "consecutive_gateway_failure": 5,
             "enforcing_consecutive_gateway_failure": 100,
-            "consecutive_5xx": 20,
+            "enforcing_consecutive_5xx": 0,
             "enforcing_success_rate": 0,
             "enforcing_local_origin_success_rate": 0,
             "interval": "5s",

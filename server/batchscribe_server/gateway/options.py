@@ -118,10 +118,11 @@ def parsed_options(given: Mapping[str, Any]) -> GatewayOptions:
 
 
 def _check_origin(origin: str) -> None:
-    parts = urlsplit(origin)
-    if origin != ANY_ORIGIN and not (
-        parts.scheme in ("http", "https") and parts.netloc and origin == f"{parts.scheme}://{parts.netloc}"
-    ):
+    try:
+        scheme, netloc, *_ = urlsplit(origin)
+    except ValueError:  # of brackets that hold no address
+        scheme = netloc = ""
+    if origin != ANY_ORIGIN and not (scheme in ("http", "https") and netloc and origin == f"{scheme}://{netloc}"):
         raise OptionError(f"--cors-origin: {origin!r} is not an origin like https://console.example.org, nor *")
 
 

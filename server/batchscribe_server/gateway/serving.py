@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +87,19 @@ async def _drain(admin: EnvoyAdmin, timeout_s: float) -> None:
 
     `timeout_s` counts from the closing of the port on.
     """
-    open_calls = await admin.active_requests()
-    log.info("gateway_draining", open_calls=open_calls, timeout_s=timeout_s)
-    await admin.fail_health_checks()
-    await admin.begin_drain()
+    try:
+        log.info("gateway_draining", open_calls=await admin.active_requests(), timeout_s=timeout_s)
+        await admin.fail_health_checks()
+        await admin.begin_drain()
+    except OSError as error:
+        raise GatewayError(f"Envoy does not answer on its admin port: {error}") from error
     await admin.port_closed()
     try:
         async with asyncio.timeout(timeout_s):
             await admin.calls_ended()
     except TimeoutError:
-        log.warning("gateway_cuts_off", open_calls=await admin.active_requests())
+        with suppress(OSError):
+            log.warning("gateway_cuts_off", open_calls=await admin.active_requests())
 
 
 async def _first_of(*tasks: asyncio.Task[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -66,10 +66,11 @@ class OpenTelemetryTracing(Tracing):
     def call(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[Ended]:
         """See the port."""
         carrier = {key: value for key, value in metadata if isinstance(value, str)}
-        service, _, name = method.removeprefix("/").partition("/")
-        attributes = {"rpc.system.name": "grpc", "rpc.method": f"{service}/{name}"}
+        method = method.removeprefix("/")
+        attributes = {"rpc.system.name": "grpc", "rpc.method": method}
         parent = self._propagator.extract(carrier, Context())
-        with self._span(f"{service}/{name}", attributes, parent, kind=SpanKind.SERVER) as span:
+        # What leaves it is gRPC's own way of ending a call: whether it failed is for `ended` to say.
+        with self._started(method, attributes, parent, kind=SpanKind.SERVER) as span:
 
             def ended(code: str) -> None:
                 span.set_attribute("rpc.response.status_code", code or "OK")
@@ -160,19 +161,10 @@ class OpenTelemetryTracing(Tracing):
         attributes: Attributes,
         parent: Context | None,
         *,
-        kind: SpanKind = SpanKind.INTERNAL,
         links: Iterable[Link] = (),
     ) -> Iterator[Span]:
-        # An exception's words may hold URIs, and what a client sent: only what it is goes into a span.
-        with self._tracer.start_as_current_span(
-            name,
-            parent,
-            kind,
-            attributes,
-            tuple(links),
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
+        """A span that fails with what leaves it."""
+        with self._started(name, attributes, parent, links=links) as span:
             try:
                 yield span
             except JobFailure as failure:
@@ -181,6 +173,27 @@ class OpenTelemetryTracing(Tracing):
             except Exception as error:
                 _fail(span, type(error).__name__)
                 raise
+
+    def _started(
+        self,
+        name: str,
+        attributes: Attributes,
+        parent: Context | None,
+        *,
+        kind: SpanKind = SpanKind.INTERNAL,
+        links: Iterable[Link] = (),
+    ) -> AbstractContextManager[Span]:
+        # An exception's words may hold URIs, and what a client sent: only what it is goes into a span.
+        started: AbstractContextManager[Span] = self._tracer.start_as_current_span(
+            name,
+            parent,
+            kind,
+            attributes,
+            tuple(links),
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+        return started
 
     def _record(self, name: str, parent: Context, elapsed_s: float, attributes: Attributes) -> None:
         """A span that ends now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,10 @@ def test_options_go_on_top_of_a_config_that_stays_as_it_is() -> None:
     assert (base.language, list(base.hotwords)) == ("de", ["Bea"])
 
 
+class Word(StrEnum):
+    NONE = "none"
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -104,6 +109,7 @@ def test_options_go_on_top_of_a_config_that_stays_as_it_is() -> None:
             {"diarization": "speaker"},
             RecognitionConfig(diarization=DiarizationConfig(mode=DiarizationConfig.MODE_SPEAKER)),
         ),
+        ({"vad": Word.NONE}, RecognitionConfig(vad=VoiceActivityConfig(mode=VoiceActivityConfig.MODE_NONE))),
         ({"summary": "bullets"}, RecognitionConfig(summary=SummaryConfig(style=SummaryConfig.STYLE_BULLETS))),
     ],
 )
@@ -111,7 +117,9 @@ def test_messages_have_short_forms(options: RecognitionOptions, expected: Recogn
     assert recognition_config(options) == expected
 
 
-@pytest.mark.parametrize("options", [{"diarization": True}, {"summary": True}, {"redaction": "none"}])
+@pytest.mark.parametrize(
+    "options", [{"diarization": True}, {"summary": True}, {"redaction": "none"}, {"vad": 1}, {"decoding": True}]
+)
 def test_a_short_form_of_another_kind_is_refused(options: RecognitionOptions) -> None:
     with pytest.raises(TypeError, match=next(iter(options))):
         recognition_config(options)

@@ -53,6 +53,7 @@ def test_all_of_it() -> None:
         ({"client_ca": Path("/a")}, "--client-ca is for TLS"),
         ({"cors_origin": ["a.example"]}, "--cors-origin: 'a.example'"),
         ({"cors_origin": ["https://a.example/"]}, "--cors-origin: 'https://a.example/'"),
+        ({"cors_origin": ["https://[a"]}, "--cors-origin: 'https://[a'"),
     ],
 )
 def test_what_can_not_be_is_refused_by_the_name_of_its_option(given: dict[str, Any], says: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
+from grpc.aio import AbortError
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.job import Job
@@ -140,8 +141,9 @@ def test_failures_tell_their_reason_and_not_their_words(traced: Traced) -> None:
     with pytest.raises(ValueError, match="secret"), traced.tracing.call("/s/M", ()) as ended:
         ended("INTERNAL")
         raise ValueError(secret)
-    with traced.tracing.call("/s/Get", ()) as ended:
+    with pytest.raises(AbortError), traced.tracing.call("/s/Get", ()) as ended:
         ended("NOT_FOUND")
+        raise AbortError  # as gRPC ends every call that is refused
 
     assert attributes(traced.span("fetch"))["error.type"] == "FETCH_FAILED"
     assert [attributes(span)["error.type"] for span in traced.spans("run")] == ["FETCH_FAILED", "NO_AUDIO"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
 
+from batchscribe import AsyncClient
 from batchscribe.cli.command import Invocation, command
 from batchscribe.cli.wording import aligned, clock
 from batchscribe.errors import UnimplementedError
@@ -23,14 +26,21 @@ Name = Annotated[str, typer.Argument(metavar="REPLICA", help="replicas/ID, or th
 _NOT_OFFERED = "this server offers no administration here: see `admin` in its settings (--admin-listen)"
 
 
+@asynccontextmanager
+async def _administration(invocation: Invocation) -> AsyncIterator[AsyncClient]:
+    """A client of a server that offers what is asked of it."""
+    async with invocation.client() as client:
+        try:
+            yield client
+        except UnimplementedError as error:
+            raise ValueError(_NOT_OFFERED) from error
+
+
 @command(app, "replicas")
 async def replicas(invocation: Invocation) -> None:
     """List the servers that share the store: what they do, and when they were last heard of."""
-    async with invocation.client() as client:
-        try:
-            found = await client.list_replicas()
-        except UnimplementedError as error:
-            raise ValueError(_NOT_OFFERED) from error
+    async with _administration(invocation) as client:
+        found = await client.list_replicas()
     lines = aligned([REPLICA_COLUMNS, *(_replica_row(replica, time.time()) for replica in found)])
     if not invocation.json:
         typer.echo(lines[0])
@@ -44,11 +54,8 @@ async def queue(
     lines: Annotated[int, typer.Option(min=1, max=1_000, help="How many of the longest lines to show.")] = 20,
 ) -> None:
     """Show how much waits and runs, for how long, and whose it is."""
-    async with invocation.client() as client:
-        try:
-            found = await client.get_queue(lines)
-        except UnimplementedError as error:
-            raise ValueError(_NOT_OFFERED) from error
+    async with _administration(invocation) as client:
+        found = await client.get_queue(lines)
     invocation.print(found, _queue_text(found, time.time()))
 
 
@@ -60,11 +67,8 @@ async def drain(
 ) -> None:
     """Have a server begin no more jobs: running ones may end, or are given back to the queue, and it watches on."""
     name = name if name.startswith("replicas/") else f"replicas/{name}"
-    async with invocation.client() as client:
-        try:
-            replica = await (client.resume_replica(name) if undo else client.drain_replica(name))
-        except UnimplementedError as error:
-            raise ValueError(_NOT_OFFERED) from error
+    async with _administration(invocation) as client:
+        replica = await (client.resume_replica(name) if undo else client.drain_replica(name))
     invocation.print(replica, f"{replica.name} is to {'go on' if undo else 'drain'}")
 
 
