@@ -116,6 +116,7 @@ def request(text: str) -> batches.CreateBatchRequest:
 @pytest.mark.parametrize("text", GOOD)
 def test_good_credentials_pass(text: str) -> None:
     check_create_batch(request(text))
+    assert new_batch(request(text).batch).access
 
 
 @pytest.mark.parametrize(("text", "field"), BAD.items())
