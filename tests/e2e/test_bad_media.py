@@ -15,6 +15,8 @@ from tests.media_files import ENCODINGS, declared_wav, encoded, renamed_text, tr
 from tests.running_server import running_server
 from tests.speech import silent, spoken
 
+pytestmark = pytest.mark.slow
+
 SAID = UTTERANCES[2]
 
 
@@ -66,7 +68,6 @@ async def test_each_bad_file_is_one_clear_end_and_the_batch_goes_on(tmp_path: Pa
             assert len(job.error.message.split()) > 5
 
 
-@pytest.mark.slow
 async def test_an_hour_of_silence_is_an_empty_transcript(tmp_path: Path) -> None:
     hour = silent(3600, tmp_path / "silence.wav")
     with running_server(tmp_path, "--model=tiny.en") as server:

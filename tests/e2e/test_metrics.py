@@ -18,6 +18,8 @@ from tests.many_files import UTTERANCES
 from tests.running_server import BATCHSCRIBE, RunningServer, running_server
 from tests.speech import duration_s, spoken
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:

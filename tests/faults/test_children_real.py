@@ -43,6 +43,8 @@ REAL = TranscriberConfig(
     backoff=QUICK.backoff,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def model(tmp_path: Path) -> Model:
