@@ -29,6 +29,7 @@ from uuid_utils.compat import uuid7
 from batchscribe_server.domain.batch import Batch, PrefixInput
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.store import ScanChunk
@@ -157,7 +158,7 @@ async def _scanned(endpoint: str, folder: Path, number: int, objects: int) -> tu
         storages = StoragesByAccess({}, pool, options, {}, frozenset())
         reach = ReachStorages(store, storages, FernetSeal([Fernet.generate_key().decode()]))
         no_manifest = cast(ScanManifest, None)  # the batch is a prefix
-        scan = ScanBatches(store, reach, no_manifest, wakeups, _new_id, _now)
+        scan = ScanBatches(store, reach, no_manifest, wakeups, _new_id, _now, Duties())
         created = await store.create_batch(batch)
         async with memory.watched():
             start_s = time.perf_counter()

@@ -24,6 +24,7 @@ from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.places import PlaceLimits, Places
@@ -186,8 +187,8 @@ async def in_process_service(
         )
         check_config = CheckConfig(models, text, diarizer)
         scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), EntryReader)
-        scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now)
-        finish = FinishBatches(store, reach, renderer, DiskStreamSpool(folder), wakeups)
+        scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now, Duties())
+        finish = FinishBatches(store, reach, renderer, DiskStreamSpool(folder), wakeups, Duties())
         service = InProcessService(
             folder,
             store,
@@ -200,7 +201,7 @@ async def in_process_service(
             dispatch,
             reach,
             finish,
-            Delete(store, reach, wakeups),
+            Delete(store, reach, wakeups, Duties()),
             uploads,
         )
         # As a server does at its start: what an earlier one was in the middle of runs again.

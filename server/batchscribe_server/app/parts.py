@@ -36,6 +36,7 @@ from batchscribe_server.operations.analyze import Analyze
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
 from batchscribe_server.operations.places import PlaceLimits, Places
@@ -190,7 +191,8 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             limits=DispatchLimits(settings.jobs.lease_s),
             observer=job_metrics,
         )
-        delete = Delete(store, reach, wakeups)
+        duties = Duties(None if store.sole_owner else store, replica_id)
+        delete = Delete(store, reach, wakeups, duties)
         retention = RetentionPolicy(round(settings.keep.results_s * 1000), round(settings.keep.max_results_s * 1000))
         watch = Watch(store, wakeups, _now, WatchLimits(heartbeat_s=settings.watch.heartbeat_s))
         services = Services(
@@ -216,8 +218,8 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
         )
         yield Parts(
             dispatch=dispatch,
-            scan=ScanBatches(patient, patient_reach, scan_manifest, wakeups, _new_id, _now),
-            finish=FinishBatches(patient, patient_reach, renderer, DiskStreamSpool(settings.data_dir), wakeups),
+            scan=ScanBatches(patient, patient_reach, scan_manifest, wakeups, _new_id, _now, duties),
+            finish=FinishBatches(patient, patient_reach, renderer, DiskStreamSpool(settings.data_dir), wakeups, duties),
             delete=delete,
             housekeeping=Housekeeping(
                 patient,

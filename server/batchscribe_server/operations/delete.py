@@ -18,6 +18,7 @@ from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import BatchNotFoundError, DatabaseUnavailableError, JobFailure, JobNotFoundError
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.operations.store import Store
@@ -36,10 +37,13 @@ OUTPUTS_AT_ONCE = 16
 class Delete:
     """Deletes for those who ask and wait, and in the background what nobody waits for any more."""
 
-    def __init__(self, store: Store, reach: ReachStorages, wakeups: Wakeups, poll_s: float = 10.0) -> None:
+    def __init__(
+        self, store: Store, reach: ReachStorages, wakeups: Wakeups, duties: Duties, poll_s: float = 10.0
+    ) -> None:
         self._store = store
         self._reach = reach
         self._wakeups = wakeups
+        self._duties = duties
         self._poll_s = poll_s
         self._awaited: set[str] = set()
 
@@ -70,7 +74,12 @@ class Delete:
     async def run(self) -> None:
         """Go on with what was left and delete what has expired, until cancelled."""
         await work_off(
-            self._wakeups, DELETIONS, self._poll_s, lambda: self._store.deletions(DELETIONS_AT_ONCE), self._go_on
+            self._wakeups,
+            DELETIONS,
+            self._poll_s,
+            lambda: self._store.deletions(DELETIONS_AT_ONCE),
+            self._go_on,
+            self._duties,
         )
 
     async def _go_on(self, resource: Batch | Job) -> None:

@@ -15,6 +15,7 @@ from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Rea
 from batchscribe_server.domain.layout import file_name, report_uri
 from batchscribe_server.domain.recognition import OutputLayout
 from batchscribe_server.operations.access import ReachStorages
+from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.storage import Storage, StreamSpool
@@ -36,6 +37,7 @@ class FinishBatches:
         renderer: Renderer,
         spool: StreamSpool,
         wakeups: Wakeups,
+        duties: Duties,
         poll_s: float = 10.0,
     ) -> None:
         self._store = store
@@ -43,6 +45,7 @@ class FinishBatches:
         self._renderer = renderer
         self._spool = spool
         self._wakeups = wakeups
+        self._duties = duties
         self._poll_s = poll_s
 
     async def run(self) -> None:
@@ -53,6 +56,7 @@ class FinishBatches:
             self._poll_s,
             lambda: self._store.unreported_batches(BATCHES_AT_ONCE),
             self.finish,
+            self._duties,
         )
 
     async def finish(self, batch: Batch) -> None:

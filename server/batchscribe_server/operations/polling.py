@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from batchscribe_server.domain.errors import DatabaseUnavailableError
+from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.wakeups import Wakeups
 
 log = structlog.get_logger()
@@ -37,23 +38,38 @@ async def work_off(
     poll_s: float,
     find: Callable[[], Awaitable[Sequence[Found]]],
     work: Callable[[Found], Coroutine[Any, Any, None]],
+    duties: Duties,
 ) -> None:
-    """Work on all that is found, several at once and none twice at a time, until cancelled.
+    """Work on all that is found and is no other server's duty, several at once and none twice at a time, until
+    cancelled.
 
     Looks again when the topic wakes, and every `poll_s` even when it does not, also after the database did not answer.
     """
-    working: dict[tuple[str, datetime], asyncio.Task[None]] = {}
+    working: dict[str, asyncio.Task[None]] = {}
+
+    async def do(duty: str, found: Found) -> None:
+        try:
+            await work(found)
+        finally:
+            await duties.leave(duty)
+
     async with asyncio.TaskGroup() as tasks:
         with wakeups.listening(topic) as woken:
             while True:
                 woken.clear()
-                working = {key: task for key, task in working.items() if not task.done()}
+                working = {duty: task for duty, task in working.items() if not task.done()}
                 try:
-                    for found in await find():
-                        if (key := (found.name, found.create_time)) not in working:
-                            working[key] = tasks.create_task(work(found))
+                    found = {_duty(topic, each): each for each in await find()}
+                    held = await duties.take({*found, *working})
+                    for duty, each in found.items():
+                        if duty in held and duty not in working:
+                            working[duty] = tasks.create_task(do(duty, each))
                 except DatabaseUnavailableError:
                     log.warning("work_waits_for_the_database", topic=topic)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(poll_s):
+                    async with asyncio.timeout(min(poll_s, duties.renewal_s)):
                         await woken.wait()
+
+
+def _duty(topic: str, found: Created) -> str:
+    return f"{topic} {found.name} {found.create_time.isoformat()}"

@@ -22,6 +22,7 @@ from batchscribe_server.domain.layout import is_output, relative_paths
 from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.recognition import OutputLayout, RecognitionConfig
 from batchscribe_server.operations.access import Reached, ReachStorages
+from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.scan_manifest import MANIFEST_CHUNK, ListedFiles, ScanManifest
 from batchscribe_server.operations.storage import FoundObject, UploadElsewhereError
@@ -46,6 +47,7 @@ class ScanBatches:
         wakeups: Wakeups,
         new_id: Callable[[], str],
         now: Callable[[], datetime],
+        duties: Duties,
         poll_s: float = 10.0,
     ) -> None:
         self._store = store
@@ -54,11 +56,12 @@ class ScanBatches:
         self._wakeups = wakeups
         self._new_id = new_id
         self._now = now
+        self._duties = duties
         self._poll_s = poll_s
 
     async def run(self) -> None:
         """Scan until cancelled."""
-        await work_off(self._wakeups, SCANS, self._poll_s, self._store.unscanned_batches, self.scan)
+        await work_off(self._wakeups, SCANS, self._poll_s, self._store.unscanned_batches, self.scan, self._duties)
 
     async def scan(self, batch: Batch) -> None:
         """Scan one batch to its end. Whatever goes wrong ends as that batch's error."""

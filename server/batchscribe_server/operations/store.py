@@ -18,6 +18,7 @@ from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.domain.media import Media
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import Segment
+from batchscribe_server.operations.duties import DutyStore
 from batchscribe_server.operations.fleet import FleetStore
 from batchscribe_server.operations.run_store import RunStore
 
@@ -349,6 +350,7 @@ class Store(
     DeletionStore,
     ExpiryStore,
     FleetStore,
+    DutyStore,
     InstallationStore,
     Protocol,
 ):

@@ -25,18 +25,27 @@ def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, 
     return connection.execute(_insert_if_absent(connection.dialect.name, table), values).rowcount == 1
 
 
-def put(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert a row, or set these columns of the one that has its primary key."""
-    connection.execute(_put(connection.dialect.name, table, tuple(values)), values)
+def put(
+    connection: Connection, table: Table, values: Mapping[str, Any], where: ColumnElement[bool] | None = None
+) -> None:
+    """Insert a row, or set these columns of the one that has its primary key, if `where` holds for that."""
+    if where is None:
+        connection.execute(_put(connection.dialect.name, table, tuple(values)), values)
+    else:
+        connection.execute(_upsert(connection.dialect.name, table, tuple(values), where), values)
 
 
 @cache
 def _put(dialect_name: str, table: Table, columns: tuple[str, ...]) -> Insert:
+    return _upsert(dialect_name, table, columns, None)
+
+
+def _upsert(dialect_name: str, table: Table, columns: tuple[str, ...], where: ColumnElement[bool] | None) -> Insert:
     insert = (postgresql.insert if dialect_name == "postgresql" else sqlite.insert)(table)
     keys = [column.name for column in table.primary_key]
     changed = {name: insert.excluded[name] for name in columns if name not in keys}
     return insert.values({name: bindparam(name) for name in columns}).on_conflict_do_update(
-        index_elements=keys, set_=changed
+        index_elements=keys, set_=changed, where=where
     )
 
 

@@ -15,6 +15,7 @@ from batchscribe_server.store.analyses import SqlAnalysisStore
 from batchscribe_server.store.batches import SqlBatchStore
 from batchscribe_server.store.database import Database
 from batchscribe_server.store.deletions import SqlDeletionStore
+from batchscribe_server.store.duties import SqlDutyStore
 from batchscribe_server.store.errors import StoreError
 from batchscribe_server.store.expiry import SqlExpiryStore
 from batchscribe_server.store.fleet import SqlFleetStore
@@ -40,6 +41,7 @@ class SqlStore(
     SqlDeletionStore,
     SqlExpiryStore,
     SqlFleetStore,
+    SqlDutyStore,
     SqlInstallationStore,
 ):
     """The Store. Owns its database; belongs to one event loop."""

@@ -294,6 +294,14 @@ commit_marks = Table(
     Column("time", Moment, nullable=False),
 )
 
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),  # the server that does this work for all
+    Column("lease_expire_time", Moment, nullable=False),
+)
+
 installation = Table(
     "installation",
     metadata,

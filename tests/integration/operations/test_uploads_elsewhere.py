@@ -13,6 +13,7 @@ from batchscribe_server.domain.errors import Reason
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.check_config import CheckConfig
+from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.scan_batch import PATIENCE_ELSEWHERE, ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.submit import NewBatch, NewJob
@@ -88,7 +89,7 @@ async def test_a_batch_waits_some_time_for_the_server_that_has_its_manifest(tmp_
         manifest = ScanManifest(service.store, here, check_config, LocalManifests(), EntryReader)
 
         def at(time: Callable[[], datetime]) -> ScanBatches:
-            return ScanBatches(service.store, service.reach, manifest, service.wakeups, lambda: "id", time)
+            return ScanBatches(service.store, service.reach, manifest, service.wakeups, lambda: "id", time, Duties())
 
         batch = await service.submit.batch(TENANT, NewBatch(ManifestObjectInput(media.name)))
         await at(lambda: batch.create_time).scan(batch)
