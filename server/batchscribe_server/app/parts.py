@@ -150,6 +150,8 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
         _analyst(settings.analysis) as analyst,
     ):
         await _agree_on_key(settings, store, seal)
+        if store.sole_owner:
+            await store.forget_replicas()
         # Clients are told when the database is away; what runs in the background waits for it.
         patient = store.patient()
         reach, patient_reach = ReachStorages(store, storages, seal), ReachStorages(patient, storages, seal)

@@ -30,6 +30,21 @@ class ReplicaReport:
     device: str
     models: tuple[str, ...] = ()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether it serves and would run more files."""
+        return self.state is ReplicaState.SERVING and self.running_jobs < self.max_running_jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a replica is told when it says that it lives: whether it is to drain, and how many files those others that
+    serve and have room run at once.
+    """
+
+    drain: bool
+    capacity_elsewhere: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Replica:

@@ -127,6 +127,10 @@ class Dispatch:
         self._paused = False
         self._places.changed.set()
 
+    def share_with(self, capacity: int) -> None:
+        """The other servers that have room run so many files at once."""
+        self._places.share_with(capacity)
+
     async def _let_end(self, grace_s: float) -> None:
         async with self._claiming:
             pass  # what was being claimed runs now, and is drained with the rest
@@ -148,7 +152,7 @@ class Dispatch:
         asked_s = _now_s()
         try:
             claims = await self._store.claim(
-                self._owner, wanted + newcomers, self._limits.lease_s, newcomers, self._places.transfers()
+                self._owner, wanted + newcomers, self._limits.lease_s, newcomers, self._places.load()
             )
         except DatabaseUnavailableError:
             log.warning("claims_wait_for_the_database")

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from batchscribe_server.domain.queue import QueueOverview
-from batchscribe_server.domain.replica import Replica, ReplicaReport
+from batchscribe_server.domain.replica import Orders, Replica, ReplicaReport
 
 
 class FleetStore(Protocol):
     """Replicas by their heartbeats, and the queue of all tenants. It is for operators: nothing here has a tenant."""
 
-    async def beat(self, report: ReplicaReport) -> bool:
-        """Note that a replica lives, and forget those that have long been silent. Tells whether it is to drain."""
+    async def beat(self, report: ReplicaReport) -> Orders:
+        """Note that a replica lives, and forget those that have long been silent."""
         ...
 
     async def list_replicas(self) -> Sequence[Replica]:
@@ -26,6 +26,10 @@ class FleetStore(Protocol):
 
     async def remove_replica(self, replica_id: str) -> None:
         """Forget a replica that ends in good order."""
+        ...
+
+    async def forget_replicas(self) -> None:
+        """Forget all: whoever is the only one to have this database open knows that the others are dead."""
         ...
 
     async def look_at_queue(self, max_lines: int) -> QueueOverview:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from batchscribe_server.domain.party import Party
-from batchscribe_server.operations.run_store import Transfers
+from batchscribe_server.operations.run_store import ServerLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Places:
         self._limits = limits
         self._counts: defaultdict[Stage, Counter[Party]] = defaultdict(Counter)
         self._ready: list[tuple[Party, asyncio.Future[None]]] = []
+        self._capacity_elsewhere = 0
         self.changed = asyncio.Event()
 
     @property
@@ -82,10 +83,22 @@ class Places:
         """Whether anybody may have one more file fetched."""
         return self._counts[Stage.FETCHING].total() < self._limits.max_transferring
 
-    def transfers(self) -> Transfers:
-        """Who fetches and who writes now."""
-        fetching, writing = dict(self._counts[Stage.FETCHING]), dict(self._counts[Stage.WRITING])
-        return Transfers(self._limits.max_transferring, fetching, writing)
+    def load(self) -> ServerLoad:
+        """Who is where now."""
+        return ServerLoad(
+            self._limits.max_transferring,
+            fetching=dict(self._counts[Stage.FETCHING]),
+            writing=dict(self._counts[Stage.WRITING]),
+            heard=dict(self._counts[Stage.HEARD]),
+            capacity=self._limits.max_heard,
+            capacity_elsewhere=self._capacity_elsewhere,
+        )
+
+    def share_with(self, capacity: int) -> None:
+        """The other servers that have room hear so many files at once: what is claimed is shared with them."""
+        if capacity < self._capacity_elsewhere:
+            self.changed.set()
+        self._capacity_elsewhere = capacity
 
     def begin(self, party: Party, begin_hearing: Callable[[], Awaitable[None]]) -> Place:
         """Of a job that was claimed; `begin_hearing` is awaited once it is its turn to be heard."""
@@ -118,8 +131,8 @@ class Places:
             self._serve()
 
     def _held_back_by_writing(self) -> bool:
-        transfers = self.transfers()
-        return any(map(transfers.held_back_by_writing, transfers.writing))
+        load = self.load()
+        return any(map(load.held_back_by_writing, load.writing))
 
     def _serve(self) -> None:
         self._ready = [(party, place) for party, place in self._ready if not place.done()]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from batchscribe_server.domain.errors import DatabaseUnavailableError
-from batchscribe_server.domain.replica import ReplicaReport
+from batchscribe_server.domain.replica import Orders, ReplicaReport
 from batchscribe_server.operations.dispatch import Dispatch
 from batchscribe_server.operations.fleet import FleetStore
 from batchscribe_server.operations.wakeups import REPLICAS, Wakeups
@@ -54,8 +54,11 @@ class Presence:
             with self._wakeups.listening(REPLICAS) as woken:
                 while True:
                     woken.clear()
-                    asked = await self._beat()
-                    if asked is not None and asked is not self.draining:
+                    orders = await self._beat()
+                    if orders is not None:
+                        self._dispatch.share_with(orders.capacity_elsewhere)
+                    asked = self.draining if orders is None else orders.drain
+                    if asked is not self.draining:
                         self.draining = asked
                         log.info("drain_requested" if asked else "drain_taken_back")
                         if pause is not None:
@@ -82,7 +85,7 @@ class Presence:
         except Exception:  # the boundary: a stop goes on whatever the store does
             log.exception("leave_failed")
 
-    async def _beat(self) -> bool | None:
+    async def _beat(self) -> Orders | None:
         try:
             return await self._store.beat(self._report(self.draining))
         except DatabaseUnavailableError:

@@ -29,16 +29,21 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfers:
-    """How many jobs of each party fetch their files at the claiming server, and how many write their outputs.
+class ServerLoad:
+    """How many jobs of each party are at the claiming server: those that fetch their files, those that are heard, and
+    those that write their outputs.
 
-    These are claimed and RUNNING, but take nothing that others want. `places` is how many each of the two are to be at
-    most; those that write may be more.
+    Those that fetch or write are claimed and RUNNING, but take nothing that others want. `places` is how many each of
+    the two are to be at most; those that write may be more. `capacity` is how many are heard here at once, and
+    `capacity_elsewhere` how many at the other servers that have room.
     """
 
     places: int = sys.maxsize
     fetching: Mapping[Party, int] = field(default_factory=dict)
     writing: Mapping[Party, int] = field(default_factory=dict)
+    heard: Mapping[Party, int] = field(default_factory=dict)
+    capacity: int = 1
+    capacity_elsewhere: int = 0
 
     def held_back_by_writing(self, party: Party) -> bool:
         """Whether a party writes so much that it gets no more to fetch."""
@@ -46,19 +51,29 @@ class Transfers:
         free = self.places - sum(self.writing.values())
         return writing > 0 and not may_take_more(writing, free, BATCHES_FACTOR)
 
-    def of_parties(self) -> Counter[Party]:
-        """How many there are of each party."""
+    def may_still_take(self, party: Party, unfinished: int) -> int:
+        """How many more of a party this server may take, of which so many are queued or run anywhere.
+
+        Each server has its part of them, by what it hears at once: else the first one to be woken would take all of a
+        small batch, or the last of a large one, and the others would have nothing to do.
+        """
+        writing = self.writing.get(party, 0)
+        part = -(-(unfinished - writing) * self.capacity // (self.capacity + self.capacity_elsewhere))
+        return part - self.fetching.get(party, 0) - self.heard.get(party, 0)
+
+    def transferring(self) -> Counter[Party]:
+        """How many of each party fetch or write."""
         return Counter(self.fetching) + Counter(self.writing)
 
-    def of_tenants(self) -> Counter[str]:
-        """How many there are of each tenant."""
+    def transferring_of_tenants(self) -> Counter[str]:
+        """How many of each tenant fetch or write."""
         tenants: Counter[str] = Counter()
-        for party, count in self.of_parties().items():
+        for party, count in self.transferring().items():
             tenants[party.tenant] += count
         return tenants
 
 
-NO_TRANSFERS = Transfers()
+NO_LOAD = ServerLoad()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +114,15 @@ class RunStore(Protocol):
     """The running of jobs: claims, leases and results."""
 
     async def claim(
-        self, owner: str, limit: int, lease_s: float, reserved: int = 0, transfers: Transfers = NO_TRANSFERS
+        self, owner: str, limit: int, lease_s: float, reserved: int = 0, load: ServerLoad = NO_LOAD
     ) -> Sequence[Claim]:
         """Take up to `limit` queued jobs, each the next of the tenant that runs fewest, and of that one's batch that
         runs fewest; among equals of the one served longest ago. A tenant's single files count as one batch. Within a
         tenant a higher priority goes first, within a batch the place in it. They become RUNNING with their event.
 
-        Of jobs that run, those among `transfers` don't count there. Each new one begins by fetching: nobody gets more
-        than `domain.fair_share` lets them have there, and the last `reserved` go only to batches that fetch nothing.
+        Of jobs that run, those that fetch or write by the owner's `load` don't count there. Each new one begins by
+        fetching: nobody gets more than `domain.fair_share` lets them have there, nor more than this server's part of
+        them, and the last `reserved` go only to batches that fetch nothing.
         """
         ...
 

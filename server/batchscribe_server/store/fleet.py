@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, delete, select, update
 
 from batchscribe_server.domain.errors import ReplicaNotFoundError
 from batchscribe_server.domain.queue import QueueOverview
-from batchscribe_server.domain.replica import Replica, ReplicaReport, ReplicaState
+from batchscribe_server.domain.replica import Orders, Replica, ReplicaReport, ReplicaState
 from batchscribe_server.operations.wakeups import REPLICAS
 from batchscribe_server.store import tables
 from batchscribe_server.store.database import Database
@@ -34,7 +34,7 @@ class SqlFleetStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def beat(self, report: ReplicaReport) -> bool:
+    async def beat(self, report: ReplicaReport) -> Orders:
         """Write a replica's row."""
         return await self._database.write(partial(_beat, report=report))
 
@@ -50,23 +50,36 @@ class SqlFleetStore:
         """Delete a row, if it is there."""
         await self._database.write(partial(_remove, replica_id=replica_id))
 
+    async def forget_replicas(self) -> None:
+        """Delete all rows."""
+        await self._database.write(_forget)
+
     async def look_at_queue(self, max_lines: int) -> QueueOverview:
         """Count, in one view of the database."""
         time = await self._database.write(_time)
         return await self._database.read(partial(queue_overview, time=time, max_lines=max_lines))
 
 
-def _beat(ledger: Ledger, report: ReplicaReport) -> bool:
+def _beat(ledger: Ledger, report: ReplicaReport) -> Orders:
     connection = ledger.connection
     connection.execute(delete(tables.replicas).where(_replicas.seen_time < ledger.now - KEPT))
     row = {"id": report.id, "report": report, "start_time": ledger.now, "seen_time": ledger.now}
     # One that was silent for too long, and forgotten, drains on.
     drains = report.state is ReplicaState.DRAINING
     if insert_if_absent(connection, tables.replicas, row | {"drain_requested": drains}):
-        return drains
+        return Orders(drains, _capacity_elsewhere(ledger, report.id))
     seen = update(tables.replicas).where(_replicas.id == report.id).values(report=report, seen_time=ledger.now)
     connection.execute(seen)
-    return bool(connection.execute(select(_replicas.drain_requested).where(_replicas.id == report.id)).scalar_one())
+    drains = connection.execute(select(_replicas.drain_requested).where(_replicas.id == report.id)).scalar_one()
+    return Orders(drains, _capacity_elsewhere(ledger, report.id))
+
+
+def _capacity_elsewhere(ledger: Ledger, replica_id: str) -> int:
+    others = select(_replicas.report).where(
+        _replicas.id != replica_id, _replicas.seen_time >= ledger.now - SILENT_AFTER
+    )
+    reports: Sequence[ReplicaReport] = ledger.connection.execute(others).scalars().all()
+    return sum(each.max_running_jobs for each in reports if each.has_room)
 
 
 def _list(ledger: Ledger) -> Sequence[Replica]:
@@ -87,6 +100,10 @@ def _ask_to_drain(ledger: Ledger, replica_id: str, drain: bool) -> Replica:
 
 def _remove(ledger: Ledger, replica_id: str) -> None:
     ledger.connection.execute(delete(tables.replicas).where(_replicas.id == replica_id))
+
+
+def _forget(ledger: Ledger) -> None:
+    ledger.connection.execute(delete(tables.replicas))
 
 
 def _time(ledger: Ledger) -> datetime:

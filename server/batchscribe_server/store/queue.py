@@ -4,6 +4,7 @@ how many jobs wait: every question is answered from the beginning of an index.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from sqlalchemy import (
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.queue import QueueLine, QueueOverview
-from batchscribe_server.operations.run_store import Transfers
+from batchscribe_server.operations.run_store import ServerLoad
 from batchscribe_server.store import tables
 from batchscribe_server.store.dialect import put
 from batchscribe_server.store.ledger import Ledger
@@ -48,14 +49,14 @@ _Condition = ColumnElement[bool] | TextClause
 _ORDER = (_jobs.batch_id, _jobs.priority.desc(), _jobs.ordinal, _jobs.create_time, _jobs.id)
 
 
-def take_queued(ledger: Ledger, limit: int, reserved: int, transfers: Transfers) -> Sequence[RowMapping]:
+def take_queued(ledger: Ledger, limit: int, reserved: int, load: ServerLoad) -> Sequence[RowMapping]:
     """Lock the queued jobs to be claimed next, and count their tenants and batches as served.
 
     Where another replica has locked those whose turn it was, others come instead.
     """
     connection = ledger.connection
-    waiting = _waiting_tenants(connection, transfers)
-    chosen = choose(waiting, partial(_lines, connection, limit, transfers), limit, reserved, transfers, ledger.now)
+    waiting = _waiting_tenants(connection, load)
+    chosen = choose(waiting, partial(_lines, connection, limit, load), limit, reserved, load, ledger.now)
     rows = {party: iter(_first(connection, party, count)) for party, count in Counter(chosen).items()}
     taken = [row for party in chosen if (row := next(rows[party], None)) is not None]
     missing = min(len(chosen) - len(taken), limit - reserved - len(taken))
@@ -192,12 +193,12 @@ class _WaitingTenant(Tenant):
     single_files_served_time: datetime | None
 
 
-def _waiting_tenants(connection: Connection, transfers: Transfers) -> list[_WaitingTenant]:
+def _waiting_tenants(connection: Connection, load: ServerLoad) -> list[_WaitingTenant]:
     ids = connection.execute(_WAITING_TENANTS).scalars().all()
     if not ids:
         return []
     running = {row.tenant: row for row in connection.execute(_RUNNING)}
-    transferring = transfers.of_tenants()
+    transferring = load.transferring_of_tenants()
     turns = {row.id: row for row in connection.execute(_TURNS, {"ids": ids})}
     return [
         _WaitingTenant(
@@ -211,19 +212,34 @@ def _waiting_tenants(connection: Connection, transfers: Transfers) -> list[_Wait
     ]
 
 
-def _lines(connection: Connection, limit: int, transfers: Transfers, tenant: _WaitingTenant) -> list[Line]:
-    held = {party.batch_id: count for party, count in transfers.of_parties().items() if party.tenant == tenant.id}
+def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _WaitingTenant) -> list[Line]:
+    held = {party.batch_id: count for party, count in load.transferring().items() if party.tenant == tenant.id}
     # Those that transfer may have as much as they may: so many more are looked at.
-    values = {"of_tenant": tenant.id, "count": limit + len(held)}
+    most_looked_at = limit + len(held)
+    values = {"of_tenant": tenant.id, "count": most_looked_at}
     lines = [
-        Line(batch_id, priority, queued, running - held.get(batch_id, 0), served_time)
+        Line(
+            batch_id,
+            priority,
+            queued,
+            running - held.get(batch_id, 0),
+            served_time,
+            load.may_still_take(Party(tenant.id, batch_id), queued + running),
+        )
         for batch_id, priority, queued, running, served_time in connection.execute(_BATCHES, values)
     ]
     singles = connection.execute(_SINGLE_FILES, values).all()
     if singles:
+        running = tenant.single_files_running
         served_time = tenant.single_files_served_time or min(row.create_time for row in singles)
+        # Where there are more than were looked at, there are enough for all servers.
+        most = (
+            load.may_still_take(Party(tenant.id, ""), len(singles) + running)
+            if len(singles) < most_looked_at
+            else sys.maxsize
+        )
         lines += [
-            Line("", priority, count, tenant.single_files_running - held.get("", 0), served_time)
+            Line("", priority, count, running - held.get("", 0), served_time, most)
             for priority, count in Counter(row.priority for row in singles).items()
         ]
     return lines

@@ -15,7 +15,7 @@ from batchscribe_server.domain.event import JobProgressed, SegmentHeard
 from batchscribe_server.domain.job import Failure, Job, JobStage, State
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import MediaDescription
-from batchscribe_server.operations.run_store import NO_TRANSFERS, Advance, Claim, LeaseReport, Outcome, Transfers
+from batchscribe_server.operations.run_store import NO_LOAD, Advance, Claim, LeaseReport, Outcome, ServerLoad
 from batchscribe_server.operations.wakeups import QUEUE
 from batchscribe_server.store import tables
 from batchscribe_server.store.analyses import keep_analysis
@@ -41,10 +41,10 @@ class SqlRunStore:
         self._database = database
 
     async def claim(
-        self, owner: str, limit: int, lease_s: float, reserved: int = 0, transfers: Transfers = NO_TRANSFERS
+        self, owner: str, limit: int, lease_s: float, reserved: int = 0, load: ServerLoad = NO_LOAD
     ) -> Sequence[Claim]:
         """Take queued jobs. When jobs of a cancelled batch are among them fewer come, and QUEUE is woken again."""
-        step = partial(_claim, owner=owner, limit=limit, lease_s=lease_s, reserved=reserved, transfers=transfers)
+        step = partial(_claim, owner=owner, limit=limit, lease_s=lease_s, reserved=reserved, load=load)
         return await self._database.write(step)
 
     async def renew(self, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
@@ -100,10 +100,8 @@ class SqlRunStore:
         return recovered
 
 
-def _claim(
-    ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int, transfers: Transfers
-) -> Sequence[Claim]:
-    rows = take_queued(ledger, limit, reserved, transfers)
+def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int, load: ServerLoad) -> Sequence[Claim]:
+    rows = take_queued(ledger, limit, reserved, load)
     tokens = {row["id"]: row["token"] + 1 for row in rows}
     jobs = [job_from_row(row) for row in rows]
     # Locked in order of their ids, so that two claims never wait for each other crosswise.

@@ -9,6 +9,7 @@ are given back sooner. Priority ranks the batches of one tenant and moves no oth
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,14 +18,14 @@ from typing import TypeVar
 
 from batchscribe_server.domain.fair_share import BATCHES_FACTOR, TENANTS_FACTOR, may_take_more
 from batchscribe_server.domain.party import Party
-from batchscribe_server.operations.run_store import Transfers
+from batchscribe_server.operations.run_store import ServerLoad
 
 
 @dataclass(slots=True)
 class Line:
     """The queued jobs of one batch, or with no `batch_id` a tenant's single files, of one priority.
 
-    `running` leaves out those that only transfer.
+    `running` leaves out those that only transfer. Of all lines of its batch the claiming server may take `most` more.
     """
 
     batch_id: str
@@ -32,6 +33,7 @@ class Line:
     queued: int
     running: int
     served_time: datetime
+    most: int = sys.maxsize
 
     @property
     def rank(self) -> tuple[int, int, datetime, str]:
@@ -61,7 +63,7 @@ def choose(
     lines_of: Callable[[AnyTenant], list[Line]],
     limit: int,
     reserved: int,
-    transfers: Transfers,
+    load: ServerLoad,
     now: datetime,
 ) -> list[Party]:
     """Whose job each of the next is, at most `limit`, in order.
@@ -69,7 +71,7 @@ def choose(
     Each begins by fetching its file; the last `reserved` go only to batches that fetch nothing. `lines_of` is asked
     once for each tenant that has a turn, and its result is used up.
     """
-    places = _FetchingPlaces(transfers)
+    places = _FetchingPlaces(load)
     waiting = {tenant.id: tenant for tenant in tenants}
     lines: dict[str, list[Line]] = {}
     chosen: list[Party] = []
@@ -78,7 +80,9 @@ def choose(
         if tenant.id not in lines:
             lines[tenant.id] = lines_of(tenant)
         newcomers_only = limit - len(chosen) <= reserved
-        parties = {line.batch_id: Party(tenant.id, line.batch_id) for line in lines[tenant.id] if line.queued}
+        parties = {
+            line.batch_id: Party(tenant.id, line.batch_id) for line in lines[tenant.id] if line.queued and line.most > 0
+        }
         able = {
             batch_id
             for batch_id, party in parties.items()
@@ -99,6 +103,7 @@ def choose(
         tenant.served_time = served_time
         for line in lines[tenant.id]:
             if line.batch_id == first.batch_id:
+                line.most -= 1
                 line.running += 1
                 line.served_time = served_time
     return chosen
@@ -107,13 +112,13 @@ def choose(
 class _FetchingPlaces:
     """Who fetches, with those that are chosen; who writes slowly gets no more to fetch."""
 
-    def __init__(self, transfers: Transfers) -> None:
-        self._transfers = transfers
-        self._held = Counter(transfers.fetching)
+    def __init__(self, load: ServerLoad) -> None:
+        self._load = load
+        self._held = Counter(load.fetching)
         self._of_tenants: Counter[str] = Counter()
-        for party, count in transfers.fetching.items():
+        for party, count in load.fetching.items():
             self._of_tenants[party.tenant] += count
-        self._free = transfers.places - self._held.total()
+        self._free = load.places - self._held.total()
 
     def held_by(self, party: Party) -> int:
         """How many files of a party are fetched."""
@@ -124,7 +129,7 @@ class _FetchingPlaces:
         return (
             may_take_more(self._of_tenants[party.tenant], self._free, TENANTS_FACTOR)
             and may_take_more(self._held[party], self._free, BATCHES_FACTOR)
-            and not self._transfers.held_back_by_writing(party)
+            and not self._load.held_back_by_writing(party)
         )
 
     def take(self, party: Party) -> None:

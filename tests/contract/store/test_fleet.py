@@ -28,11 +28,11 @@ def report(replica_id: str = "one", **fields: Any) -> ReplicaReport:
 
 
 async def test_a_replica_is_known_by_its_heartbeats(store: Store, clock: Clock) -> None:
-    assert not await store.beat(report())
+    assert not (await store.beat(report())).drain
     clock.advance(20)
-    assert not await store.beat(report("two"))
+    assert not (await store.beat(report("two"))).drain
     told = report(running_jobs=3, models=("base",), state=ReplicaState.NOT_SERVING)
-    assert not await store.beat(told)
+    assert not (await store.beat(told)).drain
 
     first, second = await store.list_replicas()
     assert (first.report, second.report) == (told, report("two"))
@@ -53,9 +53,9 @@ async def test_a_replica_that_is_not_heard_of_is_silent_and_later_forgotten(stor
     await store.beat(report("lives"))
     assert [replica.report.id for replica in await store.list_replicas()] == ["lives"]
     # It was only suspended: it is there again, as one that starts, and drains if it was to.
-    assert not await store.beat(report("hangs"))
-    assert await store.beat(replace(report("drained"), state=ReplicaState.DRAINING))
-    assert await store.beat(report("drained"))
+    assert not (await store.beat(report("hangs"))).drain
+    assert (await store.beat(replace(report("drained"), state=ReplicaState.DRAINING))).drain
+    assert (await store.beat(report("drained"))).drain
     await store.remove_replica("drained")
     assert {replica.report.id for replica in await store.list_replicas()} == {"hangs", "lives"}
 
@@ -68,10 +68,27 @@ async def test_a_wish_to_drain_is_told_with_the_heartbeat_and_wakes_at_once(stor
         assert woken.is_set()
     assert asked.drain_requested
     assert asked.report == report()
-    assert await store.beat(report())
-    assert not await store.beat(report("two"))
+    assert (await store.beat(report())).drain
+    assert not (await store.beat(report("two"))).drain
     assert not (await store.ask_to_drain("one", drain=False)).drain_requested
-    assert not await store.beat(report())
+    assert not (await store.beat(report())).drain
+
+
+async def test_a_replica_learns_how_much_the_others_run_at_once(store: Store, clock: Clock) -> None:
+    """Those that serve and have room; itself is none of them."""
+    assert (await store.beat(report("one"))).capacity_elsewhere == 0
+    assert (await store.beat(report("two", max_running_jobs=32))).capacity_elsewhere == 4
+    assert (await store.beat(report("full", running_jobs=9, max_running_jobs=8))).capacity_elsewhere == 36
+    assert (await store.beat(report("drains", state=ReplicaState.DRAINING))).capacity_elsewhere == 36
+    assert (await store.beat(report("one"))).capacity_elsewhere == 32
+    clock.advance(31)
+    assert (await store.beat(report("one"))).capacity_elsewhere == 0
+
+
+async def test_whoever_has_the_database_alone_may_forget_the_dead(store: Store) -> None:
+    await store.beat(report("dead"))
+    await store.forget_replicas()
+    assert await store.list_replicas() == []
 
 
 async def test_a_replica_that_left_is_gone(store: Store) -> None:

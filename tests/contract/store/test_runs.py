@@ -14,7 +14,7 @@ from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.recognition import TranscriptFormat
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import DetectedLanguage
-from batchscribe_server.operations.run_store import Advance, Outcome, Transfers
+from batchscribe_server.operations.run_store import Advance, Outcome, ServerLoad
 from batchscribe_server.operations.store import BatchChanges, Store
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from tests.contract.store.samples import (
@@ -102,22 +102,22 @@ async def test_a_new_priority_moves_a_batch_at_once(store: Store) -> None:
 async def test_the_last_places_are_kept_for_batches_that_fetch_nothing(store: Store) -> None:
     batch, _ = await scanned_batch(store, 10)
     assert len(await store.claim("one", 6, 30, reserved=2)) == 4
-    transfers = Transfers(100, {Party(TENANT, batch.id): 4})
-    assert await store.claim("one", 1, 30, 1, transfers) == []
+    load = ServerLoad(100, {Party(TENANT, batch.id): 4})
+    assert await store.claim("one", 1, 30, 1, load) == []
     lone = await store.create_job(new_job())
     await store.create_job(new_job())
-    assert [claim.job.id for claim in await store.claim("one", 2, 30, 2, transfers)] == [lone.id]
-    assert len(await store.claim("one", 1, 30, 1, Transfers(100))) == 1
+    assert [claim.job.id for claim in await store.claim("one", 2, 30, 2, load)] == [lone.id]
+    assert len(await store.claim("one", 1, 30, 1, ServerLoad(100))) == 1
 
 
 async def test_a_batch_that_fetches_leaves_places_to_others(store: Store) -> None:
     slow, _ = await scanned_batch(store, 10, priority=5)
-    assert len(await store.claim("one", 20, 30, 0, Transfers(8))) == 3
+    assert len(await store.claim("one", 20, 30, 0, ServerLoad(8))) == 3
     held = {Party(TENANT, slow.id): 3}
-    assert await store.claim("one", 20, 30, 0, Transfers(8, held)) == []
+    assert await store.claim("one", 20, 30, 0, ServerLoad(8, held)) == []
     for files in (10, 10, 10):
         batch, _ = await scanned_batch(store, files)
-        claims = await store.claim("one", 20, 30, 0, Transfers(8, held))
+        claims = await store.claim("one", 20, 30, 0, ServerLoad(8, held))
         assert {claim.job.batch_id for claim in claims} == {batch.id}
         held[Party(TENANT, batch.id)] = len(claims)
     assert sorted(held.values()) == [1, 1, 2, 3]
@@ -125,21 +125,59 @@ async def test_a_batch_that_fetches_leaves_places_to_others(store: Store) -> Non
 
 async def test_a_batch_that_cannot_write_its_outputs_gets_no_more_and_costs_others_nothing(store: Store) -> None:
     stuck, _ = await scanned_batch(store, 10, priority=5)
-    transfers = Transfers(8, writing={Party(TENANT, stuck.id): 20})
-    assert await store.claim("one", 20, 30, 0, transfers) == []
+    load = ServerLoad(8, writing={Party(TENANT, stuck.id): 20})
+    assert await store.claim("one", 20, 30, 0, load) == []
     other, _ = await scanned_batch(store, 10)
-    claims = await store.claim("one", 20, 30, 0, transfers)
+    claims = await store.claim("one", 20, 30, 0, load)
     assert [claim.job.batch_id for claim in claims] == [other.id] * 3
+
+
+async def test_servers_that_have_room_share_a_small_batch(store: Store) -> None:
+    batch, _ = await scanned_batch(store, 10)
+    party = Party(TENANT, batch.id)
+    claims = await store.claim("one", 20, 30, 0, ServerLoad(capacity=8, capacity_elsewhere=16))
+    assert len(claims) == 4
+    # What it has is its part, wherever that is; what it only writes any more is not of those to be shared.
+    for load in ({"fetching": {party: 4}}, {"heard": {party: 4}}):
+        assert await store.claim("one", 20, 30, 0, ServerLoad(capacity=8, capacity_elsewhere=16, **load)) == []
+    writing = ServerLoad(capacity=8, capacity_elsewhere=16, writing={party: 4})
+    assert len(await store.claim("one", 20, 30, 0, writing)) == 2
+    # A server without others beside it, or whose others are full, takes what there is.
+    assert len(await store.claim("two", 20, 30, 0, ServerLoad(capacity=8))) == 4
+
+
+async def test_each_server_that_has_none_of_a_batch_may_take_one(store: Store) -> None:
+    await scanned_batch(store, 2)
+    load = ServerLoad(capacity=1, capacity_elsewhere=1_000)
+    assert [len(await store.claim(owner, 20, 30, 0, load)) for owner in ("one", "two", "three")] == [1, 1, 0]
+
+
+async def test_servers_share_a_tenants_single_files(store: Store) -> None:
+    for priority in (1, 5) * 3:
+        await store.create_job(new_job(priority=priority))
+    load = ServerLoad(capacity=8, capacity_elsewhere=8)
+    first = await store.claim("one", 20, 30, 0, load)
+    assert [claim.job.priority for claim in first] == [5, 5, 5]
+    held = ServerLoad(capacity=8, capacity_elsewhere=8, heard={Party(TENANT, ""): 3})
+    assert await store.claim("one", 20, 30, 0, held) == []
+    assert len(await store.claim("two", 20, 30, 0, load)) == 3
+
+
+async def test_a_long_queue_of_single_files_fills_every_server(store: Store) -> None:
+    for _ in range(40):
+        await store.create_job(new_job())
+    load = ServerLoad(capacity=8, capacity_elsewhere=24)
+    assert len(await store.claim("one", 16, 30, 0, load)) == 16
 
 
 async def test_a_tenant_that_transfers_leaves_some_of_the_places_to_others(store: Store) -> None:
     for _ in range(20):
         await scanned_batch(store, 1)
-    claims = await store.claim("one", 100, 30, 0, Transfers(16))
+    claims = await store.claim("one", 100, 30, 0, ServerLoad(16))
     assert len(claims) == 15
     held = {claim.job.party: 1 for claim in claims}
     other = await store.create_job(new_job(tenant="other"))
-    assert [claim.job.id for claim in await store.claim("one", 100, 30, 0, Transfers(16, held))] == [other.id]
+    assert [claim.job.id for claim in await store.claim("one", 100, 30, 0, ServerLoad(16, held))] == [other.id]
 
 
 async def test_what_only_transfers_does_not_count_as_running_when_turns_go_round(store: Store) -> None:
@@ -147,8 +185,8 @@ async def test_what_only_transfers_does_not_count_as_running_when_turns_go_round
     assert len(await claim_all(store)) == 20
     await scanned_batch(store, 20)
     await scanned_batch(store, 20, tenant="other")
-    transfers = Transfers(100, {Party(TENANT, slow.id): 20})
-    tenants = Counter(claim.job.tenant for claim in await store.claim("one", 10, 30, 0, transfers))
+    load = ServerLoad(100, {Party(TENANT, slow.id): 20})
+    tenants = Counter(claim.job.tenant for claim in await store.claim("one", 10, 30, 0, load))
     assert tenants == {TENANT: 5, "other": 5}
 
 

@@ -77,12 +77,12 @@ async def test_what_waits_or_is_cancelled_gives_its_place_back() -> None:
     await hearing.ask("first", "a")
     await hearing.ask("second", "a")
     await hearing.ask("third", "b")
-    assert hearing.places.transfers().fetching == {Party("t", "a"): 1, Party("t", "b"): 1}
+    assert hearing.places.load().fetching == {Party("t", "a"): 1, Party("t", "b"): 1}
     await hearing.cancel("third")
     await hearing.cancel("first")
     assert hearing.begun == ["first", "second"]
     await hearing.end("second")
-    assert hearing.places.transfers().fetching == {}
+    assert hearing.places.load().fetching == {}
     assert hearing.places.wanted == 1
 
 
