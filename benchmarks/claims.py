@@ -24,7 +24,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from multiprocessing.queues import Queue
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier
@@ -33,24 +32,19 @@ from typing import Any
 
 import asyncpg
 import psutil
-from uuid_utils.compat import uuid7
 
-from batchscribe_server.domain.batch import Batch, PrefixInput
-from batchscribe_server.domain.job import Job, State
-from batchscribe_server.domain.transcript import MediaDescription, Segment, Word
+from batchscribe_server.domain.batch import Batch
+from batchscribe_server.domain.job import State
 from batchscribe_server.operations.run_store import Advance, Claim, Outcome
-from batchscribe_server.operations.store import ScanChunk
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store.store import SqlStore
 from benchmarks import machine
+from benchmarks.queued_jobs import MEDIA, SECOND, check_all_succeeded, fill_batch, new_job
 from tests.postgres_server import postgres_server
 
 LEASE_S = 60.0
-CHUNK_JOBS = 500
 SAMPLE_S = 0.01
 SINGLE_FILES = 0.1
-MEDIA = MediaDescription(container="wav", codec="pcm_s16le", sample_rate_hz=16_000, channels=1, duration_ms=1000)
-SECOND = Segment(0, 0, 1000, "hello", language="en", confidence=0.8, words=(Word("hello", 0, 500, 0.9),))
 
 
 @dataclass(slots=True)
@@ -108,7 +102,7 @@ def main() -> None:
         took_s, times, waits = _measured(database, options)
         backends_s = _processor_of_backends_s(postmaster) - filled_s
         server = asyncio.run(_told_by_server(database))
-        asyncio.run(_check(database, options.jobs, batches))
+        asyncio.run(check_all_succeeded(database, options.jobs, batches))
     print(
         f"\n{options.jobs:,} jobs in {len(batches)} batches of {options.tenants} tenants and as single files, "
         f"{options.claimers} claimers, {options.at_once} at once\n"
@@ -147,10 +141,10 @@ async def _fill(database: str, jobs: int, tenants: int, batches: int) -> list[Ba
             share = jobs // tenants + (tenant_number < jobs % tenants)
             singles = int(share * SINGLE_FILES) if batches else share
             for _ in range(singles):
-                await store.create_job(_job(tenant, 0))
+                await store.create_job(new_job(tenant, 0))
             for batch_number in range(batches):
                 files = (share - singles) // batches + (batch_number < (share - singles) % batches)
-                filled.append(await _fill_batch(store, tenant, files))
+                filled.append(await fill_batch(store, tenant, files))
     connection = await asyncpg.connect(database)
     await connection.execute("VACUUM ANALYZE")
     await connection.execute("CHECKPOINT")
@@ -158,17 +152,6 @@ async def _fill(database: str, jobs: int, tenants: int, batches: int) -> list[Ba
     await connection.execute("SELECT pg_stat_reset_shared('wal')")
     await connection.close()
     return filled
-
-
-async def _fill_batch(store: SqlStore, tenant: str, files: int) -> Batch:
-    time = _now()
-    batch = await store.create_batch(
-        Batch(id=_new_id(), tenant=tenant, input=PrefixInput("s3://calls/"), create_time=time, update_time=time)
-    )
-    for start in range(0, files, CHUNK_JOBS):
-        chunk = range(start, min(start + CHUNK_JOBS, files))
-        await store.add_scanned(batch, ScanChunk(tuple(_job(tenant, number, batch.id) for number in chunk), ""))
-    return await store.finish_scan(batch)
 
 
 def _measured(database: str, options: argparse.Namespace) -> tuple[float, list[Times], Waits]:
@@ -259,18 +242,6 @@ async def _sampled(database: str, left: Synchronized[int]) -> Waits:
     return waits
 
 
-async def _check(database: str, jobs: int, batches: Sequence[Batch]) -> None:
-    connection = await asyncpg.connect(database)
-    ended = await connection.fetch("SELECT state, attempt, count(*) AS jobs FROM jobs GROUP BY state, attempt")
-    await connection.close()
-    assert [tuple(row) for row in ended] == [(State.SUCCEEDED.name, 1, jobs)], ended
-    async with SqlStore.open(database, Wakeups()) as store:
-        for batch in batches:
-            stored = await store.get_batch(batch.tenant, batch.id)
-            assert stored.state is State.SUCCEEDED, stored.state
-            assert stored.counts.succeeded == stored.counts.total > 0, stored.counts
-
-
 async def _told_by_server(database: str) -> ToldByServer:
     connection = await asyncpg.connect(database)
     row: Any = await connection.fetchrow(
@@ -307,23 +278,6 @@ async def _version(database: str) -> str:
     version = str(await connection.fetchval("SHOW server_version"))
     await connection.close()
     return version
-
-
-def _job(tenant: str, ordinal: int, batch_id: str = "") -> Job:
-    time = _now()
-    job_id = _new_id()
-    uri = f"s3://calls/{job_id}.wav"
-    return Job(
-        id=job_id, tenant=tenant, batch_id=batch_id, ordinal=ordinal, input_uri=uri, create_time=time, update_time=time
-    )
-
-
-def _new_id() -> str:
-    return str(uuid7())
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 if __name__ == "__main__":
