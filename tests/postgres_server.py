@@ -62,12 +62,16 @@ class PostgresServer:
 
     def crash(self) -> None:
         """`kill -9` of the server, and with it of all its processes."""
-        postmaster = self.process
-        processes = [postmaster, *postmaster.children(recursive=True)]
-        for process in processes:
-            process.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs(processes, timeout=_PATIENCE_S)
+        _, alive = psutil.wait_procs(self._signalled(signal.SIGKILL), timeout=_PATIENCE_S)
         assert not alive
+
+    def hang(self) -> None:
+        """Suspend it with all its processes: connections stay, and nothing is answered."""
+        self._signalled(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End a `hang`."""
+        self._signalled(signal.SIGCONT)
 
     def start(self) -> None:
         """Start it again after a crash."""
@@ -80,6 +84,7 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop it for good, where it runs."""
         with suppress(FileNotFoundError, psutil.NoSuchProcess):
+            self.go_on()
             process = self.process
             process.send_signal(signal.SIGQUIT)
             process.wait(_PATIENCE_S)
@@ -89,6 +94,13 @@ class PostgresServer:
         """The server's process."""
         with (self._server.pgdata / "postmaster.pid").open() as file:
             return psutil.Process(int(file.readline()))
+
+    def _signalled(self, number: signal.Signals) -> list[psutil.Process]:
+        postmaster = self.process
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            process.send_signal(number)
+        return processes
 
     def _control(self, *arguments: str) -> None:
         server = self._server

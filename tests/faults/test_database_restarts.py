@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -64,8 +64,16 @@ async def test_a_batch_goes_on_while_the_database_is_restarted(tmp_path: Path, p
     assert {name: words(text) for name, text in written.items()} == {name: words(text) for name, text in said.items()}
 
 
+@pytest.mark.parametrize(
+    ("goes_away", "comes_back"),
+    [(PostgresServer.crash, PostgresServer.start), (PostgresServer.hang, PostgresServer.go_on)],
+    ids=["killed", "hung"],
+)
 async def test_a_server_says_so_while_the_database_is_away_and_goes_on(
-    tmp_path: Path, postgres: PostgresServer
+    tmp_path: Path,
+    postgres: PostgresServer,
+    goes_away: Callable[[PostgresServer], None],
+    comes_back: Callable[[PostgresServer], None],
 ) -> None:
     server = RunningServer(tmp_path, "--model=tiny.en")
     make_files(tmp_path / "calls", 1)
@@ -76,13 +84,13 @@ async def test_a_server_says_so_while_the_database_is_away_and_goes_on(
             AsyncClient(server.address, retry_s=0.1) as client,
             grpc.aio.insecure_channel(server.address) as channel,
         ):
-            await asyncio.to_thread(postgres.crash)
+            await asyncio.to_thread(goes_away, postgres)
             await until_health_is(channel, health_pb2.HealthCheckResponse.NOT_SERVING)
             with pytest.raises(DatabaseUnavailableError) as raised:
                 await client.submit(file.as_uri())
             assert raised.value.code is grpc.StatusCode.UNAVAILABLE
             assert server.process.is_running()
-            await asyncio.to_thread(postgres.start)
+            await asyncio.to_thread(comes_back, postgres)
             await until_health_is(channel, health_pb2.HealthCheckResponse.SERVING)
             job = await client.submit(file.as_uri())
             async for event in client.watch_job(job.name):
