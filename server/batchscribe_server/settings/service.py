@@ -223,8 +223,7 @@ class TelemetrySettings(Group):
         exporter = environment.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
         if exporter != "otlp":
             return f"OTEL_TRACES_EXPORTER is {exporter!r}: traces go out as otlp alone"
-        common = environment.get("OTEL_EXPORTER_OTLP_PROTOCOL", "").strip()
-        protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "").strip() or common or "grpc"
-        if protocol != "grpc":
-            return f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}: traces go out over grpc alone"
+        for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+            if protocol := environment.get(name, "").strip():
+                return "" if protocol == "grpc" else f"{name} is {protocol!r}: traces go out over grpc alone"
         return ""
