@@ -14,7 +14,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from batchscribe import AsyncClient
-from batchscribe.v1 import state_pb2, storage_pb2
+from batchscribe.v1 import model_service_pb2, state_pb2, storage_pb2
 from tests.many_files import UTTERANCES, words
 from tests.object_store import OWNER, object_store, owners_client
 from tests.postgres_server import PostgresServer, postgres_server
@@ -154,6 +154,41 @@ async def test_credentials_that_one_has_sealed_the_other_opens(
             ended = await client.wait_for_job(job.name, timeout_s=120)
         assert ended.state == state_pb2.STATE_SUCCEEDED, ended.error
         assert (ran(a, job.name), ran(b, job.name)) == (False, True)
+
+
+async def test_a_model_that_one_has_can_be_asked_for_through_the_other(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    only_declared = {**environment, "BATCHSCRIBE_HUB": "false"}
+    declared = {"BATCHSCRIBE_MODELS": json.dumps({"calls": "tiny.en"})}
+    async with started(tmp_path / "a", only_declared, **declared) as a, started(tmp_path / "b", only_declared) as b:
+        async with AsyncClient(b.address) as client:
+            async with asyncio.timeout(30):
+                while "calls" not in (models := await offered_by_others(client)):
+                    await asyncio.sleep(0.2)
+            assert models == ["calls"]
+            job = await client.submit(spoken(TEXT), model="calls")
+            assert (await client.wait_for_job(job.name, timeout_s=120)).state == state_pb2.STATE_SUCCEEDED
+            assert (ran(a, job.name), ran(b, job.name)) == (True, False)
+
+            # It waits for the one that has it, also where the other one has just started and knows nothing of that.
+            await asyncio.to_thread(a.kill)
+            job = await client.submit(spoken(TEXT), model="calls")
+        await asyncio.to_thread(b.kill)
+        await asyncio.to_thread(b.start, **only_declared)
+        async with AsyncClient(b.address) as client:
+            other = await client.submit(spoken(TEXT))
+            assert (await client.wait_for_job(other.name, timeout_s=120)).state == state_pb2.STATE_SUCCEEDED
+            await asyncio.to_thread(a.start, **only_declared, **declared)
+            ended = await client.wait_for_job(job.name, timeout_s=120)
+            assert ended.state == state_pb2.STATE_SUCCEEDED, ended.error
+        assert (ran(a, job.name), ran(b, job.name)) == (True, False)
+
+
+async def offered_by_others(client: AsyncClient) -> list[str]:
+    """The models of other servers, by a server's own account."""
+    elsewhere = model_service_pb2.MODEL_SOURCE_REPLICA
+    return [model.name.removeprefix("models/") async for model in client.list_models() if model.source == elsewhere]
 
 
 async def test_a_server_with_another_key_does_not_start_and_one_with_a_newer_one_does(

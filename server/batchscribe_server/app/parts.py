@@ -38,6 +38,7 @@ from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.finish_batch import FinishBatches
+from batchscribe_server.operations.fleet_models import FleetModels
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
 from batchscribe_server.operations.places import PlaceLimits, Places
 from batchscribe_server.operations.presence import Presence, PresenceLimits
@@ -157,7 +158,8 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
         reach, patient_reach = ReachStorages(store, storages, seal), ReachStorages(patient, storages, seal)
         transfer_metrics, rpc_metrics = TransferMetrics(registry), RpcMetrics(registry)
         write_outputs = WriteOutputs(renderer, transfer_metrics, tracing)
-        check_config = CheckConfig(models, text_editing, diarizer)
+        fleet_models = FleetModels(models, alone=store.sole_owner)
+        check_config = CheckConfig(fleet_models, text_editing, diarizer)
         scan_manifest = ScanManifest(patient, uploads, check_config, LocalManifests(), EntryReader)
         job_metrics = JobMetrics(registry)
         limits = MediaLimits(
@@ -171,7 +173,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             patient,
             patient_reach,
             uploads,
-            models,
+            fleet_models,
             transcriber,
             text_editing,
             TellSpeakers(patient, diarizer),
@@ -192,6 +194,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             places=places,
             limits=DispatchLimits(settings.jobs.lease_s),
             observer=job_metrics,
+            lacking_models=lambda: fleet_models.lacking,
         )
         duties = Duties(None if store.sole_owner else store, replica_id)
         delete = Delete(store, reach, wakeups, duties)
@@ -206,7 +209,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             wait=WaitForJob(store, wakeups),
             read_transcript=ReadTranscript(store, renderer),
             upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s),
-            models=models,
+            models=fleet_models,
             diarizer=diarizer,
             transcriber=transcriber,
         )
@@ -215,7 +218,8 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             store,
             wakeups,
             dispatch,
-            Reporter(replica_id, rpc, transcriber, dispatch, place_limits.max_heard),
+            fleet_models,
+            Reporter(replica_id, rpc, transcriber, dispatch, fleet_models, place_limits.max_heard),
             PresenceLimits(_beat_s(store), settings.drain_timeout_s),
         )
         yield Parts(

@@ -15,6 +15,7 @@ from batchscribe_server.domain.replica import ReplicaReport, ReplicaState
 from batchscribe_server.metrics.probes import Probes
 from batchscribe_server.metrics.status import StatusMetrics
 from batchscribe_server.operations.dispatch import Dispatch
+from batchscribe_server.operations.fleet_models import FleetModels
 from batchscribe_server.operations.presence import Presence
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.watch import Watch
@@ -35,6 +36,7 @@ class Reporter:
     rpc: RpcServer
     transcriber: Transcriber
     dispatch: Dispatch
+    models: FleetModels
     max_running_jobs: int
 
     def __call__(self, draining: bool) -> ReplicaReport:
@@ -54,6 +56,7 @@ class Reporter:
             max_running_jobs=self.max_running_jobs,
             device=status.device,
             models=status.loaded_models,
+            offered_models=self.models.offered(),
         )
 
 

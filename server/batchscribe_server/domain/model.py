@@ -7,12 +7,13 @@ from enum import StrEnum
 
 
 class ModelSource(StrEnum):
-    """Where a model comes from, in the order in which they are looked for."""
+    """Where a model comes from, in the order in which they are looked for; REPLICA is another server."""
 
     PATH = "PATH"
     PACKAGE = "PACKAGE"
     HUB_CACHE = "HUB_CACHE"
     HUB = "HUB"
+    REPLICA = "REPLICA"
 
 
 @dataclass(frozen=True, slots=True)

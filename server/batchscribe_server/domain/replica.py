@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from batchscribe_server.domain.model import Model
 
 
 class ReplicaState(StrEnum):
@@ -18,7 +21,10 @@ class ReplicaState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplicaReport:
-    """What a replica tells of itself with each heartbeat. `address` is where it listens, as it sees it."""
+    """What a replica tells of itself with each heartbeat. `address` is where it listens, as it sees it.
+
+    `models` are the names of those in memory, `offered_models` those whose files it has.
+    """
 
     id: str
     host: str
@@ -29,21 +35,38 @@ class ReplicaReport:
     max_running_jobs: int
     device: str
     models: tuple[str, ...] = ()
+    offered_models: tuple[Model, ...] = ()
 
     @property
     def has_room(self) -> bool:
-        """Whether it serves and would run more files."""
-        return self.state is ReplicaState.SERVING and self.running_jobs < self.max_running_jobs
+        """Whether it would run more files, while it serves."""
+        return self.running_jobs < self.max_running_jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many files some replicas hear at once: `all` of them, and by name those that have a model."""
+
+    all: int = 0
+    of_models: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, model: str) -> int:
+        """That for what asks for a model; any will do for the empty name."""
+        return self.of_models.get(model, 0) if model else self.all
+
+
+NO_CAPACITY = Capacity()
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a replica is told when it says that it lives: whether it is to drain, and how many files those others that
-    serve and have room run at once.
+    """What a replica is told when it says that it lives: whether it is to drain, and the capacity of those others that
+    serve and have room; `models_elsewhere` are those that any other one that serves has, one of each name.
     """
 
     drain: bool
-    capacity_elsewhere: int = 0
+    capacity_elsewhere: Capacity = NO_CAPACITY
+    models_elsewhere: tuple[Model, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

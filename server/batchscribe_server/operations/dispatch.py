@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 from typing import Any, assert_never
@@ -14,6 +14,7 @@ import structlog
 
 from batchscribe_server.domain.errors import DatabaseUnavailableError, LeaseLostError
 from batchscribe_server.domain.job import State
+from batchscribe_server.domain.replica import Capacity
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.places import Place, Places
 from batchscribe_server.operations.run_store import Claim, Outcome
@@ -71,7 +72,9 @@ class Dispatch:
         places: Places,
         limits: DispatchLimits,
         observer: JobObserver | None = None,
+        lacking_models: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
+        """`lacking_models` tells the names of those that are left to other servers."""
         self._store = store
         self._transcriber = transcriber
         self._wakeups = wakeups
@@ -80,6 +83,7 @@ class Dispatch:
         self._places = places
         self._limits = limits
         self._observer = observer or JobObserver()
+        self._lacking_models = lacking_models
         self._runs: dict[tuple[str, int], _Run] = {}
         self._claiming = asyncio.Lock()
         self._idle = asyncio.Event()
@@ -127,9 +131,9 @@ class Dispatch:
         self._paused = False
         self._places.changed.set()
 
-    def share_with(self, capacity: int) -> None:
-        """The other servers that have room run so many files at once."""
-        self._places.share_with(capacity)
+    def share_with(self, elsewhere: Capacity) -> None:
+        """The other servers that have room hear so many files at once."""
+        self._places.share_with(elsewhere)
 
     async def _let_end(self, grace_s: float) -> None:
         async with self._claiming:
@@ -150,10 +154,9 @@ class Dispatch:
             return (), False
         wanted, newcomers = self._places.wanted, self._places.newcomers_wanted
         asked_s = _now_s()
+        load = replace(self._places.load(), lacking_models=self._lacking_models())
         try:
-            claims = await self._store.claim(
-                self._owner, wanted + newcomers, self._limits.lease_s, newcomers, self._places.load()
-            )
+            claims = await self._store.claim(self._owner, wanted + newcomers, self._limits.lease_s, newcomers, load)
         except DatabaseUnavailableError:
             log.warning("claims_wait_for_the_database")
             return (), False

@@ -8,6 +8,10 @@ from typing import Protocol
 from batchscribe_server.domain.model import Model
 
 
+class ModelElsewhereError(Exception):
+    """Another server has the model, and this one can't get it: the job is to be left to the other."""
+
+
 class Models(Protocol):
     """What there is to transcribe with. The empty name means the default model."""
 
@@ -22,6 +26,7 @@ class Models(Protocol):
     async def resolve(self, name: str) -> Model:
         """The model with its files on this machine, joined or downloaded first if need be, its digest checked.
 
-        However many ask for one model at once, it is fetched once. Raises JobFailure MODEL_UNAVAILABLE.
+        However many ask for one model at once, it is fetched once. Raises JobFailure MODEL_UNAVAILABLE,
+        and ModelElsewhereError where several servers share the jobs.
         """
         ...

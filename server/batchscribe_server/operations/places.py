@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from batchscribe_server.domain.party import Party
+from batchscribe_server.domain.replica import NO_CAPACITY, Capacity
 from batchscribe_server.operations.run_store import ServerLoad
 
 
@@ -61,7 +62,7 @@ class Places:
         self._limits = limits
         self._counts: defaultdict[Stage, Counter[Party]] = defaultdict(Counter)
         self._ready: list[tuple[Party, asyncio.Future[None]]] = []
-        self._capacity_elsewhere = 0
+        self._elsewhere = NO_CAPACITY
         self.changed = asyncio.Event()
 
     @property
@@ -91,14 +92,14 @@ class Places:
             writing=dict(self._counts[Stage.WRITING]),
             heard=dict(self._counts[Stage.HEARD]),
             capacity=self._limits.max_heard,
-            capacity_elsewhere=self._capacity_elsewhere,
+            elsewhere=self._elsewhere,
         )
 
-    def share_with(self, capacity: int) -> None:
+    def share_with(self, elsewhere: Capacity) -> None:
         """The other servers that have room hear so many files at once: what is claimed is shared with them."""
-        if capacity < self._capacity_elsewhere:
+        if elsewhere != self._elsewhere:
             self.changed.set()
-        self._capacity_elsewhere = capacity
+        self._elsewhere = elsewhere
 
     def begin(self, party: Party, begin_hearing: Callable[[], Awaitable[None]]) -> Place:
         """Of a job that was claimed; `begin_hearing` is awaited once it is its turn to be heard."""

@@ -13,6 +13,7 @@ from batchscribe_server.domain.errors import DatabaseUnavailableError
 from batchscribe_server.domain.replica import Orders, ReplicaReport
 from batchscribe_server.operations.dispatch import Dispatch
 from batchscribe_server.operations.fleet import FleetStore
+from batchscribe_server.operations.fleet_models import FleetModels
 from batchscribe_server.operations.wakeups import REPLICAS, Wakeups
 
 log = structlog.get_logger()
@@ -37,12 +38,14 @@ class Presence:
         store: FleetStore,
         wakeups: Wakeups,
         dispatch: Dispatch,
+        models: FleetModels,
         report: Callable[[bool], ReplicaReport],
         limits: PresenceLimits,
     ) -> None:
         self._store = store
         self._wakeups = wakeups
         self._dispatch = dispatch
+        self._models = models
         self._report = report
         self._limits = limits
         self.draining = False
@@ -57,6 +60,7 @@ class Presence:
                     orders = await self._beat()
                     if orders is not None:
                         self._dispatch.share_with(orders.capacity_elsewhere)
+                        self._models.learn(orders.models_elsewhere)
                     asked = self.draining if orders is None else orders.drain
                     if asked is not self.draining:
                         self.draining = asked

@@ -19,7 +19,7 @@ from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.analyze import Analyze, Analyzed
-from batchscribe_server.operations.models import Models
+from batchscribe_server.operations.models import ModelElsewhereError, Models
 from batchscribe_server.operations.observers import JobObserver, TransferObserver
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.places import Place
@@ -43,6 +43,8 @@ from batchscribe_server.operations.write_outputs import WriteOutputs
 log = structlog.get_logger()
 
 PROGRESS_INTERVAL_S = 1.0
+
+LEFT_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,11 @@ class RunJob:
             # The job stays as it is stored; whoever finds its lease expired goes on with it.
             log.warning("transcriber_closed", job=claim.job.name)
             return "TRANSCRIBER_CLOSED"
+        except ModelElsewhereError as elsewhere:
+            log.info("model_elsewhere", job=claim.job.name, why=str(elsewhere))
+            return await self._leave_to_others(claim)
         except UploadElsewhereError:
-            # As above; the next one to claim it may be the server that has its file.
+            # The job stays as it is stored; the next one to claim it may be the server that has its file.
             log.warning("upload_elsewhere", job=claim.job.name, upload=claim.job.input_uri)
             return "UPLOAD_ELSEWHERE"
         self._observer.job_ended(
@@ -130,6 +135,16 @@ class RunJob:
         )
         return job.error.reason if job.error else ""
 
+    async def _leave_to_others(self, claim: Claim) -> str:
+        # This server claims no more of them, if their rows tell the model. Rows that an older version wrote don't, and
+        # would go round as fast as the store takes them.
+        await asyncio.sleep(LEFT_AFTER_S)
+        try:
+            await self._store.release(claim)
+        except LeaseLostError:
+            self._observer.lease_lost()
+        return "MODEL_ELSEWHERE"
+
     async def _outcome(self, claim: Claim, place: Place) -> Outcome:
         job = claim.job
         warnings: list[str] = []
@@ -138,7 +153,7 @@ class RunJob:
                 return await self._transcribe(claim, place, reached, warnings)
         except JobFailure as failure:
             error = Failure(failure.reason, failure.message)
-        except (LeaseLostError, TranscriberClosedError):
+        except (LeaseLostError, TranscriberClosedError, ModelElsewhereError):
             raise
         except UploadElsewhereError as elsewhere:
             if job.stalled_attempts + 1 < self._limits.max_stalled_attempts:

@@ -12,6 +12,7 @@ from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.fair_share import BATCHES_FACTOR, may_take_more
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.party import Party
+from batchscribe_server.domain.replica import NO_CAPACITY, Capacity
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 
@@ -35,7 +36,8 @@ class ServerLoad:
 
     Those that fetch or write are claimed and RUNNING, but take nothing that others want. `places` is how many each of
     the two are to be at most; those that write may be more. `capacity` is how many are heard here at once, and
-    `capacity_elsewhere` how many at the other servers that have room.
+    `elsewhere` the capacity of the other servers that have room. What asks for one of the `lacking_models` is left
+    to others.
     """
 
     places: int = sys.maxsize
@@ -43,7 +45,8 @@ class ServerLoad:
     writing: Mapping[Party, int] = field(default_factory=dict)
     heard: Mapping[Party, int] = field(default_factory=dict)
     capacity: int = 1
-    capacity_elsewhere: int = 0
+    elsewhere: Capacity = NO_CAPACITY
+    lacking_models: frozenset[str] = frozenset()
 
     def held_back_by_writing(self, party: Party) -> bool:
         """Whether a party writes so much that it gets no more to fetch."""
@@ -51,14 +54,14 @@ class ServerLoad:
         free = self.places - sum(self.writing.values())
         return writing > 0 and not may_take_more(writing, free, BATCHES_FACTOR)
 
-    def may_still_take(self, party: Party, unfinished: int) -> int:
-        """How many more of a party this server may take, of which so many are queued or run anywhere.
+    def may_still_take(self, party: Party, unfinished: int, model: str = "") -> int:
+        """How many more of a party this server may take, of which so many are queued or run anywhere, on a model.
 
         Each server has its part of them, by what it hears at once: else the first one to be woken would take all of a
         small batch, or the last of a large one, and the others would have nothing to do.
         """
         writing = self.writing.get(party, 0)
-        part = -(-(unfinished - writing) * self.capacity // (self.capacity + self.capacity_elsewhere))
+        part = -(-(unfinished - writing) * self.capacity // (self.capacity + self.elsewhere.of(model)))
         return part - self.fetching.get(party, 0) - self.heard.get(party, 0)
 
     def transferring(self) -> Counter[Party]:

@@ -31,6 +31,7 @@ def replica_message(replica: Replica) -> pb.Replica:
         device=report.device,
         models=report.models,
         drain_requested=replica.drain_requested,
+        offered_models=[model.name for model in report.offered_models],
     )
 
 

@@ -11,11 +11,13 @@ _SOURCE_MESSAGES = {
     ModelSource.PACKAGE: pb.MODEL_SOURCE_PACKAGE,
     ModelSource.HUB_CACHE: pb.MODEL_SOURCE_HUB_CACHE,
     ModelSource.HUB: pb.MODEL_SOURCE_HUB,
+    ModelSource.REPLICA: pb.MODEL_SOURCE_REPLICA,
 }
 
 
 def model_message(model: Model, engine: TranscriberStatus) -> pb.Model:
     """A model, and what the engine makes of it."""
+    here = model.source is not ModelSource.REPLICA
     return pb.Model(
         name=f"models/{model.name}",
         languages=model.languages,
@@ -24,7 +26,7 @@ def model_message(model: Model, engine: TranscriberStatus) -> pb.Model:
         installed=bool(model.path),
         loaded=model.name in engine.loaded_models,
         default=model.default,
-        device=engine.device,
-        compute_type=engine.compute_type,
+        device=engine.device if here else "",
+        compute_type=engine.compute_type if here else "",
         translates=model.multilingual,
     )

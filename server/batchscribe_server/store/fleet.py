@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy import RowMapping, delete, select, update
 
 from batchscribe_server.domain.errors import ReplicaNotFoundError
 from batchscribe_server.domain.queue import QueueOverview
-from batchscribe_server.domain.replica import Orders, Replica, ReplicaReport, ReplicaState
+from batchscribe_server.domain.replica import Capacity, Orders, Replica, ReplicaReport, ReplicaState
 from batchscribe_server.operations.wakeups import REPLICAS
 from batchscribe_server.store import tables
 from batchscribe_server.store.database import Database
@@ -67,19 +68,26 @@ def _beat(ledger: Ledger, report: ReplicaReport) -> Orders:
     # One that was silent for too long, and forgotten, drains on.
     drains = report.state is ReplicaState.DRAINING
     if insert_if_absent(connection, tables.replicas, row | {"drain_requested": drains}):
-        return Orders(drains, _capacity_elsewhere(ledger, report.id))
+        return _orders(ledger, report.id, drain=drains)
     seen = update(tables.replicas).where(_replicas.id == report.id).values(report=report, seen_time=ledger.now)
     connection.execute(seen)
     drains = connection.execute(select(_replicas.drain_requested).where(_replicas.id == report.id)).scalar_one()
-    return Orders(drains, _capacity_elsewhere(ledger, report.id))
+    return _orders(ledger, report.id, drain=drains)
 
 
-def _capacity_elsewhere(ledger: Ledger, replica_id: str) -> int:
+def _orders(ledger: Ledger, replica_id: str, *, drain: bool) -> Orders:
     others = select(_replicas.report).where(
         _replicas.id != replica_id, _replicas.seen_time >= ledger.now - SILENT_AFTER
     )
     reports: Sequence[ReplicaReport] = ledger.connection.execute(others).scalars().all()
-    return sum(each.max_running_jobs for each in reports if each.has_room)
+    serving = [each for each in reports if each.state is ReplicaState.SERVING]
+    models = {model.name: model for each in serving for model in each.offered_models}
+    of_models: Counter[str] = Counter()
+    with_room = [each for each in serving if each.has_room]
+    for each in with_room:
+        of_models.update({model.name: each.max_running_jobs for model in each.offered_models})
+    capacity = Capacity(sum(each.max_running_jobs for each in with_room), of_models)
+    return Orders(drain, capacity, tuple(models.values()))
 
 
 def _list(ledger: Ledger) -> Sequence[Replica]:

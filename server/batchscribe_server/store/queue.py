@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     RowMapping,
@@ -57,11 +58,12 @@ def take_queued(ledger: Ledger, limit: int, reserved: int, load: ServerLoad) -> 
     connection = ledger.connection
     waiting = _waiting_tenants(connection, load)
     chosen = choose(waiting, partial(_lines, connection, limit, load), limit, reserved, load, ledger.now)
-    rows = {party: iter(_first(connection, party, count)) for party, count in Counter(chosen).items()}
+    lacking = sorted(load.lacking_models)
+    rows = {party: iter(_first(connection, party, count, lacking)) for party, count in Counter(chosen).items()}
     taken = [row for party in chosen if (row := next(rows[party], None)) is not None]
     missing = min(len(chosen) - len(taken), limit - reserved - len(taken))
     if missing > 0:
-        taken += _any_other(connection, missing, [row["id"] for row in taken])
+        taken += _any_other(connection, missing, [row["id"] for row in taken], lacking)
     _note_turns(ledger, taken)
     return taken
 
@@ -140,6 +142,9 @@ def _tenants_with_queued() -> Select[Any]:
     return select(found.c.id).where(found.c.id.is_not(None))
 
 
+_LACKING: BindParameter[Sequence[str]] = bindparam("lacking", expanding=True)
+_CAN_RUN = func.coalesce(func.nullif(_jobs.model, ""), _jobs.wanted_model).not_in(_LACKING)
+
 # Built once: building a statement costs more than executing it.
 _WAITING_TENANTS = _tenants_with_queued()
 _RUNNING = (
@@ -149,20 +154,27 @@ _RUNNING = (
 )
 _TURNS = select(tables.tenants).where(_tenants.id.in_(bindparam("ids", expanding=True)))
 _BATCHES = (
-    select(_batches.id, _batches.priority, _batches.queued, _batches.running, _batches.served_time)
-    .where(tables.HAS_QUEUED, _batches.tenant == bindparam("of_tenant"))
+    select(
+        _batches.id,
+        _batches.priority,
+        _batches.queued,
+        _batches.running,
+        _batches.served_time,
+        _batches.wanted_model,
+    )
+    .where(tables.HAS_QUEUED, _batches.tenant == bindparam("of_tenant"), _batches.wanted_model.not_in(_LACKING))
     .order_by(_batches.priority.desc(), _batches.running, _batches.served_time, _batches.id)
     .limit(bindparam("count"))
 )
 _SINGLE_FILES = (
     select(_jobs.priority, _jobs.create_time)
-    .where(tables.IS_QUEUED, _jobs.tenant == bindparam("of_tenant"), _jobs.batch_id.is_(None))
+    .where(tables.IS_QUEUED, _jobs.tenant == bindparam("of_tenant"), _jobs.batch_id.is_(None), _CAN_RUN)
     .order_by(*_ORDER)
     .limit(bindparam("count"))
 )
 _FIRST_OF_BATCH, _FIRST_SINGLE_FILES = (
     select(tables.jobs)
-    .where(tables.IS_QUEUED, _jobs.tenant == bindparam("of_tenant"), of_batch)
+    .where(tables.IS_QUEUED, _jobs.tenant == bindparam("of_tenant"), of_batch, _CAN_RUN)
     .order_by(*_ORDER)
     .limit(bindparam("count"))
     .with_for_update(skip_locked=True)
@@ -216,7 +228,7 @@ def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _Waitin
     held = {party.batch_id: count for party, count in load.transferring().items() if party.tenant == tenant.id}
     # Those that transfer may have as much as they may: so many more are looked at.
     most_looked_at = limit + len(held)
-    values = {"of_tenant": tenant.id, "count": most_looked_at}
+    values = {"of_tenant": tenant.id, "count": most_looked_at, "lacking": sorted(load.lacking_models)}
     lines = [
         Line(
             batch_id,
@@ -224,9 +236,9 @@ def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _Waitin
             queued,
             running - held.get(batch_id, 0),
             served_time,
-            load.may_still_take(Party(tenant.id, batch_id), queued + running),
+            load.may_still_take(Party(tenant.id, batch_id), queued + running, model),
         )
-        for batch_id, priority, queued, running, served_time in connection.execute(_BATCHES, values)
+        for batch_id, priority, queued, running, served_time, model in connection.execute(_BATCHES, values)
     ]
     singles = connection.execute(_SINGLE_FILES, values).all()
     if singles:
@@ -245,8 +257,8 @@ def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _Waitin
     return lines
 
 
-def _first(connection: Connection, party: Party, count: int) -> Sequence[RowMapping]:
-    values = {"of_tenant": party.tenant, "count": count}
+def _first(connection: Connection, party: Party, count: int, lacking: Sequence[str]) -> Sequence[RowMapping]:
+    values = {"of_tenant": party.tenant, "count": count, "lacking": lacking}
     if party.batch_id:
         return connection.execute(_FIRST_OF_BATCH, values | {"of_batch": party.batch_id}).mappings().all()
     return connection.execute(_FIRST_SINGLE_FILES, values).mappings().all()
@@ -257,9 +269,12 @@ def _of_line(tenant: str, batch_id: str) -> tuple[_Condition, ...]:
     return tables.IS_QUEUED, _jobs.tenant == tenant, of_batch
 
 
-def _any_other(connection: Connection, count: int, taken: Sequence[str]) -> Sequence[RowMapping]:
-    queued = select(tables.jobs).where(tables.IS_QUEUED, _jobs.id.not_in(taken)).order_by(_jobs.tenant, *_ORDER)
-    return connection.execute(queued.limit(count).with_for_update(skip_locked=True)).mappings().all()
+def _any_other(
+    connection: Connection, count: int, taken: Sequence[str], lacking: Sequence[str]
+) -> Sequence[RowMapping]:
+    others = select(tables.jobs).where(tables.IS_QUEUED, _jobs.id.not_in(taken), _CAN_RUN)
+    first = others.order_by(_jobs.tenant, *_ORDER).limit(count).with_for_update(skip_locked=True)
+    return connection.execute(first, {"lacking": lacking}).mappings().all()
 
 
 def _note_turns(ledger: Ledger, rows: Sequence[RowMapping]) -> None:

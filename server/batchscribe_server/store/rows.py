@@ -56,6 +56,7 @@ def job_values(job: Job) -> dict[str, Any]:
     values["labels"] = dict(job.labels)
     uri = job.input_uri
     values["media_id"] = upload_id(uri) if is_upload(uri) else ""
+    values["wanted_model"] = job.config.model
     return values
 
 
@@ -67,7 +68,7 @@ def batch_from_row(row: RowMapping) -> Batch:
 def batch_values(batch: Batch) -> dict[str, Any]:
     """The columns of `batches`."""
     values = {name: getattr(batch, name) for name in _BATCH_FIELDS}
-    return values | count_values(batch.counts) | {"labels": dict(batch.labels)}
+    return values | count_values(batch.counts) | {"labels": dict(batch.labels), "wanted_model": batch.config.model}
 
 
 def counts_from_row(row: RowMapping) -> Counts:

@@ -106,6 +106,7 @@ batches = Table(
     Column("deletion", Named(Deletion)),
     Column("traceparent", Optional),
     Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
+    Column("wanted_model", Text, nullable=False, server_default=""),  # that of its config
     Index(
         "ix_batches_queue",
         "tenant",
@@ -171,6 +172,7 @@ jobs = Table(
     Column("stage", Named(JobStage)),
     Column("traceparent", Optional),  # of the call that created it
     Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
+    Column("wanted_model", Text, nullable=False, server_default=""),  # that of its config; `model` once it has run
     Index(
         "ix_jobs_queue",
         "tenant",

@@ -67,7 +67,7 @@ def step(index: int, **fields: Any) -> Advance:
 async def scanned_batch(store: Store, files: int, **fields: Any) -> tuple[Batch, list[Job]]:
     """A batch whose scan found so many files and is over."""
     batch = await store.create_batch(new_batch(**fields))
-    jobs = [new_job(ordinal=ordinal) for ordinal in range(files)]
+    jobs = [new_job(ordinal=ordinal, config=batch.config) for ordinal in range(files)]
     await store.add_scanned(batch, ScanChunk(tuple(jobs), cursor="end"))
     return await store.finish_scan(batch), [await store.get_job(batch.tenant, job.id) for job in jobs]
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from batchscribe_server.domain.errors import ReplicaNotFoundError
-from batchscribe_server.domain.replica import ReplicaReport, ReplicaState
+from batchscribe_server.domain.model import Model, ModelSource
+from batchscribe_server.domain.replica import Capacity, ReplicaReport, ReplicaState
 from batchscribe_server.operations.store import Store
 from batchscribe_server.operations.wakeups import REPLICAS, Wakeups
 from tests.contract.store.samples import TENANT, Clock, claim_one, new_job, scanned_batch, succeed
@@ -76,13 +77,27 @@ async def test_a_wish_to_drain_is_told_with_the_heartbeat_and_wakes_at_once(stor
 
 async def test_a_replica_learns_how_much_the_others_run_at_once(store: Store, clock: Clock) -> None:
     """Those that serve and have room; itself is none of them."""
-    assert (await store.beat(report("one"))).capacity_elsewhere == 0
-    assert (await store.beat(report("two", max_running_jobs=32))).capacity_elsewhere == 4
-    assert (await store.beat(report("full", running_jobs=9, max_running_jobs=8))).capacity_elsewhere == 36
-    assert (await store.beat(report("drains", state=ReplicaState.DRAINING))).capacity_elsewhere == 36
-    assert (await store.beat(report("one"))).capacity_elsewhere == 32
+    assert (await store.beat(report("one"))).capacity_elsewhere.all == 0
+    assert (await store.beat(report("two", max_running_jobs=32))).capacity_elsewhere.all == 4
+    assert (await store.beat(report("full", running_jobs=9, max_running_jobs=8))).capacity_elsewhere.all == 36
+    assert (await store.beat(report("drains", state=ReplicaState.DRAINING))).capacity_elsewhere.all == 36
+    assert (await store.beat(report("one"))).capacity_elsewhere.all == 32
     clock.advance(31)
-    assert (await store.beat(report("one"))).capacity_elsewhere == 0
+    assert (await store.beat(report("one"))).capacity_elsewhere.all == 0
+
+
+async def test_a_replica_learns_which_models_the_others_have(store: Store, clock: Clock) -> None:
+    base = Model("base", ModelSource.PACKAGE, "", 1, ("en", "de"), sha256="abc", window_margin_s=2.0)
+    calls = Model("calls-de", ModelSource.PATH, "", 1, ("de",))
+    assert (await store.beat(report("one", offered_models=(base,)))).models_elsewhere == ()
+    full = {"running_jobs": 4, "offered_models": (base, calls)}
+    assert (await store.beat(report("full", **full))).models_elsewhere == (base,)
+    await store.beat(report("two", max_running_jobs=32, offered_models=(base,)))
+    orders = await store.beat(report("one", offered_models=(base,)))
+    assert set(orders.models_elsewhere) == {base, calls}
+    assert orders.capacity_elsewhere == Capacity(32, {"base": 32})  # one has no room
+    clock.advance(31)
+    assert (await store.beat(report("one"))).models_elsewhere == ()
 
 
 async def test_whoever_has_the_database_alone_may_forget_the_dead(store: Store) -> None:

@@ -11,7 +11,8 @@ from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed, SegmentHeard, StateChanged
 from batchscribe_server.domain.job import Failure, OutputFile, State
 from batchscribe_server.domain.party import Party
-from batchscribe_server.domain.recognition import TranscriptFormat
+from batchscribe_server.domain.recognition import RecognitionConfig, TranscriptFormat
+from batchscribe_server.domain.replica import Capacity
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import DetectedLanguage
 from batchscribe_server.operations.run_store import Advance, Outcome, ServerLoad
@@ -135,30 +136,36 @@ async def test_a_batch_that_cannot_write_its_outputs_gets_no_more_and_costs_othe
 async def test_servers_that_have_room_share_a_small_batch(store: Store) -> None:
     batch, _ = await scanned_batch(store, 10)
     party = Party(TENANT, batch.id)
-    claims = await store.claim("one", 20, 30, 0, ServerLoad(capacity=8, capacity_elsewhere=16))
+    claims = await store.claim("one", 20, 30, 0, ServerLoad(capacity=8, elsewhere=Capacity(16)))
     assert len(claims) == 4
     # What it has is its part, wherever that is; what it only writes any more is not of those to be shared.
     for load in ({"fetching": {party: 4}}, {"heard": {party: 4}}):
-        assert await store.claim("one", 20, 30, 0, ServerLoad(capacity=8, capacity_elsewhere=16, **load)) == []
-    writing = ServerLoad(capacity=8, capacity_elsewhere=16, writing={party: 4})
+        assert await store.claim("one", 20, 30, 0, ServerLoad(capacity=8, elsewhere=Capacity(16), **load)) == []
+    writing = ServerLoad(capacity=8, elsewhere=Capacity(16), writing={party: 4})
     assert len(await store.claim("one", 20, 30, 0, writing)) == 2
     # A server without others beside it, or whose others are full, takes what there is.
     assert len(await store.claim("two", 20, 30, 0, ServerLoad(capacity=8))) == 4
 
 
+async def test_a_batch_is_shared_with_those_that_have_its_model(store: Store) -> None:
+    await scanned_batch(store, 12, config=RecognitionConfig(model="calls-de"))
+    load = ServerLoad(capacity=8, elsewhere=Capacity(1_000, {"base": 1_000, "calls-de": 4}))
+    assert len(await store.claim("one", 20, 30, 0, load)) == 8
+
+
 async def test_each_server_that_has_none_of_a_batch_may_take_one(store: Store) -> None:
     await scanned_batch(store, 2)
-    load = ServerLoad(capacity=1, capacity_elsewhere=1_000)
+    load = ServerLoad(capacity=1, elsewhere=Capacity(1_000))
     assert [len(await store.claim(owner, 20, 30, 0, load)) for owner in ("one", "two", "three")] == [1, 1, 0]
 
 
 async def test_servers_share_a_tenants_single_files(store: Store) -> None:
     for priority in (1, 5) * 3:
         await store.create_job(new_job(priority=priority))
-    load = ServerLoad(capacity=8, capacity_elsewhere=8)
+    load = ServerLoad(capacity=8, elsewhere=Capacity(8))
     first = await store.claim("one", 20, 30, 0, load)
     assert [claim.job.priority for claim in first] == [5, 5, 5]
-    held = ServerLoad(capacity=8, capacity_elsewhere=8, heard={Party(TENANT, ""): 3})
+    held = ServerLoad(capacity=8, elsewhere=Capacity(8), heard={Party(TENANT, ""): 3})
     assert await store.claim("one", 20, 30, 0, held) == []
     assert len(await store.claim("two", 20, 30, 0, load)) == 3
 
@@ -166,8 +173,30 @@ async def test_servers_share_a_tenants_single_files(store: Store) -> None:
 async def test_a_long_queue_of_single_files_fills_every_server(store: Store) -> None:
     for _ in range(40):
         await store.create_job(new_job())
-    load = ServerLoad(capacity=8, capacity_elsewhere=24)
+    load = ServerLoad(capacity=8, elsewhere=Capacity(24))
     assert len(await store.claim("one", 16, 30, 0, load)) == 16
+
+
+async def test_what_asks_for_a_model_that_a_server_lacks_is_left_to_others(store: Store) -> None:
+    special = RecognitionConfig(model="calls-de")
+    batch, _ = await scanned_batch(store, 2, priority=5, config=special)
+    lone = await store.create_job(new_job(config=special, priority=5))
+    any_model = await store.create_job(new_job())
+    lacking = ServerLoad(lacking_models=frozenset({"calls-de", "calls-fr"}))
+    assert [claim.job.id for claim in await store.claim("one", 20, 30, 0, lacking)] == [any_model.id]
+    claims = await store.claim("two", 20, 30, 0, ServerLoad(lacking_models=frozenset({"calls-fr"})))
+    assert {claim.job.id for claim in claims} - {lone.id} == {claim.job.id for claim in claims if claim.job.batch_id}
+    assert Counter(claim.job.batch_id for claim in claims) == {batch.id: 2, "": 1}
+
+
+async def test_a_run_goes_on_where_the_model_is_that_it_began_with(store: Store) -> None:
+    """Also where the client named none."""
+    job = await store.create_job(new_job())
+    claim = await claim_one(store)
+    await store.describe(claim, MEDIA, "calls-de", "fingerprint")
+    await store.release(claim)
+    assert await store.claim("one", 20, 30, 0, ServerLoad(lacking_models=frozenset({"calls-de"}))) == []
+    assert await claimed_ids(store, 1) == [job.id]
 
 
 async def test_a_tenant_that_transfers_leaves_some_of_the_places_to_others(store: Store) -> None:

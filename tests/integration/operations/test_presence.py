@@ -9,9 +9,10 @@ from pathlib import Path
 
 from batchscribe_server.domain.job import State
 from batchscribe_server.domain.replica import ReplicaReport, ReplicaState
+from batchscribe_server.operations.fleet_models import FleetModels
 from batchscribe_server.operations.presence import Presence, PresenceLimits
 from batchscribe_server.operations.submit import NewJob
-from tests.in_process_service import TENANT, InProcessService, in_process_service
+from tests.in_process_service import TENANT, AnyModel, InProcessService, in_process_service
 from tests.scripted_engine import ScriptedTranscriber
 
 
@@ -24,7 +25,9 @@ async def present(service: InProcessService, drain_timeout_s: float) -> AsyncIte
         return ReplicaReport("one", "machine", "0.0.0.0:1", "0", state, service.dispatch.running, 4, "cpu")
 
     limits = PresenceLimits(beat_s=3_600, drain_timeout_s=drain_timeout_s)
-    presence = Presence(service.store, service.wakeups, service.dispatch, report, limits)
+    presence = Presence(
+        service.store, service.wakeups, service.dispatch, FleetModels(AnyModel("base"), alone=False), report, limits
+    )
     running = asyncio.create_task(presence.run())
     try:
         await until(service, bool)

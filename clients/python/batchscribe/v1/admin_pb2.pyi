@@ -70,6 +70,7 @@ class Replica(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
     DRAIN_REQUESTED_FIELD_NUMBER: _builtins.int
+    OFFERED_MODELS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name: `replicas/{id}`. Each start of a server has an id of its own."""
     host: _builtins.str
@@ -100,6 +101,10 @@ class Replica(_message.Message):
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The ids of the models in its memory."""
 
+    @_builtins.property
+    def offered_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of the models whose files it has."""
+
     def __init__(
         self,
         *,
@@ -115,10 +120,11 @@ class Replica(_message.Message):
         device: _builtins.str = ...,
         models: _abc.Iterable[_builtins.str] | None = ...,
         drain_requested: _builtins.bool = ...,
+        offered_models: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["seen_time", b"seen_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "device", b"device", "drain_requested", b"drain_requested", "host", b"host", "max_running_jobs", b"max_running_jobs", "models", b"models", "name", b"name", "running_jobs", b"running_jobs", "seen_time", b"seen_time", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "device", b"device", "drain_requested", b"drain_requested", "host", b"host", "max_running_jobs", b"max_running_jobs", "models", b"models", "name", b"name", "offered_models", b"offered_models", "running_jobs", b"running_jobs", "seen_time", b"seen_time", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,6 +35,8 @@ class _ModelSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelSour
     """The local Hugging Face cache."""
     MODEL_SOURCE_HUB: _ModelSource.ValueType  # 4
     """The Hugging Face hub; it is downloaded when it is first used."""
+    MODEL_SOURCE_REPLICA: _ModelSource.ValueType  # 5
+    """Another server of those that share a database; jobs that ask for it run there."""
 
 class ModelSource(_ModelSource, metaclass=_ModelSourceEnumTypeWrapper):
     """Where a model comes from."""
@@ -49,6 +51,8 @@ MODEL_SOURCE_HUB_CACHE: ModelSource.ValueType  # 3
 """The local Hugging Face cache."""
 MODEL_SOURCE_HUB: ModelSource.ValueType  # 4
 """The Hugging Face hub; it is downloaded when it is first used."""
+MODEL_SOURCE_REPLICA: ModelSource.ValueType  # 5
+"""Another server of those that share a database; jobs that ask for it run there."""
 Global___ModelSource: _TypeAlias = ModelSource  # noqa: Y015
 
 @_typing.final
