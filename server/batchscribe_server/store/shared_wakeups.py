@@ -9,7 +9,7 @@ telling, is found by those who wait for it when they look again anyway.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -71,9 +71,16 @@ class SharedWakeups:
 
     async def _serve(self, connection: Asyncpg) -> None:
         """Until the connection is lost."""
+        # Asked for now: what was on its way may still be handed over once the connection is closed.
+        own_id: int = connection.get_server_pid()
+
+        def heard(_: object, sender: int, __: str, payload: object) -> None:
+            if sender != own_id:
+                self._heard(str(payload).split("\n"))
+
         try:
             connection.add_termination_listener(lambda _: self._stirred.set())
-            await connection.add_listener(CHANNEL, self._heard)
+            await connection.add_listener(CHANNEL, heard)
             self._untold = {EVERYTHING}
             self._listening.set()
             self._availability.found()
@@ -95,10 +102,7 @@ class SharedWakeups:
             connection.terminate()
         raise ConnectionError("the connection for wake-ups was lost")
 
-    def _heard(self, connection: Any, sender: int, _: str, payload: object) -> None:
-        if sender == connection.get_server_pid():
-            return
-        topics = str(payload).split("\n")
+    def _heard(self, topics: Sequence[str]) -> None:
         if EVERYTHING in topics:
             self._wakeups.notify_all()
         else:
