@@ -1,13 +1,14 @@
 """How much faster a batch is done the more replicas there are, where each has a device of its own.
 
-    python -m benchmarks.replicas [--replicas 1 2 4 8] [--files 60 240] [--places 8] [--heard-s 2] [--alone]
+    python -m benchmarks.replicas [--replicas 1 2 4 8] [--files 30 240] [--places 32] [--at-once 4]
+                                  [--heard-s 2] [--alone]
 
 One machine has no more processor for more replicas, so here none is needed: each replica is a process with a store,
-a dispatcher and heartbeats of its own, on one PostgreSQL, and a device that hears `--places` files at a time, each for
-half to one and a half times `--heard-s` seconds, whatever runs beside it. What is lost is lost in sharing the work:
-replicas that have nothing to do while others have more than they hear, and waiting for each other in the store. The
-ideal is all files one after the other in all places. `--alone` keeps the replicas from learning of each other, so that
-each takes what it can.
+a dispatcher and heartbeats of its own, on one PostgreSQL, with places for as many files as a server of two cores has.
+Its device works on `--at-once` of them, each for half to one and a half times `--heard-s` seconds, whatever runs beside
+it. What is lost is lost in sharing the work: replicas that have nothing to do while others have more than they work on,
+and waiting for each other in the store. The ideal is all files one after the other on all devices, or the longest file.
+`--alone` keeps the replicas from learning of each other, so that each takes what it can.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from typing import cast
 from batchscribe_server.domain.job import State
 from batchscribe_server.domain.replica import ReplicaReport, ReplicaState
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
+from batchscribe_server.operations.fleet_models import FleetModels
+from batchscribe_server.operations.models import Models
 from batchscribe_server.operations.places import Place, PlaceLimits, Places
 from batchscribe_server.operations.presence import Presence, PresenceLimits
 from batchscribe_server.operations.run_store import Advance, Claim, Outcome
@@ -50,8 +53,9 @@ def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--files", type=int, nargs="+", default=[60, 240])
-    parser.add_argument("--places", type=int, default=8)
+    parser.add_argument("--files", type=int, nargs="+", default=[30, 240])
+    parser.add_argument("--places", type=int, default=32)
+    parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--heard-s", type=float, default=2.0)
     parser.add_argument("--alone", action="store_true")
     options = parser.parse_args()
@@ -64,7 +68,8 @@ def main() -> None:
             for replicas in options.replicas:
                 database = asyncio.run(postgres.create_database())
                 took_s = _measured(database, files, replicas, options)
-                ideal_s = sum(_heard_s(number, options) for number in range(files)) / (options.places * replicas)
+                lengths_s = [_heard_s(number, options) for number in range(files)]
+                ideal_s = max(sum(lengths_s) / (options.at_once * replicas), *lengths_s)
                 print(f"| {files} | {replicas} | {took_s:.1f} | {ideal_s:.1f} | {ideal_s / took_s:.2f} |", flush=True)
 
 
@@ -116,18 +121,21 @@ async def _run_replica(database: str, name: str, options: argparse.Namespace, to
             store,
             cast("Transcriber", ReadyDevice()),
             wakeups,
-            partial(_hear, store, options),
+            partial(_hear, store, asyncio.Semaphore(options.at_once), options),
             name,
             places,
             DispatchLimits(),
         )
+
+        # None of them tells of any, so nobody is asked for one.
+        no_models = FleetModels(cast("Models", None), alone=False)
 
         def report(_: bool) -> ReplicaReport:
             return ReplicaReport(
                 name, "", "", "", ReplicaState.SERVING, dispatch.running, max_running_jobs=options.places, device=""
             )
 
-        presence = Presence(store, wakeups, dispatch, report, PresenceLimits(BEAT_S))
+        presence = Presence(store, wakeups, dispatch, no_models, report, PresenceLimits(BEAT_S))
         await store.beat(report(False))
         await asyncio.to_thread(together.wait)  # so that each knows of all from its first heartbeat on
         running = [asyncio.create_task(dispatch.run())]
@@ -141,10 +149,13 @@ async def _run_replica(database: str, name: str, options: argparse.Namespace, to
                 await task
 
 
-async def _hear(store: SqlStore, options: argparse.Namespace, claim: Claim, place: Place) -> None:
+async def _hear(
+    store: SqlStore, device: asyncio.Semaphore, options: argparse.Namespace, claim: Claim, place: Place
+) -> None:
     async with place.heard():
         await store.describe(claim, MEDIA, "base", "fingerprint")
-        await asyncio.sleep(_heard_s(claim.job.ordinal, options))
+        async with device:
+            await asyncio.sleep(_heard_s(claim.job.ordinal, options))
         await store.advance(claim, Advance((SECOND,), media_segments_done=1, processed_ms=MEDIA.duration_ms))
     await store.finish(claim, Outcome(State.SUCCEEDED, audio_duration_ms=MEDIA.duration_ms))
 
