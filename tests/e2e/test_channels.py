@@ -15,6 +15,8 @@ from tests.many_files import words
 from tests.running_server import RunningServer, running_server
 from tests.speech import read_wav, side_by_side, spoken
 
+pytestmark = pytest.mark.slow
+
 CALL = [
     (0, "Good morning, how can I help you today?"),
     (1, "I would like to book a table for four people."),

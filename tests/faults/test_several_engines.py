@@ -26,6 +26,8 @@ from tests.scripted_children import (
 )
 from tests.scripted_media import write_script
 
+pytestmark = pytest.mark.slow
+
 VALUES = {n: list(range(100 * n, 100 * n + 24)) for n in (1, 2, 3)}
 EVERYTHING = [value for values in VALUES.values() for value in values]
 SAID = [[f"said {value}" for value in values] for values in VALUES.values()]
