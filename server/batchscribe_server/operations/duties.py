@@ -45,7 +45,7 @@ class Duties:
         """Take, or go on holding, as many of these as no other server holds. Raises DatabaseUnavailableError."""
         if self._store is None or not names:
             return frozenset(names)
-        return await self._store.take_duties(self._owner, sorted(names), self._lease_s)
+        return await self._store.take_duties(self._owner, list(names), self._lease_s)
 
     async def leave(self, name: str) -> None:
         """One is done, or is given up."""

@@ -26,7 +26,8 @@ class FleetModels:
         self._own = own
         self._alone = alone
         self._clock_s = clock_s
-        self._elsewhere: dict[str, tuple[Model, float]] = {}
+        self._elsewhere: dict[str, Model] = {}
+        self._heard_s: dict[str, float] = {}
         self._missed_s: dict[str, float] = {}
         self._not_here: frozenset[str] = frozenset()
 
@@ -34,14 +35,14 @@ class FleetModels:
         """This server's, then the others'."""
         own = self._own.list()
         names = {model.name for model in own}
-        return [*own, *(model for name, model in sorted(self._known_elsewhere().items()) if name not in names)]
+        return [*own, *(model for name, model in sorted(self._elsewhere.items()) if name not in names)]
 
     def get(self, name: str) -> Model:
         """This server's model of that name, or else another one's. Raises ModelNotFoundError."""
         try:
             return self._own.get(name)
         except ModelNotFoundError:
-            elsewhere = self._known_elsewhere().get(name)
+            elsewhere = self._elsewhere.get(name)
             if elsewhere is None:
                 raise
             return elsewhere
@@ -57,7 +58,7 @@ class FleetModels:
                 raise JobFailure(Reason.MODEL_UNAVAILABLE, error.message) from None
             now_s = self._clock_s()
             given_up = now_s - self._missed_s.setdefault(name, now_s) >= REMEMBERED_S
-            if given_up and name not in self._known_elsewhere():
+            if given_up and name not in self._elsewhere:
                 del self._missed_s[name]
                 raise JobFailure(Reason.MODEL_UNAVAILABLE, f"{error.message}; nor has any other") from None
             raise ModelElsewhereError(f"another server has the model {name!r}") from None
@@ -80,13 +81,12 @@ class FleetModels:
         """Others that serve have these now."""
         now_s = self._clock_s()
         for model in models:
-            self._elsewhere[model.name] = replace(model, source=ModelSource.REPLICA), now_s
-        self._elsewhere = {name: known for name, known in self._elsewhere.items() if now_s - known[1] < REMEMBERED_S}
+            self._elsewhere[model.name] = replace(model, source=ModelSource.REPLICA)
+            self._heard_s[model.name] = now_s
+        for name in [name for name, heard_s in self._heard_s.items() if now_s - heard_s >= REMEMBERED_S]:
+            del self._elsewhere[name], self._heard_s[name]
         # What is on the disk is looked up here, and not with each claim.
         self._not_here = frozenset(name for name in self._elsewhere if not self._has(name))
-
-    def _known_elsewhere(self) -> dict[str, Model]:
-        return {name: model for name, (model, _) in self._elsewhere.items()}
 
     def _has(self, name: str) -> bool:
         try:

@@ -96,7 +96,7 @@ class PostgresDatabase:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await shared.wait_listening()
-        except BaseException as error:
+        except BaseException as error:  # also where it is cancelled: its connections would stay
             await database.close()
             if isinstance(error, TimeoutError):
                 raise StoreError("The database gives no connection to listen for wake-ups on.") from None
