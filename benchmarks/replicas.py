@@ -1,6 +1,6 @@
 """How much faster a batch is done the more replicas there are, where each has a device of its own.
 
-    python -m benchmarks.replicas [--replicas 1 2 4 8] [--files 30 240] [--places 32] [--at-once 4]
+    python -m benchmarks.replicas [--replicas 1 2 4 8] [--files 30 90] [--places 96] [--at-once 4]
                                   [--heard-s 2] [--alone]
 
 One machine has no more processor for more replicas, so here none is needed: each replica is a process with a store,
@@ -53,8 +53,8 @@ def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--files", type=int, nargs="+", default=[30, 240])
-    parser.add_argument("--places", type=int, default=32)
+    parser.add_argument("--files", type=int, nargs="+", default=[30, 90])
+    parser.add_argument("--places", type=int, default=96)
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--heard-s", type=float, default=2.0)
     parser.add_argument("--alone", action="store_true")
