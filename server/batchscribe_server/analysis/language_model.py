@@ -136,9 +136,12 @@ async def _all(work: Callable[[str], Awaitable[Result]], chunks: Sequence[str]) 
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(chunk)) for chunk in chunks]
-    except* LanguageModelError as failures:
-        first = failures.exceptions[0]
-        raise LanguageModelError(str(first)) from None
+    # Not `except*`: Python 3.11.2 puts what is raised there into a group of its own.
+    except ExceptionGroup as failures:
+        failed, others = failures.split(LanguageModelError)
+        if failed is None or others is not None:
+            raise
+        raise LanguageModelError(str(failed.exceptions[0])) from None
     return [task.result() for task in tasks]
 
 
