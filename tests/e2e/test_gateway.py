@@ -216,12 +216,17 @@ def file_of_service(folder: Path) -> str:
 
 
 async def port_closed(gateway: RunningGateway) -> None:
-    """Wait until nothing takes a connection any more."""
+    """Wait until nothing takes a connection any more.
+
+    What waits to be accepted as the port closes is reset rather than refused: the next attempt tells.
+    """
     host, _, port = gateway.address.rpartition(":")
     while True:
         try:
             _, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
+            await writer.wait_closed()
         except ConnectionRefusedError:
             return
-        writer.close()
-        await writer.wait_closed()
+        except ConnectionResetError:
+            continue
