@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
@@ -12,14 +13,21 @@ from pathlib import Path
 PATIENCE_S = 60.0
 
 
-def free_port(below: int = 65_536) -> int:
-    """A port that was free a moment ago."""
+_LOWEST_PORT = 10_000
+_EPHEMERAL_PORTS = 32_768
+"""From here on Linux gives ports to whoever connects, or asks for any."""
+
+
+def free_port(below: int = _EPHEMERAL_PORTS) -> int:
+    """A port that was free a moment ago and that nobody gets by chance, so that a server may come back to it."""
     while True:
+        port = random.SystemRandom().randrange(_LOWEST_PORT, below)
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < below:
-            return port
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def wait_until_it_answers(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:

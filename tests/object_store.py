@@ -44,7 +44,7 @@ def object_store(folder: Path, *, public: bool = False) -> Iterator[str]:
     identities = folder / "identities.json"
     identities.write_text(json.dumps({"identities": _IDENTITIES + [_ANYONE] * public}))
     # Its gRPC ports lie 10,000 above.
-    ports = {name: free_port(below=50_000) for name in ("master.port", "volume.port", "filer.port", "s3.port")}
+    ports = {name: free_port(below=22_768) for name in ("master.port", "volume.port", "filer.port", "s3.port")}
     with (folder / "weed.log").open("wb") as log:
         process = subprocess.Popen(
             [
