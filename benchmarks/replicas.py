@@ -92,6 +92,10 @@ def _measured(database: str, files: int, replicas: int, options: argparse.Namesp
     return took_s
 
 
+def _no_priorities(job_id: str, priority: int) -> None:
+    """The batch keeps the one that it has."""
+
+
 async def _create(database: str) -> None:
     async with SqlStore.open(database, Wakeups()):
         pass
@@ -122,6 +126,7 @@ async def _run_replica(database: str, name: str, options: argparse.Namespace, to
             cast("Transcriber", ReadyDevice()),
             wakeups,
             partial(_hear, store, asyncio.Semaphore(options.at_once), options),
+            _no_priorities,
             name,
             places,
             DispatchLimits(),

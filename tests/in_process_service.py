@@ -183,7 +183,15 @@ async def in_process_service(
             observer,
         )
         dispatch = Dispatch(
-            store, transcriber, wakeups, run_job, "test-owner", places, DispatchLimits(lease_s), observer
+            store,
+            transcriber,
+            wakeups,
+            run_job,
+            run_job.prioritize,
+            "test-owner",
+            places,
+            DispatchLimits(lease_s),
+            observer,
         )
         check_config = CheckConfig(models, text, diarizer)
         scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), EntryReader)

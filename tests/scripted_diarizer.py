@@ -58,6 +58,7 @@ class ScriptedDiarizer:
     available: bool = True
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[DiarizationRequest] = field(default_factory=list)
+    prioritized: list[tuple[str, int]] = field(default_factory=list)
     given_up: int = 0
 
     def __post_init__(self) -> None:
@@ -74,6 +75,10 @@ class ScriptedDiarizer:
         if self.failure is not None:
             raise self.failure
         return self.turns
+
+    def prioritize(self, job_id: str, priority: int) -> None:
+        """Keep it."""
+        self.prioritized.append((job_id, priority))
 
 
 def write_script(path: Path, turns: Sequence[tuple[int, int, int, int | None]] = (), **script: Any) -> Path:

@@ -119,7 +119,8 @@ class ScriptedTranscriber:
     """A `Transcriber` whose files say what their scripts say.
 
     `script_for` gives each request its script. Clear `flowing` to hold every file before its next segment; `started`
-    is set by each file that begins, `requests` keeps what was asked, `open` counts the iterators not yet closed.
+    is set by each file that begins, `requests` keeps what was asked, `prioritized` the jobs that got another priority,
+    `open` counts the iterators not yet closed.
     """
 
     def __init__(self, script_for: Callable[[TranscriptionRequest], Script] = lambda _: Script()) -> None:
@@ -130,6 +131,7 @@ class ScriptedTranscriber:
         self.ready.set()
         self.started = asyncio.Event()
         self.requests: list[TranscriptionRequest] = []
+        self.prioritized: list[tuple[str, int]] = []
         self.open = 0
 
     async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:
@@ -154,6 +156,10 @@ class ScriptedTranscriber:
             )
         finally:
             self.open -= 1
+
+    def prioritize(self, job_id: str, priority: int) -> None:
+        """Keep it."""
+        self.prioritized.append((job_id, priority))
 
     def status(self) -> TranscriberStatus:
         """Ready while `ready` is set."""

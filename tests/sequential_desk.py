@@ -105,6 +105,9 @@ class SequentialDesk:
     def drop(self, owner: SegmentOwner) -> None:
         self.queued = deque(segment for segment in self.queued if segment.owner is not owner)
 
+    def move(self, owner: SegmentOwner, priority: int) -> None:
+        raise AssertionError("no file here gets another priority")
+
     async def hear(
         self,
         stretches: list[tuple[int, Samples]],

@@ -190,6 +190,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             transcriber,
             wakeups,
             run_job,
+            run_job.prioritize,
             owner=f"{socket.gethostname()}-{os.getpid()}-{replica_id}",
             places=places,
             limits=DispatchLimits(settings.jobs.lease_s),

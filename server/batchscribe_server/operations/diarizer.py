@@ -58,3 +58,7 @@ class Diarizer(Protocol):
         Cancelling the call gives the file up. Raises TranscriberClosedError where the server goes down meanwhile.
         """
         ...
+
+    def prioritize(self, job_id: str, priority: int) -> None:
+        """Give a job's file, if it waits here, another priority."""
+        ...

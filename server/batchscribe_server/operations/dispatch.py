@@ -1,4 +1,6 @@
-"""Dispatch: claim queued jobs under leases, run as many as have places, keep their leases, stop them when asked to."""
+"""Dispatch: claim queued jobs under leases, run as many as have places, keep their leases, stop them when asked to,
+and tell of their new priorities.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +40,14 @@ class _Run:
     """A run of a claimed job. Its lease lasts until `lease_end_s` of the event loop's clock, if not longer."""
 
     stop: asyncio.Future[Stop]
+    place: Place
     lease_end_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchLimits:
     """Leases last `lease_s` and are renewed three times in that; the queue is looked at every `poll_s` even when
-    nothing wakes the dispatcher; a request to stop is noticed within `stop_s`.
+    nothing wakes the dispatcher; a request to stop, or a new priority, is noticed within `stop_s`.
     """
 
     lease_s: float = 30.0
@@ -68,17 +71,21 @@ class Dispatch:
         transcriber: Transcriber,
         wakeups: Wakeups,
         run_job: Callable[[Claim, Place], Awaitable[None]],
+        prioritize: Callable[[str, int], None],
         owner: str,
         places: Places,
         limits: DispatchLimits,
         observer: JobObserver | None = None,
         lacking_models: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
-        """`lacking_models` tells the names of those that are left to other servers."""
+        """`prioritize` is told which job that runs has another priority from now on; `lacking_models` tells the names
+        of those that are left to other servers.
+        """
         self._store = store
         self._transcriber = transcriber
         self._wakeups = wakeups
         self._run_job = run_job
+        self._prioritize = prioritize
         self._owner = owner
         self._places = places
         self._limits = limits
@@ -166,9 +173,9 @@ class Dispatch:
 
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim, lease_end_s: float) -> None:
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
-        self._runs[claim.job.id, claim.token] = _Run(stop, lease_end_s)
         # Only what is heard can bring the server down: what waits with its file at hand is not to blame.
-        place = self._places.begin(claim.job.party, partial(self._store.begin_hearing, claim))
+        place = self._places.begin(claim.job.party, partial(self._store.begin_hearing, claim), claim.job.priority)
+        self._runs[claim.job.id, claim.token] = _Run(stop, place, lease_end_s)
         self._idle.clear()
         self._observer.job_claimed(claim.waited_s, claim.job.attempt)
         tasks.create_task(self._supervise(claim, place, stop))
@@ -238,7 +245,7 @@ class Dispatch:
         return self._limits.lease_s / 3
 
     async def _renew(self) -> None:
-        """Prolong all leases, and stop what is to stop."""
+        """Prolong all leases, stop what is to stop, and tell of priorities that have changed."""
         renewed = dict(self._runs)
         before_s = _now_s()
         try:
@@ -253,6 +260,10 @@ class Dispatch:
                 run.lease_end_s = before_s + self._limits.lease_s
             if job_id in report.cancel_requested:
                 _resolve(run.stop, Stop.CANCELLED)
+            priority = report.priorities.get(job_id, run.place.priority)
+            if priority != run.place.priority:
+                run.place.priority = priority
+                self._prioritize(job_id, priority)
 
     async def _give_up_expired(self) -> None:
         while True:

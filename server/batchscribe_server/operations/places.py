@@ -101,10 +101,10 @@ class Places:
             self.changed.set()
         self._elsewhere = elsewhere
 
-    def begin(self, party: Party, begin_hearing: Callable[[], Awaitable[None]]) -> Place:
+    def begin(self, party: Party, begin_hearing: Callable[[], Awaitable[None]], priority: int = 0) -> Place:
         """Of a job that was claimed; `begin_hearing` is awaited once it is its turn to be heard."""
         self.move(party, None, Stage.FETCHING)
-        return Place(self, party, begin_hearing)
+        return Place(self, party, begin_hearing, priority)
 
     async def turn(self, party: Party) -> None:
         """Wait for a place where the job is heard. It is HEARD afterwards, and FETCHING until then."""
@@ -160,9 +160,12 @@ class Places:
 
 
 class Place:
-    """That of one run, from its claim to its end."""
+    """That of one run, from its claim to its end. `priority` is the one that its job has by now."""
 
-    def __init__(self, places: Places, party: Party, begin_hearing: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, places: Places, party: Party, begin_hearing: Callable[[], Awaitable[None]], priority: int
+    ) -> None:
+        self.priority = priority
         self._places = places
         self._party = party
         self._begin_hearing = begin_hearing

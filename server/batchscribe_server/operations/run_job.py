@@ -100,6 +100,11 @@ class RunJob:
         with self._tracing.run(claim) as ended:
             ended(await self._run(claim, place))
 
+    def prioritize(self, job_id: str, priority: int) -> None:
+        """A job that runs here has another priority: its turns at the engine come accordingly."""
+        self._transcriber.prioritize(job_id, priority)
+        self._tell_speakers.prioritize(job_id, priority)
+
     async def _run(self, claim: Claim, place: Place) -> str:
         """Returns the reason why it failed; empty where it did not."""
         started = time.monotonic()
@@ -209,9 +214,10 @@ class RunJob:
                     f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
                 )
             run = _Run(self._store, claim, model, file.fingerprint, await self._editor(job))
-            async with place.heard(), self._tell_speakers.beside(claim, file, file_name) as speakers_told:
+            async with place.heard(), self._tell_speakers.beside(claim, place, file, file_name) as speakers_told:
                 with self._tracing.hearing(job.id, model.name):
-                    summary = await run.hear(self._transcriber, self._request(job, model, file, file_name))
+                    request = self._request(job, place.priority, model, file, file_name)
+                    summary = await run.hear(self._transcriber, request)
                 problem = await speakers_told()
         heard = run.as_heard()
         warnings += filter(None, (summary.warning, problem, self._warning_of_text(heard)))
@@ -257,7 +263,7 @@ class RunJob:
         gaps = self._text.gaps(job.config, language)
         return " ".join(f"{gap.field}: {gap.missing} are not found in the language {language}." for gap in gaps)
 
-    def _request(self, job: Job, model: Model, file: LocalInput, file_name: str) -> TranscriptionRequest:
+    def _request(self, job: Job, priority: int, model: Model, file: LocalInput, file_name: str) -> TranscriptionRequest:
         known = job.detected_language
         return TranscriptionRequest(
             job_id=job.id,
@@ -270,7 +276,7 @@ class RunJob:
             resume_at_ms=job.processed_ms,
             tenant=job.tenant,
             batch_id=job.batch_id,
-            priority=job.priority,
+            priority=priority,
             max_duration_ms=self._limits.max_duration_ms,
             file_name=file_name,
         )

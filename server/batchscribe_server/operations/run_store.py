@@ -81,10 +81,13 @@ NO_LOAD = ServerLoad()
 
 @dataclass(frozen=True, slots=True)
 class LeaseReport:
-    """The answer to a heartbeat: leases no longer held, and held ones whose job was asked to stop."""
+    """The answer to a heartbeat: leases no longer held, held ones whose job was asked to stop, and the priorities that
+    those which are held have by now.
+    """
 
     lost: frozenset[str]
     cancel_requested: frozenset[str]
+    priorities: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

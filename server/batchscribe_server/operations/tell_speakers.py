@@ -10,6 +10,7 @@ import structlog
 
 from batchscribe_server.domain.job import Job
 from batchscribe_server.operations.diarizer import DiarizationFailure, DiarizationRequest, Diarizer
+from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.run_store import Claim
 from batchscribe_server.operations.storage import LocalInput
 from batchscribe_server.operations.store import Store
@@ -28,7 +29,7 @@ class TellSpeakers:
 
     @asynccontextmanager
     async def beside(
-        self, claim: Claim, file: LocalInput, file_name: str
+        self, claim: Claim, place: Place, file: LocalInput, file_name: str
     ) -> AsyncIterator[Callable[[], Awaitable[str]]]:
         """Begin, and give a function that waits for the end and returns a warning, empty if all went well.
 
@@ -37,7 +38,7 @@ class TellSpeakers:
         if not claim.job.config.tells_speakers:
             yield _nothing_to_tell
             return
-        telling = asyncio.create_task(self._tell(claim, file, file_name), name=f"speakers-{claim.job.id}")
+        telling = asyncio.create_task(self._tell(claim, place, file, file_name), name=f"speakers-{claim.job.id}")
         try:
             yield lambda: telling
         finally:
@@ -46,13 +47,17 @@ class TellSpeakers:
             if not telling.cancelled():
                 telling.exception()  # whoever waited has had it
 
-    async def _tell(self, claim: Claim, file: LocalInput, file_name: str) -> str:
+    def prioritize(self, job_id: str, priority: int) -> None:
+        """A job that runs here has another priority."""
+        self._diarizer.prioritize(job_id, priority)
+
+    async def _tell(self, claim: Claim, place: Place, file: LocalInput, file_name: str) -> str:
         """Raises LeaseLostError."""
         job = claim.job
         if await self._store.read_speaker_turns(job.id):
             return ""
         try:
-            turns = await self._diarizer.speakers(_request(job, file, file_name))
+            turns = await self._diarizer.speakers(_request(job, place.priority, file, file_name))
         except DiarizationFailure as failure:
             log.warning("diarization_failed", job=job.name, reason=failure.reason)
             return f"Speakers are not told apart ({failure.reason}): {failure.message}"
@@ -64,7 +69,7 @@ async def _nothing_to_tell() -> str:
     return ""
 
 
-def _request(job: Job, file: LocalInput, file_name: str) -> DiarizationRequest:
+def _request(job: Job, priority: int, file: LocalInput, file_name: str) -> DiarizationRequest:
     config = job.config
     assert config.diarization is not None
     return DiarizationRequest(
@@ -76,5 +81,5 @@ def _request(job: Job, file: LocalInput, file_name: str) -> DiarizationRequest:
         start_offset_ms=config.start_offset_ms,
         end_offset_ms=config.end_offset_ms,
         party=job.party,
-        priority=job.priority,
+        priority=priority,
     )

@@ -115,6 +115,10 @@ class Transcriber(Protocol):
         """
         ...
 
+    def prioritize(self, job_id: str, priority: int) -> None:
+        """Give a job's file, if it is here, another priority: what of it waits for its turn, and what is to come."""
+        ...
+
     def status(self) -> TranscriberStatus:
         """What the engine is doing now."""
         ...

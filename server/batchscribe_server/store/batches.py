@@ -68,7 +68,7 @@ class SqlBatchStore:
             partial(_update, tenant=tenant, batch_id=batch_id, changes=changes, etag=etag)
         )
         if changes.priority is not None:
-            await repeat(self._database, partial(_move_queued, batch_id=batch_id, priority=changes.priority))
+            await repeat(self._database, partial(_prioritize, batch_id=batch_id, priority=changes.priority))
         return batch
 
     async def add_scanned(self, batch: Batch, chunk: ScanChunk) -> Batch:
@@ -154,16 +154,19 @@ def _update(ledger: Ledger, tenant: str, batch_id: str, changes: BatchChanges, e
     return batch_as_written(ledger, batch_id)
 
 
-def _move_queued(ledger: Ledger, batch_id: str, priority: int) -> bool | None:
+def _prioritize(ledger: Ledger, batch_id: str, priority: int) -> bool | None:
+    """Whoever runs some of the jobs learns of it at the next heartbeat."""
+    unfinished = _jobs.state.in_((State.QUEUED, State.RUNNING))
     chunk = (
         select(_jobs.id)
-        .where(_jobs.batch_id == batch_id, _jobs.state == State.QUEUED, _jobs.priority != priority)
-        .order_by(_jobs.id)
+        .where(_jobs.batch_id == batch_id, unfinished, _jobs.priority != priority)
+        .order_by(_jobs.state, _jobs.id)
         .limit(CHUNK_JOBS)
         .with_for_update()
     )
     ids = ledger.connection.execute(chunk).scalars().all()
     ledger.connection.execute(update(tables.jobs).where(_jobs.id.in_(ids)).values(priority=priority))
+    ledger.topics.add(QUEUE)
     return True if len(ids) < CHUNK_JOBS else None
 
 

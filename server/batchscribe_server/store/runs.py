@@ -133,13 +133,14 @@ def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int
 def _renew(ledger: Ledger, owner: str, lease_s: float, job_ids: Sequence[str]) -> LeaseReport:
     held = (_jobs.id.in_(job_ids), _jobs.lease_owner == owner, _jobs.state == State.RUNNING)
     rows = ledger.connection.execute(
-        select(_jobs.id, _jobs.cancel_requested).where(*held).order_by(_jobs.id).with_for_update()
+        select(_jobs.id, _jobs.cancel_requested, _jobs.priority).where(*held).order_by(_jobs.id).with_for_update()
     ).all()
     prolonged = update(tables.jobs).where(_jobs.id.in_([row.id for row in rows]))
     ledger.connection.execute(prolonged.values(lease_expire_time=ledger.now + timedelta(seconds=lease_s)))
     return LeaseReport(
         lost=frozenset(job_ids) - {row.id for row in rows},
         cancel_requested=frozenset(row.id for row in rows if row.cancel_requested),
+        priorities={row.id: row.priority for row in rows},
     )
 
 

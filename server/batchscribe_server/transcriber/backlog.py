@@ -50,6 +50,10 @@ class Backlog:
         kept = (batch.keeping(lambda segment: segment.owner is not owner) for batch in self._again)
         self._again = deque(batch for batch in kept if batch.segments)
 
+    def move(self, owner: SegmentOwner, priority: int) -> None:
+        """Give a file's segments another priority. What is to be tried again goes first anyway."""
+        self.pool.move(owner, priority)
+
     def began(self, engine: int) -> None:
         """This engine is at work from now on."""
         self._at_work.add(engine)

@@ -88,6 +88,11 @@ class Batcher:
             self._turns.remove(segment.segment_id)
         return dropped
 
+    def move(self, which: Callable[[QueuedSegment], bool], priority: int, now_s: float) -> None:
+        """Give the segments of which `which` is true another priority."""
+        for segment_id in [waiting.key for waiting in self._turns if which(waiting.item)]:
+            self._turns.move(segment_id, priority, now_s)
+
     def take(self, now_s: float, *, idle: bool, limits_for: LimitsFor | None = None) -> tuple[QueuedSegment, ...]:
         """The next batch, or nothing where none is due. With `idle` one is due as soon as one segment waits."""
         if not len(self._turns):

@@ -65,6 +65,7 @@ class DiarizerConfig:
 class _Asked:
     """A file, and who waits for it: `answer` is cancelled where nobody does any more."""
 
+    key: int
     request: DiarizationRequest
     answer: asyncio.Future[Sequence[SpeakerTurn]]
     attempts: int = 0
@@ -86,6 +87,7 @@ class LocalDiarizer:
         self._waiting: Turns[_Asked] = Turns()
         self._keys = itertools.count(1)
         self._asked: set[_Asked] = set()
+        """Of all files that somebody waits for, those that wait for their turn and the one that is served."""
         self._news = asyncio.Event()
         self._child: Child[FromDiarizer] | None = None
         self._work: asyncio.Task[None] | None = None
@@ -116,7 +118,7 @@ class LocalDiarizer:
             raise DiarizationFailure(UNAVAILABLE, f"{HOW_TO_GET_IT[:1].upper()}{HOW_TO_GET_IT[1:]}.")
         if self._work is None:
             raise TranscriberClosedError
-        asked = _Asked(request, asyncio.get_running_loop().create_future())
+        asked = _Asked(next(self._keys), request, asyncio.get_running_loop().create_future())
         self._asked.add(asked)
         self._put(asked)
         try:
@@ -124,9 +126,14 @@ class LocalDiarizer:
         finally:
             self._asked.discard(asked)
 
+    def prioritize(self, job_id: str, priority: int) -> None:
+        """Give a job's file another priority; see the port."""
+        for waiting in [waiting for waiting in self._waiting if waiting.item.request.job_id == job_id]:
+            self._waiting.move(waiting.key, priority, self._clock())
+
     def _put(self, asked: _Asked) -> None:
         self._waiting.add(
-            next(self._keys),
+            asked.key,
             asked,
             asked.request.party,
             file=asked,

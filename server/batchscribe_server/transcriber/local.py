@@ -108,7 +108,7 @@ class LocalTranscriber:
             tracing=tracing,
         )
         self._segment_ids = itertools.count(1)
-        self._sessions: set[Session | SequentialSession] = set()
+        self._open: dict[Session | SequentialSession, MediaTask] = {}
         self._group = asyncio.TaskGroup()
         self._supervisors: list[asyncio.Task[None]] = []
         self._closed = False
@@ -125,7 +125,7 @@ class LocalTranscriber:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._closed = True
-        for session in list(self._sessions):
+        for session in list(self._open):
             session.fail(TranscriberClosedError())
         for supervisor in self._supervisors:
             supervisor.cancel()
@@ -192,7 +192,7 @@ class LocalTranscriber:
             end_ms=request.config.end_offset_ms,
             separate_channels=request.config.separates_channels,
         )
-        self._sessions.add(session)
+        self._open[session] = task
         self._files.put(task)
         try:
             async with aclosing(session.events()) as events:
@@ -200,4 +200,11 @@ class LocalTranscriber:
                     yield event
         finally:
             session.close()
-            self._sessions.discard(session)
+            del self._open[session]
+
+    def prioritize(self, job_id: str, priority: int) -> None:
+        """Give a job's file another priority; see the port."""
+        for session, task in self._open.items():
+            if task.job_id == job_id:
+                task.priority = priority
+                session.prioritize(priority)

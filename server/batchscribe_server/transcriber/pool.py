@@ -36,6 +36,10 @@ class SegmentPool:
         for segment in self._batcher.drop(lambda segment: segment.owner is owner):
             del self._since_s[segment.segment_id]
 
+    def move(self, owner: SegmentOwner, priority: int) -> None:
+        """Give the segments of a file another priority."""
+        self._batcher.move(lambda segment: segment.owner is owner, priority, self._clock())
+
     def take(self, *, idle: bool, limits_for: LimitsFor | None = None) -> tuple[QueuedSegment, ...]:
         """The next batch if one is due for an engine, which is `idle` or not and has limits of its own."""
         now_s = self._clock()

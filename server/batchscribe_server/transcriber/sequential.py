@@ -95,6 +95,7 @@ class SequentialSession:
         segment_ids: itertools.count[int],
     ) -> None:
         self._request = request
+        self._priority = request.priority
         self.party = Party(request.tenant, request.batch_id)
         self._model = model
         self._options = options
@@ -138,6 +139,11 @@ class SequentialSession:
         if not self.closed.done():
             self._stream.fail(failure)
             self.close()
+
+    def prioritize(self, priority: int) -> None:
+        """From now on this is the file's priority."""
+        self._priority = priority
+        self._queue.move(self, priority)
 
     # as the holder of slots and the sink of a media worker
 
@@ -308,7 +314,7 @@ class SequentialSession:
             options=self._options,
             language=task.language,
             party=self.party,
-            priority=self._request.priority,
+            priority=self._priority,
             job_id=self._request.job_id,
             task=task,
         )

@@ -47,6 +47,10 @@ class SegmentQueue(Protocol):
         """Forget a file's segments, unless they are in the engine."""
         ...
 
+    def move(self, owner: SegmentOwner, priority: int) -> None:
+        """Give a file's segments that wait another priority."""
+        ...
+
 
 class Session:
     """A file between its media worker and the engine, and the ordered stream of its results.
@@ -66,6 +70,7 @@ class Session:
         segment_ids: itertools.count[int],
     ) -> None:
         self._request = request
+        self._priority = request.priority
         self.party = Party(request.tenant, request.batch_id)
         self._model = model
         self._options = options
@@ -111,6 +116,11 @@ class Session:
             self._stream.fail(failure)
             self.close()
 
+    def prioritize(self, priority: int) -> None:
+        """From now on this is the file's priority."""
+        self._priority = priority
+        self._queue.move(self, priority)
+
     # as the holder of slots and the sink of a media worker
 
     @property
@@ -143,14 +153,13 @@ class Session:
             options=self._options,
             language=self._language.code if self._language else "",
             party=self.party,
-            priority=self._request.priority,
             channel=message.channel,
             job_id=self._request.job_id,
         )
         self._next_received = message.index + 1
         self._outstanding[message.index] = segment
         if self._language is not None:
-            self._queue.add(segment)
+            self._to_engine(segment)
         else:
             self._held.append(segment)
             self._find_language()
@@ -216,11 +225,11 @@ class Session:
             self._language = language
             self._settle_undecided(language)
             while self._held:
-                self._queue.add(replace(self._held.popleft(), language=language.code))
+                self._to_engine(replace(self._held.popleft(), language=language.code))
             return
         while self._held and self._asked < self._finder.wanted:
             self._asked += 1
-            self._queue.add(self._held.popleft())
+            self._to_engine(self._held.popleft())
 
     def _settle_undecided(self, language: DetectedLanguage) -> None:
         """Accept what was heard in the file's language; the rest is heard again, from the slots kept for it."""
@@ -229,7 +238,10 @@ class Session:
             if result.language in (language.code, ""):
                 self._accept(segment, result)
             else:
-                self._queue.add(replace(segment, language=language.code))
+                self._to_engine(replace(segment, language=language.code))
+
+    def _to_engine(self, segment: QueuedSegment) -> None:
+        self._queue.add(replace(segment, priority=self._priority))
 
     def _accept(self, segment: QueuedSegment, result: SegmentResult) -> None:
         del self._outstanding[segment.index]

@@ -95,6 +95,14 @@ class Turns(Generic[Item]):
             part.waiting[key] = waiting
             node = part
 
+    def move(self, key: int, priority: int, now_s: float) -> None:
+        """Give what waits another priority. There it waits from now on."""
+        waiting = self._root.waiting[key]
+        self.remove(key)
+        tenant, _, batch_id, file = waiting.path
+        party = Party(tenant, batch_id)
+        self.add(key, waiting.item, party, file=file, priority=priority, cost=waiting.cost, since_s=now_s)
+
     def in_turn(
         self, now_s: float, which: Callable[[Item], bool] = lambda _: True, lead: float | None = None
     ) -> Iterator[Waiting[Item]]:

@@ -38,6 +38,7 @@ from tests.contract.store.samples import (
     new_batch,
     new_job,
     recount,
+    running_job,
     scanned_batch,
     step,
     succeed,
@@ -307,6 +308,24 @@ async def test_a_new_priority_reaches_the_queued_files(store: Store) -> None:
     assert [claim.job.id for claim in claims] == [job.id for job in jobs]
     assert [claim.job.priority for claim in claims] == [9, 9]
     assert (await claim_one(store)).job.id == earlier[0].id
+
+
+async def test_a_new_priority_reaches_the_files_that_run_and_stays_with_them(store: Store, wakeups: Wakeups) -> None:
+    other = await running_job(store)
+    batch, _ = await scanned_batch(store, 2)
+    claim, ended = await claim_all(store)
+    await succeed(store, ended)
+    assert (await store.renew("one", 30, [claim.job.id])).priorities == {claim.job.id: 0}
+    with wakeups.listening(QUEUE) as woken:
+        await store.update_batch(TENANT, batch.id, BatchChanges(priority=9))
+        async with asyncio.timeout(30):
+            await woken.wait()
+    report = await store.renew("one", 30, [claim.job.id, ended.job.id, other.job.id])
+    assert report.priorities == {claim.job.id: 9, other.job.id: 0}
+    await store.advance(claim, step(0))
+    await store.release(claim)
+    assert (await claim_one(store)).job.priority == 9
+    assert (await store.get_job(TENANT, ended.job.id)).priority == 0
 
 
 async def test_another_tenant_sees_no_batch(store: Store) -> None:

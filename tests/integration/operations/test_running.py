@@ -11,6 +11,8 @@ from batchscribe_server.domain.errors import InvalidArgumentError, JobFailure, R
 from batchscribe_server.domain.event import Event, SegmentHeard
 from batchscribe_server.domain.job import State
 from batchscribe_server.domain.recognition import (
+    Diarization,
+    DiarizationMode,
     OnConflict,
     OutputConfig,
     OutputLayout,
@@ -21,9 +23,11 @@ from batchscribe_server.domain.recognition import (
 )
 from batchscribe_server.metrics.exposition import new_registry
 from batchscribe_server.metrics.jobs import JobMetrics
+from batchscribe_server.operations.store import BatchChanges
 from batchscribe_server.operations.submit import NewBatch, NewJob
 from batchscribe_server.operations.transcriber import TranscriptionRequest
 from tests.in_process_service import PATIENCE_S, TENANT, in_process_service
+from tests.scripted_diarizer import ScriptedDiarizer
 from tests.scripted_engine import Script, ScriptedTranscriber
 
 WORDS = "hello there general audience goodbye"
@@ -159,6 +163,32 @@ async def test_cancelling_a_running_job_stops_it_and_closes_its_transcription(tm
         job = await service.ended(job)
         assert job.state is State.CANCELLED
         assert transcriber.open == 0
+
+
+async def test_a_new_priority_of_a_batch_reaches_the_files_that_run(tmp_path: Path) -> None:
+    diarizer = ScriptedDiarizer()
+    async with in_process_service(tmp_path, max_running=1, diarizer=diarizer) as service, asyncio.timeout(PATIENCE_S):
+        transcriber = service.transcriber
+        transcriber.flowing.clear()
+        for name in ("a.wav", "b.wav"):
+            service.audio(f"calls/{name}")
+        new = NewBatch(
+            PrefixInput((tmp_path / "calls").as_uri()),
+            config=RecognitionConfig(diarization=Diarization(DiarizationMode.SPEAKER)),
+        )
+        batch = await service.submit.batch(TENANT, new)
+        while service.dispatch.running < 2:  # one is heard, and one waits for that with its file at hand
+            await asyncio.sleep(0)
+        await transcriber.started.wait()
+        await service.store.update_batch(TENANT, batch.id, BatchChanges(priority=7))
+        while len(transcriber.prioritized) < 2:
+            await asyncio.sleep(0)
+        transcriber.flowing.set()
+        await service.batch_ended(batch)
+    jobs = {request.job_id for request in transcriber.requests}
+    assert {*transcriber.prioritized} == {*diarizer.prioritized} == {(job, 7) for job in jobs}
+    assert [request.priority for request in transcriber.requests] == [0, 7]
+    assert [request.priority for request in diarizer.asked] == [0, 7]
 
 
 async def test_the_ends_of_jobs_are_counted_by_state_and_reason(tmp_path: Path) -> None:

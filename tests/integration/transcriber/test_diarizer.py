@@ -108,6 +108,27 @@ async def test_a_long_file_may_be_silent_for_longer(tmp_path: Path) -> None:
     assert len(seen(script)) == 1
 
 
+async def test_a_file_that_gets_a_higher_priority_while_it_waits_is_served_first(tmp_path: Path) -> None:
+    first = write_script(tmp_path / "first", accidents=["wait"])
+    later = [write_script(tmp_path / name) for name in ("second", "third")]
+    served: list[str] = []
+    async with running() as diarizer:
+
+        async def ask(script: Path) -> None:
+            await diarizer.speakers(request(script, party=Party(batch_id=script.name)))
+            served.append(script.name)
+
+        busy = asyncio.create_task(ask(first))
+        await until(lambda: bool(seen(first)))
+        waiting = [asyncio.create_task(ask(script)) for script in later]
+        await asyncio.sleep(0)  # both have asked
+        diarizer.prioritize("third", 1)
+        diarizer.prioritize("nobody", 1)
+        busy.cancel()
+        await asyncio.gather(*waiting)
+    assert served == ["third", "second"]
+
+
 @pytest.mark.parametrize(
     ("reason", "told"), [("MEDIA_TOO_LONG", "DIARIZATION_TOO_LONG"), ("ODD", "DIARIZATION_FAILED")]
 )

@@ -82,6 +82,27 @@ async def test_segments_of_several_files_share_batches(tmp_path):
     assert max(len(batch["values"]) for batch in children.batches()) <= QUICK.batches.max_segments
 
 
+async def test_a_file_that_gets_a_higher_priority_while_it_waits_for_a_worker_is_next(tmp_path):
+    # The one worker is kept by the first file until all have asked.
+    first = write_script(tmp_path / "first.json", [1, 2], accidents={1: "pause"})
+    usual, urgent = (write_script(tmp_path / f"{name}.json", [3]) for name in ("usual", "urgent"))
+    opened = []
+
+    async def open_and_hear(transcriber, file):
+        async with aclosing(transcriber.transcribe(request(file, batch_id=file.stem))) as events:
+            opened.extend([file.stem async for event in events if isinstance(event, MediaDescription)])
+
+    patient = replace(QUICK, media=replace(QUICK.media, stall_s=PATIENCE_S))
+    async with running(Children(tmp_path).config(patient)) as transcriber, asyncio.TaskGroup() as tasks:
+        for waiting, file in enumerate((first, usual, urgent)):
+            tasks.create_task(open_and_hear(transcriber, file))
+            await until(lambda waiting=waiting: transcriber.status().waiting_files == waiting)
+        transcriber.prioritize("urgent", 1)
+        (tmp_path / "first.json.go").touch()
+
+    assert opened == ["first", "urgent", "usual"]
+
+
 async def test_an_interrupted_run_goes_on_at_its_first_segment(tmp_path):
     file = write_script(tmp_path / "a.json", [1, 2, 3, 4])
 

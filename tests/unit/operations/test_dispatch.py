@@ -35,7 +35,7 @@ class CountingQueue:
         raise AssertionError("none of the jobs is heard")
 
     async def renew(self, *_: object) -> LeaseReport:
-        return LeaseReport(frozenset(), frozenset())
+        return LeaseReport(frozenset(), frozenset(), {})
 
     async def wait_ready(self) -> None:
         """As the transcriber of the dispatcher: always ready."""
@@ -47,7 +47,8 @@ async def dispatching(queue: CountingQueue, wakeups: Wakeups, limits: PlaceLimit
         await asyncio.Event().wait()
 
     store, transcriber = cast("Store", queue), cast("Transcriber", queue)
-    dispatch = Dispatch(store, transcriber, wakeups, fetch_for_ever, "owner", Places(limits), DispatchLimits())
+    places = Places(limits)
+    dispatch = Dispatch(store, transcriber, wakeups, fetch_for_ever, no_priorities, "owner", places, DispatchLimits())
     running = asyncio.create_task(dispatch.run())
     await settled()
     try:
@@ -55,6 +56,10 @@ async def dispatching(queue: CountingQueue, wakeups: Wakeups, limits: PlaceLimit
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+def no_priorities(job_id: str, priority: int) -> None:
+    raise AssertionError("none of the jobs gets another priority")
 
 
 async def settled() -> None:

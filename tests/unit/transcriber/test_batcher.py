@@ -109,6 +109,29 @@ def test_the_padded_length_of_a_batch_is_bounded():
     assert [ids(waiting.take(0.0, idle=True)) for _ in range(2)] == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_what_waits_goes_by_the_priority_that_it_has_by_now_and_by_its_place_in_the_file():
+    waiting, one, two = batcher(max_segments=1), File("one"), File("two")
+    for number in (1, 2):
+        waiting.add(segment(number, one, party=Party(batch_id="one")), now_s=0.0)
+    for number in (3, 4):
+        waiting.add(segment(number, two, party=Party(batch_id="two")), now_s=0.0)
+    waiting.move(lambda segment: segment.owner is two, 1, now_s=1.0)
+
+    assert [ids(waiting.take(1.0, idle=True)) for _ in range(3)] == [[3], [4], [1]]
+
+
+def test_a_priority_that_was_given_later_rises_with_the_time_from_then_on():
+    waiting, one, two = batcher(max_segments=1), File("one"), File("two")
+    waiting.add(segment(1, one), now_s=0.0)
+    waiting.move(lambda segment: True, -1, now_s=AGING_S)
+    waiting.add(segment(2, two), now_s=AGING_S)
+    waiting.add(segment(3, two), now_s=AGING_S)
+
+    assert ids(waiting.take(AGING_S, idle=True)) == [2]
+    waiting.add(segment(4, two, priority=1), now_s=2.5 * AGING_S)
+    assert [ids(waiting.take(2.5 * AGING_S, idle=True)) for _ in range(3)] == [[4], [3], [1]]
+
+
 def test_a_batch_takes_from_files_in_turn():
     waiting, long, short = batcher(max_segments=4), File("long"), File("short")
     for number in range(10):
@@ -357,6 +380,11 @@ class AnyInterleaving(RuleBasedStateMachine):
         dropped = self.batcher.drop(lambda one: one.owner is owner)
         assert all(one.owner is owner for one in dropped)
         self.left += [one.segment_id for one in dropped]
+
+    @rule(file=st.integers(0, 3), priority=st.integers(-1, 1))
+    def move(self, file, priority):
+        owner = self.files[file]
+        self.batcher.move(lambda one: one.owner is owner, priority, self.now_s)
 
     @rule(seconds=st.sampled_from([0.05, 0.2, 40.0]))
     def wait(self, seconds):

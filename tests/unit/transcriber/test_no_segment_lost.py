@@ -81,6 +81,9 @@ class Engine:
         kept = (batch.keeping(lambda segment: segment.owner is not owner) for batch in self.again)
         self.again = [batch for batch in kept if batch.segments]
 
+    def move(self, owner: SegmentOwner, priority: int) -> None:
+        self.pool.move(owner, priority)
+
     def take(self, *, idle: bool) -> bool:
         batch = self.again.pop(0) if self.again else Batch(self.pool.take(idle=idle))
         for segment in batch.segments:
@@ -218,6 +221,12 @@ class AnyInterleaving(RuleBasedStateMachine):
         file = self.files[place % len(self.files)]
         file.closed = True
         self.do(file.session.close)
+
+    @precondition(lambda self: self.files)
+    @rule(place=st.integers(0, 20), priority=st.integers(-1, 1))
+    def prioritize(self, place: int, priority: int) -> None:
+        file = self.files[place % len(self.files)]
+        self.do(lambda: file.session.prioritize(priority))
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 40.0]))
     def wait(self, seconds: float) -> None:

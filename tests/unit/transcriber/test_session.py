@@ -52,6 +52,7 @@ class Desk:
 
     slots: SlotAllocator
     queued: deque[QueuedSegment] = field(default_factory=deque)
+    moved: list[tuple[SegmentOwner, int]] = field(default_factory=list)
     ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def add(self, segment: QueuedSegment) -> None:
@@ -59,6 +60,9 @@ class Desk:
 
     def drop(self, owner: SegmentOwner) -> None:
         self.queued = deque(segment for segment in self.queued if segment.owner is not owner)
+
+    def move(self, owner: SegmentOwner, priority: int) -> None:
+        self.moved.append((owner, priority))
 
     def session(self, **changes: object) -> Session:
         known: dict[str, object] = {"language": "en"} | changes
@@ -255,6 +259,21 @@ async def test_only_the_first_segment_is_asked_for_the_language_and_the_others_w
 
     desk.answer(desk.take(), ("de", 0.7), ("en", 0.2))
     assert [segment.language for segment in desk.queued] == ["de"] * 3
+
+
+async def test_what_comes_after_a_file_has_got_another_priority_has_that():
+    desk = Desk(SlotAllocator(8))
+    session = desk.session(language="", priority=1)
+    for _ in range(3):
+        desk.cut(session)
+    asked = desk.take()
+    session.prioritize(7)
+    desk.answer(asked, ("de", 0.7))
+    desk.cut(session)
+
+    assert asked.priority == 1
+    assert desk.moved == [(session, 7)]
+    assert [(segment.index, segment.priority) for segment in desk.queued] == [(1, 7), (2, 7), (3, 7)]
 
 
 async def test_an_unsure_language_is_put_to_three_segments_and_the_losers_are_heard_again():

@@ -79,7 +79,9 @@ class Batch(_message.Message):
     reference_id: _builtins.str
     """The client's own id."""
     priority: _builtins.int
-    """Its files start before those of lower priority, -100 to 100. Default: 0."""
+    """Its files start, and get their turns at the engine, before those of lower priority, -100 to 100. A new one reaches
+    those that are queued or run. Default: 0.
+    """
     state: _state_pb2.State.ValueType
     """Where it is in its life."""
     stage: _state_pb2.Stage.ValueType
