@@ -191,6 +191,10 @@ class _Batches(BatchServiceServicer):
         self._script.hear("GetBatch", request, context)
         return self._script.batch
 
+    def UpdateBatch(self, request: Any, context: Any) -> Any:
+        self._script.hear("UpdateBatch", request, context)
+        return request.batch
+
     def CancelBatch(self, request: Any, context: Any) -> Any:
         self._script.hear("CancelBatch", request, context)
         return Batch(name=request.name, state=STATE_CANCELLED)

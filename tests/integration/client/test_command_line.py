@@ -149,6 +149,38 @@ def test_how_long_results_are_kept_is_handed_on(run: Run, script: Script, audio:
     assert (request.batch.retention.seconds, request.batch.output.write_report) == (90, True)
 
 
+def test_a_batch_is_changed_in_what_is_given(run: Run, script: Script) -> None:
+    result = run("batch", "update", "calls", "--priority", "0", "--label", "team=a", "--label", "day=1")
+    assert result.exit_code == 0
+    assert "batches/calls" in result.stdout
+    run("batch", "update", "batches/calls", "--no-labels", "--display-name", "", "--retention", "7d")
+    assert run("--json", "batch", "update", "calls", "--priority", "9").stdout.count("\n") == 1
+    changes = [(request.batch, list(request.update_mask.paths)) for request in script.heard["UpdateBatch"]]
+    (first, first_fields), (second, second_fields), (third, third_fields) = changes
+    assert {batch.name for batch, _ in changes} == {"batches/calls"}
+    assert (first_fields, first.priority, dict(first.labels)) == (["labels", "priority"], 0, {"team": "a", "day": "1"})
+    assert (second_fields, second.display_name) == (["display_name", "labels", "retention"], "")
+    assert (dict(second.labels), second.retention.seconds) == ({}, 604_800)
+    assert (third_fields, third.priority) == (["priority"], 9)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ((), "give what to change"),
+        (("--label", "team=a", "--no-labels"), "not both"),
+        (("--label", "team"), "a label is KEY=VALUE"),
+        (("--retention", "soon"), "no length of time"),
+        (("--priority", "101"), "--priority"),
+    ],
+)
+def test_a_change_that_is_none_is_refused(run: Run, script: Script, options: tuple[str, ...], why: str) -> None:
+    result = run("batch", "update", "calls", *options)
+    assert result.exit_code == 2
+    assert why in result.stderr
+    assert "UpdateBatch" not in script.heard
+
+
 @pytest.mark.parametrize("command", [("transcribe", "{}"), ("job", "submit", "{}"), ("batch", "submit", "{}")])
 def test_a_retention_that_is_no_time_is_refused(run: Run, script: Script, audio: Path, command: tuple[str]) -> None:
     result = run(*(word.format(audio) for word in command), "--retention", "a while")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from batchscribe.async_client import AsyncClient
 from batchscribe.cli.access import AccessArguments
-from batchscribe.cli.arguments import OutputArguments, RecordArguments, SubtitleArguments
+from batchscribe.cli.arguments import OutputArguments, RecordArguments, Retention, SubtitleArguments
 from batchscribe.cli.command import Invocation, command
 from batchscribe.cli.exit_codes import ExitCode, exit_code_of_ended
 from batchscribe.cli.following import Follower
@@ -25,9 +25,11 @@ from batchscribe.cli.views import BatchView, JsonView, files_note
 from batchscribe.cli.wording import aligned
 from batchscribe.inputs import input_of, is_upload, is_uri, is_web_url, uri_of
 from batchscribe.manifests import manifest_at
+from batchscribe.times import duration_of
+from batchscribe.v1.batch_pb2 import Batch
 from batchscribe.v1.storage_pb2 import InputConfig, ManifestEntry, PrefixInput
 
-app = typer.Typer(help="Many files at once: submit, list, watch, cancel, retry, delete.", no_args_is_help=True)
+app = typer.Typer(help="Many files at once: submit, list, watch, update, cancel, retry, delete.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="BATCH", help="batches/ID, or the ID alone.")]
 Names = Annotated[list[str], typer.Argument(metavar="BATCH...", help="batches/ID, or the ID alone.")]
@@ -133,6 +135,39 @@ async def watch(
     """Watch a batch until it ends."""
     async with invocation.client() as client:
         return await _watch(invocation, client, batch_name(name), after_sequence=after_sequence, timeout_s=timeout)
+
+
+@command(app, "update")
+async def update(
+    invocation: Invocation,
+    name: Name,
+    display_name: Annotated[str | None, typer.Option(help="A name for people; '' for none.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A label, in place of all that it has. Repeatable.")
+    ] = None,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Remove its labels.")] = False,
+    priority: Annotated[
+        int | None, typer.Option(min=-100, max=100, help="Higher goes first; also for files that run.")
+    ] = None,
+    retention: Retention = "",
+) -> None:
+    """Change a batch; what is not given stays as it is."""
+    if label and no_labels:
+        raise ValueError("give --label or --no-labels, not both")
+    record = RecordArguments(label=label, retention=retention)
+    kept_s = record.retention_s()
+    changes: dict[str, Any] = {
+        "display_name": display_name,
+        "labels": record.labels() if label or no_labels else None,
+        "priority": priority,
+        "retention": None if kept_s is None else duration_of(kept_s),
+    }
+    given = {field: value for field, value in changes.items() if value is not None}
+    if not given:
+        raise ValueError("give what to change: --display-name, --label, --no-labels, --priority or --retention")
+    async with invocation.client() as client:
+        batch = await client.update_batch(Batch(name=batch_name(name), **given), fields=list(given))
+    invocation.print(batch, "\n".join(aligned(batch_details(batch))))
 
 
 @command(app, "cancel")

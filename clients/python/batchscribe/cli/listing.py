@@ -149,7 +149,8 @@ def _labels_and_times(resource: Job | Batch) -> list[tuple[str, str]]:
         if resource.HasField(field)  # type: ignore[arg-type]
     ]
     kept = span(seconds_of(resource.retention)) if resource.HasField("retention") else ""
-    return [("reference id", resource.reference_id), *labels, *times, ("kept for", kept)]
+    priority = str(resource.priority or "")
+    return [("reference id", resource.reference_id), ("priority", priority), *labels, *times, ("kept for", kept)]
 
 
 def _given(details: itertools.chain[tuple[str, str]]) -> list[tuple[str, str]]:
