@@ -83,7 +83,7 @@ portions = st.lists(st.integers(1, 400), min_size=1, max_size=5)
 
 
 @given(recordings(), options)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_segments_are_ordered_apart_and_no_longer_than_a_slot(
     recording: Recording, options: VoiceActivityOptions
 ) -> None:
@@ -94,7 +94,7 @@ def test_segments_are_ordered_apart_and_no_longer_than_a_slot(
 
 
 @given(recordings(), options)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_frame_above_the_threshold_is_in_a_segment(recording: Recording, options: VoiceActivityOptions) -> None:
     covered = np.zeros(recording.probabilities.size, dtype=bool)
     for start, end in spans(segments_of(recording, options)):
@@ -103,7 +103,7 @@ def test_every_frame_above_the_threshold_is_in_a_segment(recording: Recording, o
 
 
 @given(recordings(), options, st.booleans(), portions)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_portions_make_no_difference(
     recording: Recording, options: VoiceActivityOptions, enabled: bool, portion_frames: list[int]
 ) -> None:
@@ -122,7 +122,7 @@ def test_the_portions_make_no_difference(
 
 
 @given(recordings(), st.sampled_from([0.5, 4.0, 15.0, 45.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_without_voice_activity_each_sample_is_in_exactly_one_segment(recording: Recording, join_s: float) -> None:
     found = segments_of(recording, VoiceActivityOptions(enabled=False, join_s=join_s))
     assert [start for start, _ in spans(found)] == [0, *(end for _, end in spans(found))][: len(found)]
@@ -131,7 +131,7 @@ def test_without_voice_activity_each_sample_is_in_exactly_one_segment(recording:
 
 
 @given(recordings())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_blocks_follow_each_other_and_all_but_the_last_are_as_long_as_a_segment_may_be(recording: Recording) -> None:
     found = segments_of(recording, VoiceActivityOptions(enabled=False, blocks=True))
     assert [start for start, _ in spans(found)] == [0, *(end for _, end in spans(found))][: len(found)]

@@ -266,7 +266,7 @@ def test_rows_that_those_whose_turn_is_near_cannot_fill_are_given_away_uncharged
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.floats(1.0, 28.0), st.floats(0.0, 2.0)), min_size=2, max_size=4),
     st.integers(1, 16),
@@ -402,4 +402,4 @@ class AnyInterleaving(RuleBasedStateMachine):
 
 
 TestAnyInterleaving = AnyInterleaving.TestCase
-TestAnyInterleaving.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyInterleaving.settings = settings(max_examples=60, stateful_step_count=40)

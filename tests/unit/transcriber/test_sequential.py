@@ -71,7 +71,7 @@ def segments(events: list[Transcription]) -> list[HeardSegment]:
     return [event for event in events if isinstance(event, HeardSegment)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     samples=st.integers(0, 130 * RATE_HZ),
     advances=st.lists(st.integers(900, 3000), min_size=1, max_size=5),
@@ -92,7 +92,7 @@ def test_windows_follow_each_other_and_hold_their_sound(samples: int, advances: 
     assert desk.most_held <= MAX_BLOCKS
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seconds=st.integers(1, 100), stored=st.integers(0, 8), advance=st.integers(700, 3000))
 def test_an_interrupted_file_goes_on_where_its_last_stored_segment_ended(
     seconds: int, stored: int, advance: int

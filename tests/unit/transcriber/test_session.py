@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchscribe_engine.messages import (
@@ -311,7 +311,6 @@ async def test_an_unsure_language_of_a_file_of_one_segment_is_settled_at_its_end
     assert [event.language for event in events if isinstance(event, HeardSegment)] == [DetectedLanguage("de", 0.3)]
 
 
-@settings(deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     lengths=st.lists(st.integers(0, 12), min_size=1, max_size=9),
