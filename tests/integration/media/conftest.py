@@ -127,7 +127,7 @@ def model() -> SileroModel:
 
 
 class TranscodeRun:
-    """What a task sent, in this process, and the sound of its segments."""
+    """What a task sent, in this process, the sound of its segments, and the processor time that it took."""
 
     def __init__(self, task: TranscodeTask, arena: Arena, model: SileroModel) -> None:
         self.messages: list[Any] = []
@@ -135,9 +135,9 @@ class TranscodeRun:
         self._arena = arena
         self._grants = 0
         self._task = task
-        began_s = time.monotonic()
+        began_s = time.process_time()
         transcode(task, arena=arena, model=model, grant_slot=self._grant, send=self._take)
-        self.elapsed_s = time.monotonic() - began_s
+        self.cpu_s = time.process_time() - began_s
 
     def of(self, kind: type[Kind]) -> list[Kind]:
         return [message for message in self.messages if isinstance(message, kind)]

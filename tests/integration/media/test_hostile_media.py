@@ -36,7 +36,7 @@ def assert_fails(run: Any, reason: str, *words: str) -> None:
     for word in words:
         assert word in failed.message
     assert not run.of(SegmentReady)
-    assert run.elapsed_s < 2
+    assert run.cpu_s < 2
 
 
 def test_a_text_renamed_wav_is_no_media(run_task: Callable[..., Any], tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_header_of_gigabytes_over_a_kilobyte_is_done_at_once(
     run = run_task(declared_wav(tmp_path, declared_bytes, silence(1.0)[:500]), max_duration_ms=3_600_000)
     assert isinstance(run.last, MediaFinished)
     assert run.last.duration_ms == 31
-    assert run.elapsed_s < 2
+    assert run.cpu_s < 2
 
 
 @pytest.mark.parametrize("name", ["wav", "flac", "webm", "aac"])
