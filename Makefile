@@ -35,14 +35,14 @@ $(BIN)/.deploy-checks: pyproject.toml | $(BIN)/.dev
 	touch $@
 
 demo: $(BIN)/.demo
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python -m scripts.demo
 
 # Its S3 server comes with the tools of development.
 demo-s3: $(BIN)/.dev
-	$(BIN)/python scripts/demo_s3.py
+	$(BIN)/python -m scripts.demo_s3
 
 demo-replicas: $(BIN)/.dev
-	$(BIN)/python scripts/demo_replicas.py
+	$(BIN)/python -m scripts.demo_replicas
 
 test: $(BIN)/.dev
 	$(BIN)/python -m pytest -m 'not slow'

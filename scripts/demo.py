@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from showing import BATCHSCRIBE, REPOSITORY, free_port, run, say, show, wait_for_server
+from scripts.showing import BATCHSCRIBE, REPOSITORY, free_port, run, say, show, wait_for_server
 
 FOLDER = REPOSITORY / ".build" / "demo"
 
@@ -33,7 +33,6 @@ STORY = (
 
 def main() -> int:
     """Run the demo; returns its exit status."""
-    sys.path.insert(0, str(REPOSITORY))
     shutil.rmtree(FOLDER, ignore_errors=True)
     say("Making some spoken files to transcribe")
     story = make_speech()

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from showing import BATCHSCRIBE, REPOSITORY, run, say, show
+from scripts.showing import BATCHSCRIBE, REPOSITORY, run, say, show
 
 if TYPE_CHECKING:
     from tests.cluster import Cluster
@@ -27,7 +27,6 @@ REPLICAS = 3
 
 def main() -> int:
     """Run the demo; returns its exit status."""
-    sys.path.insert(0, str(REPOSITORY))
     from tests.cluster import running_cluster
 
     shutil.rmtree(FOLDER, ignore_errors=True)

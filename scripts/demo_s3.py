@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 
-from showing import BATCHSCRIBE, REPOSITORY, free_port, run, say, show, wait_for_server
+from scripts.showing import BATCHSCRIBE, REPOSITORY, free_port, run, say, show, wait_for_server
 
 FOLDER = REPOSITORY / ".build" / "demo-s3"
 REGION = "us-east-1"
@@ -22,7 +22,6 @@ REGION = "us-east-1"
 
 def main() -> int:
     """Run the demo; returns its exit status."""
-    sys.path.insert(0, str(REPOSITORY))
     from tests.bucket_tree import tree
     from tests.object_store import OWNER, READER, object_store
 
