@@ -32,7 +32,7 @@ from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import tables
 from batchscribe_server.store.store import SqlStore
 from benchmarks import machine
-from benchmarks.claims import MEDIA, SECOND
+from benchmarks.queued_jobs import MEDIA, SECOND
 from tests.postgres_server import postgres_server
 
 LARGE_TABLES = frozenset({"jobs", "events", "segments", "media"})

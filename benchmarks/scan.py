@@ -153,7 +153,7 @@ async def _scanned(endpoint: str, folder: Path, number: int, objects: int) -> tu
     fetched = FetchedFiles(folder / "fetched", 1)
     async with (
         SqlStore.open(f"sqlite:///{folder / f'scan-{number}.db'}", wakeups) as store,
-        StoragePool(lambda chosen: S3Storage(chosen, fetched)) as pool,
+        StoragePool[S3Options](lambda chosen: S3Storage(chosen, fetched)) as pool,
     ):
         storages = StoragesByAccess({}, pool, options, {}, frozenset())
         reach = ReachStorages(store, storages, FernetSeal([Fernet.generate_key().decode()]))

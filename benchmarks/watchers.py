@@ -18,6 +18,7 @@ import time
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
@@ -30,12 +31,18 @@ from tests.many_files import UTTERANCES
 from tests.scripted_web import Asked, Reply, scripted_web
 from tests.speech import joined, spoken
 
+if TYPE_CHECKING:
+    from batchscribe.v1.job_service_pb2_grpc import JobServiceAsyncStub
+
 REPLICAS = 2
 STREAMS_OF_A_CONNECTION = 100
 PAUSE_S = 2.5
 """Between two sentences: longer than speech is joined across, so that each is a segment."""
 
-_ALLOWED = {"BATCHSCRIBE_STORAGE__HTTPS__HTTP": "true", "BATCHSCRIBE_STORAGE__HTTPS__PRIVATE_ADDRESSES": "true"}
+_ALLOWED: dict[str, Any] = {
+    "BATCHSCRIBE_STORAGE__HTTPS__HTTP": "true",
+    "BATCHSCRIBE_STORAGE__HTTPS__PRIVATE_ADDRESSES": "true",
+}
 _JOB = "jobs/watched"
 
 
@@ -121,7 +128,7 @@ async def _delays(address: str, streams: int, watching: Semaphore) -> list[float
     return [delay for each in found for delay in each]
 
 
-async def _watch(stub: JobServiceStub, watching: Semaphore) -> list[float]:
+async def _watch(stub: JobServiceAsyncStub, watching: Semaphore) -> list[float]:
     delays = []
     async for event in stub.WatchJob(WatchJobRequest(name=_JOB)):
         arrived_s = time.time()

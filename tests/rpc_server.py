@@ -11,7 +11,8 @@ from pathlib import Path
 
 import grpc
 
-from batchscribe.v1 import batch_service_pb2_grpc, job_service_pb2_grpc, model_service_pb2_grpc
+from batchscribe.v1 import batch_service_pb2_grpc, job_service_pb2, job_service_pb2_grpc, model_service_pb2_grpc
+from batchscribe.v1.event_pb2 import JobEvent
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.upload import Upload
 from batchscribe_server.operations.wait import WaitForJob
@@ -40,6 +41,13 @@ class Served:
         self.jobs = job_service_pb2_grpc.JobServiceStub(self.channel)
         self.batches = batch_service_pb2_grpc.BatchServiceStub(self.channel)
         self.models = model_service_pb2_grpc.ModelServiceStub(self.channel)
+
+
+async def event_of(watch: grpc.aio.UnaryStreamCall[job_service_pb2.WatchJobRequest, JobEvent]) -> JobEvent:
+    """The next event of a watch, which has not ended."""
+    event = await watch.read()
+    assert isinstance(event, JobEvent)
+    return event
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.listening import free_port
 
 BATCHSCRIBE = Path(sys.executable).with_name("batchscribe")
+_START_S = 90.0
 
 
 class RunningServer:
@@ -43,7 +44,7 @@ class RunningServer:
         assert self._process is not None, "the server is not running"
         return psutil.Process(self._process.pid)
 
-    def start(self, timeout_s: float = 90.0, **environment: str) -> None:
+    def start(self, **environment: str) -> None:
         """Start it and wait until it says that it serves: its engine is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -51,7 +52,7 @@ class RunningServer:
             )
         with grpc.insecure_channel(self.address) as channel:
             watch = health_pb2_grpc.HealthStub(channel).Watch(
-                health_pb2.HealthCheckRequest(), timeout=timeout_s, wait_for_ready=True
+                health_pb2.HealthCheckRequest(), timeout=_START_S, wait_for_ready=True
             )
             try:
                 for answer in watch:
@@ -90,7 +91,8 @@ class RunningServer:
         """Whatever state it is in, leave nothing running."""
         if self._process is not None:
             children = self.process.children(recursive=True) if self._process.poll() is None else []
-            for process in [self._process, *children]:
+            processes: list[subprocess.Popen[bytes] | psutil.Process] = [self._process, *children]
+            for process in processes:
                 try:
                     process.kill()
                 except (ProcessLookupError, psutil.NoSuchProcess):

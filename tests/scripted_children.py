@@ -118,8 +118,10 @@ async def collect(stream: AsyncGenerator[Transcription], heard: list[Transcripti
             heard.append(event)
 
 
-def texts(events: Iterable[Transcription]) -> list[str]:
-    """What was heard."""
+def texts(events: Iterable[Transcription] | BaseException) -> list[str]:
+    """What was heard; there must have been no failure instead."""
+    if isinstance(events, BaseException):
+        raise events
     return [event.text for event in events if isinstance(event, HeardSegment)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,11 @@ async def read(storage: Storage, uri: str) -> bytes:
         return content
 
 
-async def listed(storage: Storage, uri: str, *globs: tuple[str, ...], after: str = "") -> list[FoundObject]:
-    """All that lies below a prefix; the `globs` are those to include, then those to exclude."""
-    return [found async for chunk in storage.list_prefix(uri, *globs, after_cursor=after) for found in chunk]
+async def listed(
+    storage: Storage, uri: str, include: Sequence[str] = (), exclude: Sequence[str] = (), *, after: str = ""
+) -> list[FoundObject]:
+    """All that lies below a prefix, by the globs to include and those to exclude."""
+    return [found async for chunk in storage.list_prefix(uri, include, exclude, after) for found in chunk]
 
 
 async def check_listed_as_opened(storage: Storage, prefix: str) -> None:

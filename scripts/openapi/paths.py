@@ -95,6 +95,7 @@ def _request_body(
         assert bound == {field.name for field in method.input_type.fields}, f"{method.name} has more in its body"
         return {"content": {"application/json": {"schema": {"type": "object", "maxProperties": 0}}}}
     resource = method.input_type.fields_by_name[rule.body].message_type
+    assert resource is not None, f"{rule.body} of {method.name} is not a message"
     schema = schemas.of_message(resource)
     if method.name.startswith("Create") and (required := required_fields(resource)):
         schema = {"allOf": [schema], "required": required}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aioboto3
 import pytest
@@ -129,7 +130,9 @@ def test_transcripts_lie_next_to_their_inputs_or_where_they_are_told(endpoint: s
 def test_a_manifest_in_a_bucket_says_how_each_file_is_transcribed(endpoint: str, own_server: RunningServer) -> None:
     sound = spoken(TEXT).read_bytes()
     keys = ["listed/a 1.wav", "listed/deep/b.wav"]
-    lines = [{"uri": f"s3://calls/{key}", "reference_id": key} for key in [*keys, "listed/missing.wav"]]
+    lines: list[dict[str, Any]] = [
+        {"uri": f"s3://calls/{key}", "reference_id": key} for key in [*keys, "listed/missing.wav"]
+    ]
     lines[1]["config"] = {"word_time_offsets": True}
     manifest = "".join(json.dumps(line) + "\n" for line in lines)
     asyncio.run(filled(endpoint, dict.fromkeys(keys, sound) | {"lists/may.jsonl": manifest.encode()}))

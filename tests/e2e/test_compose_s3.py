@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -43,7 +44,7 @@ def ports(tmp_path: Path) -> Iterator[dict[str, int]]:
 def _make_buckets(master_port: int, *names: str) -> int:
     environment = os.environ | {"PATH": f"{WEED.parent}:{os.environ['PATH']}"}
     script = DEPLOY / "compose" / "make_buckets.sh"
-    words = ["sh", script, f"127.0.0.1:{master_port}", *names]
+    words = ["sh", str(script), f"127.0.0.1:{master_port}", *names]
     return subprocess.run(words, env=environment, capture_output=True, check=False, timeout=60).returncode
 
 
@@ -53,7 +54,7 @@ def test_buckets_are_made_once_and_only_the_owner_reaches_them(ports: dict[str, 
     assert _make_buckets(ports["master.port"], *names) == 0
     assert _make_buckets(ports["master.port"], "Not_A_Bucket") == 1
 
-    def client(secret: str) -> object:
+    def client(secret: str) -> Any:
         endpoint = f"http://127.0.0.1:{ports['s3.port']}"
         return boto3.client(
             "s3",

@@ -29,6 +29,7 @@ DEFAULTS_ALONE = {
     "customization_weight",
 }
 
+FRIDAY_TO_MONDAY: dict[str, Any] = {"from": "Friday", "to": "Monday"}
 OPTIONS: dict[str, dict[str, Any]] = {
     "language": {"language": "en"},
     "candidate_languages": {"candidate_languages": ["en"]},
@@ -57,7 +58,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "redaction": {"redaction": True},
     "smart_formatting": {"smart_formatting": True},
     "disfluency_removal": {"disfluency_removal": True},
-    "replacements": {"replacements": [Replacement(**{"from": "Friday", "to": "Monday"})]},
+    "replacements": {"replacements": [Replacement(**FRIDAY_TO_MONDAY)]},
     "enable_entities": {"enable_entities": True},
     "speech_analytics": {"speech_analytics": True},
     "summary": {"summary": "bullets"},

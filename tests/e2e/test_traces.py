@@ -31,7 +31,7 @@ from opentelemetry.trace import format_trace_id
 pytestmark = pytest.mark.slow
 
 
-class Collector(collector_grpc.TraceServiceServicer):
+class Collector:
     """Keeps all spans that it is sent."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from batchscribe_server.domain.errors import JobFailure, Reason
-from batchscribe_server.operations.transcriber import HeardSegment
+from batchscribe_server.operations.transcriber import HeardSegment, Transcription
 from batchscribe_server.transcriber import LocalTranscriber
 from batchscribe_server.transcriber.backoff import Backoff
 from tests.scripted_children import (
@@ -36,6 +36,16 @@ IMPATIENT = replace(QUICK, media=replace(QUICK.media, stall_s=0.5))
 
 async def all_free(transcriber: LocalTranscriber) -> None:
     await until(lambda: transcriber.status().free_slots == transcriber.status().slots)
+
+
+async def begun(children: Children, batches: int = 1, engines: int = 1) -> None:
+    """Wait until so many batches have been begun, by so many engines."""
+
+    def enough() -> bool:
+        pids = [batch["pid"] for batch in children.batches()]
+        return len(pids) >= batches and len(set(pids)) >= engines
+
+    await until(enough)
 
 
 # media workers
@@ -73,7 +83,7 @@ async def test_the_slot_of_a_worker_killed_while_it_fills_it_comes_back(tmp_path
 async def test_sound_written_into_a_slot_by_a_process_that_no_longer_has_it_is_never_heard(tmp_path):
     bad = write_script(tmp_path / "bad.json", range(1, 9), accidents={3: "stray"})
     good = write_script(tmp_path / "good.json", range(50, 60))
-    heard = []
+    heard: list[Transcription] = []
 
     async with running(Children(tmp_path).config(TWO_WORKERS)) as transcriber:
         failed, others = await asyncio.gather(
@@ -93,7 +103,7 @@ async def test_sound_written_into_a_slot_by_a_process_that_no_longer_has_it_is_n
 async def test_a_file_that_kills_three_workers_fails_after_what_was_heard_of_it(tmp_path):
     bad = write_script(tmp_path / "bad.json", [1, 2, 3], accidents={2: "SIGSEGV"}, accident_times=99)
     good = write_script(tmp_path / "good.json", [8, 9])
-    heard = []
+    heard: list[Transcription] = []
 
     async with running(Children(tmp_path).config(IMPATIENT)) as transcriber:
         with pytest.raises(JobFailure, match=r"3 times \(SIGSEGV\)") as failure:
@@ -114,7 +124,7 @@ async def test_all_files_end_whole_however_often_all_workers_are_killed(tmp_path
     async with running(children.config(config)) as transcriber:
         hearing = asyncio.gather(*(hear(transcriber, request(file)) for file in files))
         for batches in (1, 6, 12):
-            await until(lambda batches=batches: len(children.batches()) >= batches)
+            await begun(children, batches)
             for pid in children_of_this_process("scripted_media"):
                 os.kill(pid, signal.SIGKILL)
         heard = await hearing
@@ -181,7 +191,7 @@ async def test_a_killed_engine_is_replaced_and_nothing_is_lost_or_doubled(tmp_pa
     async with running(children.config(TWO_WORKERS)) as transcriber:
         hearing = asyncio.gather(*(hear(transcriber, request(file)) for file in files))
         for kills in range(1, 4):
-            await until(lambda kills=kills: len({batch["pid"] for batch in children.batches()}) >= kills)
+            await begun(children, engines=kills)
             (engine,) = children_of_this_process("scripted_engine")
             os.kill(engine, signal.SIGKILL)
         heard = await hearing

@@ -14,8 +14,9 @@ import pytest
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.model import Model
+from batchscribe_server.domain.transcript import MediaDescription
 from batchscribe_server.models.catalog import ModelCatalog
-from batchscribe_server.operations.transcriber import HeardSegment, MediaDescription, MediaSummary, Transcription
+from batchscribe_server.operations.transcriber import HeardSegment, MediaSummary, Transcription
 from batchscribe_server.transcriber import (
     EngineOptions,
     MediaOptions,

@@ -10,8 +10,9 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ REPLICAS = 3
 LEASE_S = 5.0
 SEEDS = [int(seed) for seed in os.environ.get("BATCHSCRIBE_FAULT_SEEDS", "1").split()]
 
-Fault = Callable[[], Awaitable[None]]
+Fault = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Faults:

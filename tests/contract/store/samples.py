@@ -40,15 +40,16 @@ class Clock:
 def new_job(job_id: str = "", **fields: Any) -> Job:
     """A job as the operations hand it to the store."""
     job_id = job_id or f"job-{next(_numbers):06}"
-    fields = {"input_uri": f"file:///in/{job_id}.wav", "create_time": SOME_TIME, "update_time": SOME_TIME} | fields
-    return Job(id=job_id, **fields)
+    uri = f"file:///in/{job_id}.wav"
+    known: dict[str, Any] = {"input_uri": uri, "create_time": SOME_TIME, "update_time": SOME_TIME}
+    return Job(id=job_id, **(known | fields))
 
 
 def new_batch(batch_id: str = "", **fields: Any) -> Batch:
     """A batch as the operations hand it to the store."""
     batch_id = batch_id or f"batch-{next(_numbers):06}"
-    fields = {"input": PrefixInput("file:///in/"), "create_time": SOME_TIME, "update_time": SOME_TIME} | fields
-    return Batch(id=batch_id, **fields)
+    known: dict[str, Any] = {"input": PrefixInput("file:///in/"), "create_time": SOME_TIME, "update_time": SOME_TIME}
+    return Batch(id=batch_id, **(known | fields))
 
 
 def segment(index: int, text: str = "hello") -> Segment:

@@ -25,7 +25,7 @@ async def killed_writer(url: str, lines: int) -> list[str]:
         stdout=asyncio.subprocess.PIPE,
     )
     assert child.stdout is not None
-    said = []
+    said: list[str] = []
     try:
         async with asyncio.timeout(60):
             while len(said) < lines:

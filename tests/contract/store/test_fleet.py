@@ -16,7 +16,7 @@ from tests.contract.store.samples import TENANT, Clock, claim_one, new_job, scan
 
 
 def report(replica_id: str = "one", **fields: Any) -> ReplicaReport:
-    known = {
+    known: dict[str, Any] = {
         "host": "machine",
         "address": "0.0.0.0:50051",
         "version": "0.1.0",

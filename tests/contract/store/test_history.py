@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batchscribe_server.domain.errors import InvalidArgumentError
+from batchscribe_server.domain.event import SegmentHeard
 from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, Store
 from batchscribe_server.operations.wakeups import Wakeups
 from tests.contract.store.samples import (
@@ -27,7 +28,7 @@ async def test_events_are_read_after_a_sequence_and_within_a_limit(store: Store)
         await store.advance(claim, step(index))
     page = await store.read_events(claim.job.name, 4, 3)
     assert [event.sequence for event in page] == [5, 6, 7]
-    assert page[0].detail.segment == segment(1)
+    assert page[0].detail == SegmentHeard(segment(1))
     assert await store.read_events(claim.job.name, 13, 3) == []
     assert await store.read_events("jobs/none", 0, 3) == []
 

@@ -170,8 +170,8 @@ async def check_all(store: Store) -> None:
         await check_history(store, job.name, job.sequence, job.history_start)
         heard = [found async for found in store.read_segments(job.id)]
         assert [found.index for found in heard] == list(range(job.segments))
-        events = [event.detail for event in await all_events(store, job.name)]
-        states = [detail for detail in events if isinstance(detail, StateChanged)]
+        details = [event.detail for event in await all_events(store, job.name)]
+        states = [detail for detail in details if isinstance(detail, StateChanged)]
         assert (states[-1].state, states[-1].error) == (job.state, job.error)
 
 

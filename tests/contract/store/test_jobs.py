@@ -231,8 +231,8 @@ async def test_a_repeated_request_with_a_chosen_id_gives_the_first_job(store: St
 
 
 async def test_a_place_in_the_queue_is_the_place_in_the_order_of_claims(store: Store) -> None:
-    for fields in ({}, {"priority": 5}, {"ordinal": 3}, {"ordinal": 1, "priority": 5}, {"priority": -1}, {}):
-        await store.create_job(new_job(**fields))
+    for priority, ordinal in ((0, 0), (5, 0), (0, 3), (5, 1), (-1, 0), (0, 0)):
+        await store.create_job(new_job(priority=priority, ordinal=ordinal))
     jobs = await all_jobs(store)
     places = {job.id: await store.queue_position(job) for job in jobs}
     claimed = [(await claim_one(store)).job for _ in jobs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ BROKEN = Outcome(State.FAILED, error=Failure(Reason.DECODE_FAILED, "No."))
 WRITTEN = Outcome(State.SUCCEEDED, outputs=(OutputFile(TranscriptFormat.JSON, "file:///out/a.json", 7),))
 
 
-async def batch_with(store: Store, files: int, access: SealedAccess | None = None, **fields: object) -> Batch:
+async def batch_with(store: Store, files: int, access: SealedAccess | None = None, **fields: Any) -> Batch:
     batch = await store.create_batch(new_batch(**fields), access=access)
     await store.add_scanned(batch, ScanChunk(tuple(new_job(ordinal=n) for n in range(files)), cursor="end"))
     return await store.finish_scan(batch)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from batchscribe_server.domain.errors import DatabaseUnavailableError
+from batchscribe_server.operations.run_store import Claim
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 from batchscribe_server.store import SqlStore, StoreError, availability
 from tests.contract.store.samples import TENANT, all_jobs, check_history, claim_all, new_job, running_job, step
@@ -80,7 +81,7 @@ async def test_what_is_written_meanwhile_is_written_once(own_postgres: PostgresS
         assert {each.id for each in await all_jobs(store)} == created | {claim.job.id}
 
 
-async def advance_until(store: SqlStore, claim, indexes: Iterator[int], enough: asyncio.Event) -> int:  # type: ignore[no-untyped-def]
+async def advance_until(store: SqlStore, claim: Claim, indexes: Iterator[int], enough: asyncio.Event) -> int:
     for index in indexes:
         if enough.is_set():
             return index

@@ -12,7 +12,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, create_engine
 
 import batchscribe_server.store.migrate
-from batchscribe_server.domain.job import State
+from batchscribe_server.domain.batch import Batch
+from batchscribe_server.domain.job import Job, State
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore
 from batchscribe_server.store.postgres_url import PostgresUrl
@@ -60,7 +61,8 @@ async def check_served(store: SqlStore, version: str) -> None:
     ended = await store.get_batch(TENANT, batch.id)
     assert (ended.state, ended.counts) == (State.SUCCEEDED, recount(await all_jobs(store, batch.id)))
     assert (await store.get_job(TENANT, jobs["running"].id)).segments == 2
-    for resource in (ended, *(await all_jobs(store, batch.id)), failed):
+    resources: list[Batch | Job] = [ended, *(await all_jobs(store, batch.id)), failed]
+    for resource in resources:
         await check_history(store, resource.name, resource.sequence, resource.history_start)
 
 

@@ -24,7 +24,7 @@ TIMES_SAID, PAUSE_S = 4, 2.5
 
 
 def calibrate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    argv = [Path(sys.executable).with_name("batchscribe"), "calibrate", *map(str, arguments)]
+    argv = [str(Path(sys.executable).with_name("batchscribe")), "calibrate", *map(str, arguments)]
     return subprocess.run(
         argv, capture_output=True, text=True, check=False, env={**os.environ, "BATCHSCRIBE_HUB": "false"}
     )

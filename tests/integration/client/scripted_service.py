@@ -84,15 +84,15 @@ class Script:
     batch: Batch = field(default_factory=lambda: Batch(name="batches/1", state=STATE_QUEUED))
     batch_history: list[BatchEvent] = field(default_factory=list)
     breaks: list[Break] = field(default_factory=list)
-    refusals: dict[str, list[Callable[[grpc.ServicerContext], None]]] = field(default_factory=dict)
+    refusals: dict[str, list[Callable[[grpc.ServicerContext], object]]] = field(default_factory=dict)
     """By RPC: what its next calls do before they answer, such as to fail."""
     pages: list[ListJobsResponse] = field(default_factory=list)
     heard: dict[str, list[Any]] = field(default_factory=dict)
     """The requests, by RPC."""
-    hold_open: Callable[[], None] | None = None
+    hold_open: Callable[[], object] | None = None
     """Called by a watch that has nothing more to say but has not come to the end."""
 
-    def refuse(self, rpc: str, *refusals: Callable[[grpc.ServicerContext], None]) -> None:
+    def refuse(self, rpc: str, *refusals: Callable[[grpc.ServicerContext], object]) -> None:
         """Let the next calls of an RPC fail."""
         self.refusals.setdefault(rpc, []).extend(refusals)
 
@@ -221,8 +221,9 @@ def serving(script: Script, address: str = "127.0.0.1:0") -> Iterator[str]:
     """A server on a real port for as long as the context lasts; gives its address. Its end cuts every stream off."""
     server = grpc.server(ThreadPoolExecutor(max_workers=8), options=[("grpc.so_reuseport", 0)])
     add_JobServiceServicer_to_server(_Jobs(script), server)
-    add_BatchServiceServicer_to_server(_Batches(script), server)
-    add_ModelServiceServicer_to_server(_Models(script), server)
+    # What isn't scripted answers UNIMPLEMENTED, though the stubs say that it must be written.
+    add_BatchServiceServicer_to_server(_Batches(script), server)  # type: ignore[abstract]
+    add_ModelServiceServicer_to_server(_Models(script), server)  # type: ignore[abstract]
     port = server.add_insecure_port(address)
     server.start()
     try:

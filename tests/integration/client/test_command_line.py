@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from batchscribe.cli import app
 from batchscribe.v1.batch_pb2 import Batch
-from batchscribe.v1.event_pb2 import BatchEvent, BatchJobChange, BatchProgress, StateChange
+from batchscribe.v1.event_pb2 import BatchEvent, BatchJobChange, BatchProgress, JobEvent, StateChange
 from batchscribe.v1.job_pb2 import Job
 from batchscribe.v1.job_service_pb2 import ListJobsResponse
 from batchscribe.v1.recognition_pb2 import OPERATING_POINT_ENHANCED, TASK_TRANSLATE, SummaryConfig, VoiceActivityConfig
@@ -53,7 +53,7 @@ def audio(tmp_path: Path) -> Path:
     return path
 
 
-def failed_history(reason: str) -> list:
+def failed_history(reason: str) -> list[JobEvent]:
     history = job_history(segments=0, end=STATE_FAILED)
     history[-1].state_change.error.CopyFrom(JobError(reason=reason, message="the file has no audio"))
     return history
@@ -327,7 +327,7 @@ def test_a_watch_that_takes_too_long_is_a_timeout(run: Run, script: Script, rele
 @pytest.fixture
 def release(script: Script) -> Iterator[Callable[[], None]]:
     event = threading.Event()
-    script.hold_open = lambda: event.wait(10) and None
+    script.hold_open = lambda: event.wait(10)
     yield event.set
     event.set()
 

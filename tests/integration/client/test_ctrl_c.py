@@ -74,7 +74,7 @@ def unfinished(script: Script) -> Iterator[Callable[[JobEvent], None]]:
     """A job that has said one segment and goes on; the fixture adds what happens to it next."""
     script.history = job_history()[:2]
     more = threading.Event()
-    script.hold_open = lambda: more.wait(PATIENCE_S) and None
+    script.hold_open = lambda: more.wait(PATIENCE_S)
 
     def goes_on(event: JobEvent) -> None:
         script.history.append(event)

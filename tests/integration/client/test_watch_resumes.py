@@ -97,7 +97,7 @@ async def test_the_watcher_is_told_of_breaks(client: AsyncClient, script: Script
 
 async def test_a_server_that_is_replaced_is_found_again() -> None:
     release = threading.Event()
-    first = Script(history=job_history()[:3], hold_open=lambda: release.wait(10) and None)
+    first = Script(history=job_history()[:3], hold_open=lambda: release.wait(10))
     second = Script()
     seen: list[int] = []
     with serving(first) as address:
@@ -188,7 +188,7 @@ async def test_waiting_gives_the_resource_that_ended(client: AsyncClient, script
 async def test_waiting_has_an_end(client: AsyncClient, script: Script) -> None:
     release = threading.Event()
     script.history = job_history()[:2]
-    script.hold_open = lambda: release.wait(10) and None
+    script.hold_open = lambda: release.wait(10)
     with pytest.raises(WaitTimeoutError) as error:
         await client.wait_for_completion("jobs/1", timeout_s=0.2)
     release.set()

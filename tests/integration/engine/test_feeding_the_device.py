@@ -40,6 +40,7 @@ PATIENCE_S = 60
 WINDOW_FRAMES = 3000
 
 Wanted = TypeVar("Wanted", bound=FromEngine)
+Other = TypeVar("Other", bound=FromEngine)
 
 
 @dataclass
@@ -60,7 +61,8 @@ class Device:
     def open_gate(self, calls: int = 1000) -> None:
         os.write(self.gate, bytes(calls))
 
-    def next(self, *kinds: type[Wanted]) -> Wanted:
+    def next(self, kind: type[Wanted], *others: type[Other]) -> Wanted | Other:
+        kinds: tuple[type[Wanted | Other], ...] = (kind, *others)
         while True:
             message = self.channel.receive()
             if isinstance(message, kinds):

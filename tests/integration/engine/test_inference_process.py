@@ -46,6 +46,7 @@ NOISE_SLOT = 1
 EXIT_S = 20
 
 Wanted = TypeVar("Wanted", bound=FromEngine)
+Other = TypeVar("Other", bound=FromEngine)
 
 
 @dataclass
@@ -57,8 +58,9 @@ class Engine:
     ready: EngineReady
     speech_samples: int
 
-    def next(self, *kinds: type[Wanted]) -> Wanted:
+    def next(self, kind: type[Wanted], *others: type[Other]) -> Wanted | Other:
         """The next message of one of these kinds; others are passed over."""
+        kinds: tuple[type[Wanted | Other], ...] = (kind, *others)
         while True:
             message = self.channel.receive()
             if isinstance(message, kinds):
@@ -251,7 +253,9 @@ def test_it_finishes_what_runs_and_leaves_the_rest_when_asked_to_stop(ask: str, 
             stopping.process.send_signal(signal.SIGTERM)
         else:
             stopping.channel.send(Shutdown())
-        assert stopping.next(BatchStarted, BatchDone, BatchFailed).batch_id == 0
+        told = stopping.next(BatchStarted, BatchDone, BatchFailed)
+        assert isinstance(told, BatchStarted | BatchDone | BatchFailed)
+        assert told.batch_id == 0
         with pytest.raises(ChannelClosedError):
             stopping.next(BatchStarted, BatchDone, BatchFailed)
         assert stopping.exit_code() == 0

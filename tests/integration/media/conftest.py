@@ -160,7 +160,7 @@ class TranscodeRun:
 def run_task(arena: Arena, model: SileroModel) -> Callable[..., TranscodeRun]:
     """Runs a task in this process to its end."""
 
-    def run(path: Path, *, voice_activity: VoiceActivityOptions | None = None, **fields: int) -> TranscodeRun:
+    def run(path: Path, *, voice_activity: VoiceActivityOptions | None = None, **fields: Any) -> TranscodeRun:
         task = TranscodeTask(7, str(path), voice_activity or VoiceActivityOptions(), **fields)
         return TranscodeRun(task, arena, model)
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def said(script: Script | None = None) -> ScriptedTranscriber:
     return ScriptedTranscriber(lambda _: script or Script(SAID))
 
 
-def to_folder(tmp_path: Path, *formats: TranscriptFormat, **fields: bool) -> OutputConfig:
+def to_folder(tmp_path: Path, *formats: TranscriptFormat, **fields: Any) -> OutputConfig:
     return OutputConfig(OutputLayout.PREFIX, (tmp_path / "out").as_uri(), formats or FORMATS, **fields)
 
 

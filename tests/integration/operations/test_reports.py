@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from batchscribe_server.domain.batch import Batch, BatchInput, PrefixInput, Report, SingleInput
 from batchscribe_server.domain.errors import JobFailure, Reason
-from batchscribe_server.domain.job import State
+from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout
 from batchscribe_server.operations.submit import NewBatch
 from batchscribe_server.operations.transcriber import TranscriptionRequest
@@ -152,7 +152,7 @@ async def test_a_report_that_was_cut_off_is_written_by_whoever_comes_next(tmp_pa
         service.audio("in/a.wav")
         stuck = asyncio.Event()
 
-        async def never(*_: object) -> AsyncIterator[Any]:
+        async def never(batch: Batch) -> AsyncIterator[Sequence[Job]]:
             stuck.set()
             await asyncio.Event().wait()
             yield ()

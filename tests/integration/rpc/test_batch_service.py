@@ -96,7 +96,7 @@ async def test_only_display_name_labels_and_priority_are_updated(server: Served)
     updated = await server.batches.UpdateBatch(
         pb.UpdateBatchRequest(batch=change, update_mask=FieldMask(paths=["display_name"]))
     )
-    assert (updated.display_name, updated.priority, updated.labels) == ("after", 0, {"team": "a"})
+    assert (updated.display_name, updated.priority, dict(updated.labels)) == ("after", 0, {"team": "a"})
     updated = await server.batches.UpdateBatch(pb.UpdateBatchRequest(batch=change))
     assert updated.priority == 7
 

@@ -25,7 +25,7 @@ from batchscribe_server.operations.watch import Watch, WatchMessage
 from batchscribe_server.rpc.server import SERVICE_NAMES, RpcServer
 from batchscribe_server.rpc.services import RpcLimits, Services
 from tests.rpc_errors import detail_of, reason_of
-from tests.rpc_server import Served, served
+from tests.rpc_server import Served, event_of, served
 
 PATIENCE_S = 60.0
 HEALTHCHECK = Path(__file__).parents[3] / "deploy" / "docker" / "healthcheck.py"
@@ -232,7 +232,7 @@ async def test_draining_ends_watches_and_long_polls_with_an_error_to_retry(tmp_p
         job = job_pb2.Job(input=storage_pb2.InputConfig(uri=server.service.audio("call.wav")))
         created = await server.jobs.CreateJob(pb.CreateJobRequest(job=job))
         watch = server.jobs.WatchJob(pb.WatchJobRequest(name=created.name))
-        assert (await watch.read()).WhichOneof("event") == "snapshot"
+        assert (await event_of(watch)).WhichOneof("event") == "snapshot"
         poll = asyncio.ensure_future(server.jobs.GetJob(pb.GetJobRequest(name=created.name, wait=Duration(seconds=60))))
         await server.service.transcriber.started.wait()
         # A later call on the same connection was answered, so the long poll has arrived.

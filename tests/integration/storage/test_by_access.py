@@ -45,7 +45,7 @@ async def storages(endpoint: str, tmp_path: Path) -> AsyncIterator[StoragesByAcc
     await fetched.start()
     reader = S3Options(frozenset({"calls"}), endpoint, "us-east-1", *READER)
     owner = S3Options(frozenset({ANY_BUCKET}), endpoint, "us-east-1", *OWNER)
-    async with StoragePool(lambda options: S3Storage(options, fetched)) as pool:
+    async with StoragePool[S3Options](lambda options: S3Storage(options, fetched)) as pool:
         yield StoragesByAccess(
             {"file": FileStorage(FileRoots([tmp_path]))}, pool, reader, {"archive": owner}, frozenset({endpoint})
         )

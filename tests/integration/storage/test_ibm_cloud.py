@@ -167,7 +167,7 @@ async def test_what_is_broken_on_its_way_is_not_stored(cloud: IbmCloud, storage:
 async def test_clients_bring_keys_of_their_own(cloud: IbmCloud, tmp_path: Path) -> None:
     fetched = FetchedFiles(tmp_path / "fetched", 1024**2)
     await fetched.start()
-    async with StoragePool(lambda options: S3Storage(options, fetched)) as pool:
+    async with StoragePool[S3Options](lambda options: S3Storage(options, fetched)) as pool:
         storages = StoragesByAccess({}, pool, None, {}, frozenset({cloud.store.endpoint}), cloud.iam.url)
         credentials = IbmCredentials(APIKEY, cloud.store.endpoint, INSTANCE, "us-south")
         storages.check_access(credentials, ["s3://calls/a"])

@@ -52,7 +52,7 @@ async def no_child_is_left() -> AsyncIterator[None]:
 
 
 async def test_a_child_that_is_asked_to_end_ends_by_itself(arena_descriptor):
-    child, hello = await Child.spawn(command("channel.receive()"), arena_descriptor)
+    child, hello = await Child[FromMediaWorker].spawn(command("channel.receive()"), arena_descriptor)
     assert hello == WorkerReady(child.pid)
     await child.end()
 
@@ -132,7 +132,7 @@ async def test_a_child_for_which_no_descriptor_is_left_is_not_started(arena_desc
 
 
 async def test_a_start_that_is_cancelled_leaves_no_process(arena_descriptor):
-    starting = asyncio.create_task(Child.spawn(command("", "time.sleep(600)"), arena_descriptor))
+    starting = asyncio.create_task(Child[FromMediaWorker].spawn(command("", "time.sleep(600)"), arena_descriptor))
     async with asyncio.timeout(PATIENCE_S):
         while not children_of_this_process("time.sleep(600)"):
             await asyncio.sleep(0.01)

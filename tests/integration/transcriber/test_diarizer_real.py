@@ -38,7 +38,8 @@ LINES = (
 def higher(samples: Samples) -> Samples:
     """The same words from another throat: played a third faster."""
     places = np.arange(0, samples.size - 1, 4 / 3)
-    return np.interp(places, np.arange(samples.size), samples).astype(np.int16)
+    played: Samples = np.interp(places, np.arange(samples.size), samples).astype(np.int16)
+    return played
 
 
 @pytest.fixture(scope="module")

@@ -53,10 +53,12 @@ def test_a_summary_of_a_call_holds_what_was_said_and_who_said_it(style: SummaryS
     summary = summary_of(sentences(transcript), SummaryConfig(style, length))
     said = {party: " ".join(text for other, text, *_ in CALL if other == party) for party in ("Agent", "Customer")}
     assert summary.points
+    starts = []
     for point in summary.points:
+        assert point.start_ms is not None
+        starts.append(point.start_ms)
         for sentence in point.text.split(". "):
             assert sentence.rstrip(".") in said[point.party]
-    starts = [point.start_ms for point in summary.points]
     assert starts == sorted(starts)
 
 

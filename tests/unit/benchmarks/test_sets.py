@@ -31,10 +31,8 @@ def test_only_mono_recordings_are_read(tmp_path: Path, recordings: list[Recordin
 
     read = read_references(folder)
 
-    assert [(each.path.name, each.text, each.duration_s) for each in read] == [
-        ("one.wav", 'said "one"', pytest.approx(1.0)),
-        ("three.wav", "three", pytest.approx(3.0)),
-    ]
+    assert [(each.path.name, each.text) for each in read] == [("one.wav", 'said "one"'), ("three.wav", "three")]
+    assert [each.duration_s for each in read] == [pytest.approx(1.0), pytest.approx(3.0)]
 
 
 def test_a_folder_without_mono_recordings_is_refused(tmp_path: Path) -> None:

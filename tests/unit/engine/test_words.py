@@ -72,7 +72,8 @@ def test_words_meet_in_the_quietest_moment_near_the_alignments(
     mel: np.ndarray[tuple[int, int], np.dtype[np.float32]], end_ms: int, start_ms: int
 ) -> None:
     good, morning = timed_words([" Good", " morning"], [[1], [2]], Alignment(path(0, 10, 40), [1.0] * 2), mel, 2000)
-    assert (good.end_ms, morning.start_ms) == (pytest.approx(end_ms, abs=20), pytest.approx(start_ms, abs=20))
+    assert good.end_ms == pytest.approx(end_ms, abs=20)
+    assert morning.start_ms == pytest.approx(start_ms, abs=20)
     assert (good.start_ms, morning.end_ms) == (0, 800)
 
 

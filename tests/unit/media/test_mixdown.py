@@ -41,7 +41,8 @@ def test_channels_count_alike_in_every_sample_format(sample_format: str, planar:
 def test_channels_stay_apart_in_every_sample_format(sample_format: str, planar: bool) -> None:
     channels = np.random.default_rng(3).uniform(-0.9, 0.9, (3, 1001))
     separate = apart(frame_of(channels, sample_format, planar=planar, layout="2.1"))
-    assert (separate.dtype, separate.shape) == (np.float32, (3, 1001))
+    assert separate.dtype == np.float32
+    assert separate.shape == (3, 1001)
     assert separate == pytest.approx(channels, abs=1 / 60 if sample_format == "u8" else 1e-4)
 
 

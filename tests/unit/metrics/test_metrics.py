@@ -148,7 +148,8 @@ async def test_probes_say_whether_it_lives_and_whether_it_serves() -> None:
     async with exposed(all_metrics(), probes, "127.0.0.1", 0) as port:
 
         async def told() -> tuple[int, int]:
-            return tuple([(await asyncio.to_thread(fetched, port, path))[0] for path in ("/healthz", "/readyz")])
+            lives, serves = [(await asyncio.to_thread(fetched, port, path))[0] for path in ("/healthz", "/readyz")]
+            return lives, serves
 
         assert await told() == (200, 503)  # it starts
         probes.follow(lambda: serving[0])

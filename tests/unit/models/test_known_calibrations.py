@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def shipped(tmp_path: Path) -> Path:
 
 def test_what_is_written_is_read_again() -> None:
     for margin_s in (0.5, 2.0, "full"):
-        written = calibration(ONE, margin_s)  # type: ignore[arg-type]
+        written = calibration(ONE, margin_s)
         assert read_calibration(written_calibration(written).encode()) == written
 
 
@@ -44,7 +45,7 @@ def test_what_is_written_is_read_again() -> None:
         (lambda text: "colour = 'red'\n" + text, "colour"),
     ],
 )
-def test_damage_is_told(damage, problem: str) -> None:  # type: ignore[no-untyped-def]
+def test_damage_is_told(damage: Callable[[str], str], problem: str) -> None:
     with pytest.raises(CalibrationFileError, match=problem):
         read_calibration(damage(written_calibration(calibration(ONE, 2.0))).encode())
     with pytest.raises(CalibrationFileError):

@@ -188,7 +188,7 @@ def test_json_v2_times_every_word_within_its_segment(of: Transcript) -> None:
     document, read = json_v2(of)
     for result in read.results:
         assert result.start_time <= result.end_time
-        (alternative,) = result.alternatives or ()
+        (alternative,) = result.alternatives or []
         assert 0 <= alternative.confidence <= 1
         assert alternative.language == of.text_language
         assert any(s.start_ms <= 1000 * result.start_time <= s.end_ms for s in of.segments)

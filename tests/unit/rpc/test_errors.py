@@ -30,7 +30,10 @@ def all_errors(error: type[DomainError] = DomainError) -> Iterator[type[DomainEr
         yield from all_errors(subclass)
 
 
-@pytest.mark.parametrize("error", sorted(set(all_errors()), key=lambda error: error.__name__))
+ALL_ERRORS = sorted(set(all_errors()), key=lambda error: error.__name__)
+
+
+@pytest.mark.parametrize("error", ALL_ERRORS)
 def test_every_error_of_the_domain_has_a_row_and_a_reason_of_its_own(error: type[DomainError]) -> None:
     assert error in CODES
     assert CODES[error] not in (grpc.StatusCode.OK, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)

@@ -59,6 +59,7 @@ FIELDS = {field.full_name: field for request in REQUESTS for field in reachable_
 
 def message_with(field: FieldDescriptor, *, number: int = 1) -> Message:
     """A message of the field's type in which that field alone is set."""
+    assert field.containing_type is not None
     message = message_factory.GetMessageClass(field.containing_type)()
     kind = field.cpp_type
     if field.message_type is not None and field.message_type.GetOptions().map_entry:

@@ -461,7 +461,7 @@ def test_at_most_64_labels_and_200_hotwords_are_taken() -> None:
         (text_format.Parse('name: "jobs/a" wait { seconds: -1 }', jobs.GetJobRequest()), "wait"),
         (jobs.WatchJobRequest(name="jobs/a", after_sequence=-1), "after_sequence"),
         (jobs.GetTranscriptRequest(name="jobs/a", channel=-1), "channel"),
-        (jobs.GetTranscriptRequest(name="jobs/a", format=99), "format"),
+        (jobs.GetTranscriptRequest(name="jobs/a", format=99), "format"),  # type: ignore[arg-type]  # there is none such
     ],
 )
 def test_requests_that_name_a_job(request_message: validate.NamedRequest, field: str) -> None:

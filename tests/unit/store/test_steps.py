@@ -107,5 +107,5 @@ async def test_who_gave_up_holds_up_nobody() -> None:
         await asyncio.sleep(0)
         transactions.allowed.set()
         async with asyncio.timeout(10):
-            assert await asyncio.gather(first, last) == ["first", "last"]
+            assert list(await asyncio.gather(first, last)) == ["first", "last"]
     assert transactions.written == [["first"], ["last"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -37,12 +38,12 @@ class File:
         self.wanted = False
 
 
-def segment(number: int, owner: File, length_s: float = 4.0, **changes: object) -> QueuedSegment:
-    known: dict[str, object] = {"model": BASE, "options": GREEDY, "language": "en"} | changes
+def segment(number: int, owner: File, length_s: float = 4.0, **changes: Any) -> QueuedSegment:
+    known: dict[str, Any] = {"model": BASE, "options": GREEDY, "language": "en"} | changes
     return QueuedSegment(number, owner, number, Grant(number, number), 0, int(length_s * SAMPLE_RATE_HZ), **known)
 
 
-def batcher(**limits: float) -> Batcher:
+def batcher(**limits: Any) -> Batcher:
     return Batcher(BatchLimits(**limits))
 
 

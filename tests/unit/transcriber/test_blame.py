@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from batchscribe_server.transcriber.slots import Grant
 MODEL, OPTIONS = ModelSpec("base", "/base"), DecodeOptions()
 
 
-def batch(*numbers: int, **changes: object) -> Batch:
+def batch(*numbers: int, **changes: Any) -> Batch:
     segments = (QueuedSegment(n, None, n, Grant(n, n), 0, 16_000, MODEL, OPTIONS) for n in numbers)  # type: ignore[arg-type]
     return Batch(tuple(segments), **changes)
 

@@ -22,9 +22,9 @@ from batchscribe_server.transcriber.channel import MAX_UNSENT_BYTES, AsyncChanne
 
 
 @pytest.fixture
-async def ends() -> AsyncIterator[tuple[AsyncChannel, socket.socket]]:
+async def ends() -> AsyncIterator[tuple[AsyncChannel[FromMediaWorker], socket.socket]]:
     own, other = socket.socketpair()
-    channel: AsyncChannel = await AsyncChannel.over(own, FromMediaWorker)
+    channel: AsyncChannel[FromMediaWorker] = await AsyncChannel.over(own, FromMediaWorker)
     async with asyncio.timeout(10):
         yield channel, other
         await channel.close()
@@ -33,7 +33,7 @@ async def ends() -> AsyncIterator[tuple[AsyncChannel, socket.socket]]:
 
 async def test_messages_arrive_whole_and_in_order(ends):
     channel, other = ends
-    child: BlockingChannel = BlockingChannel(other.detach(), ToMediaWorker)
+    child: BlockingChannel[ToMediaWorker] = BlockingChannel(other.detach(), ToMediaWorker)
     sent = [WorkerReady(1), *(MediaProgress(7, n) for n in range(100))]
     for message in sent:
         child.send(message)

@@ -8,7 +8,8 @@ from typing import Any
 
 from batchscribe_engine.messages import VoiceActivityOptions
 from batchscribe_server.domain.party import NOBODY, Party
-from batchscribe_server.transcriber.media_task import AGING_S, MediaQueue, MediaTask
+from batchscribe_server.transcriber.media_task import MediaQueue, MediaTask
+from batchscribe_server.transcriber.turns import AGING_S
 
 
 class Clock:

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -177,7 +178,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         file = self.uncut[place % len(self.uncut)]
         for length_s in lengths_s:
             if file in self.uncut:
-                self.do(lambda length_s=length_s: self._cut(file, length_s))
+                self.do(partial(self._cut, file, length_s))
 
     def _cut(self, file: File, length_s: float = 1.0) -> None:
         index = file.session.next_index
@@ -241,7 +242,7 @@ class AnyInterleaving(RuleBasedStateMachine):
         """What is open is cut and heard to its end, in as many steps as there can be segments."""
         for _ in range(4 * LONGEST_FILE * (len(self.files) + 1)):
             for file in self.uncut:
-                self.do(lambda file=file: self._cut(file))
+                self.do(partial(self._cut, file))
             self.do(lambda: self.engine.take(idle=True))
             if self.engine.running:
                 self.do(lambda: self.engine.answer(0, "en"))

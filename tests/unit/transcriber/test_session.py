@@ -9,6 +9,7 @@ import random
 from collections import deque
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ from batchscribe_server.operations.transcriber import (
 )
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 from batchscribe_server.transcriber.session import Session
-from batchscribe_server.transcriber.slots import SlotAllocator, fewest_slots
+from batchscribe_server.transcriber.slots import Grant, SlotAllocator, fewest_slots
 from batchscribe_server.transcriber.stream import MAX_UNREAD
 from tests.scripted_children import collect
 
@@ -64,8 +65,8 @@ class Desk:
     def move(self, owner: SegmentOwner, priority: int) -> None:
         self.moved.append((owner, priority))
 
-    def session(self, **changes: object) -> Session:
-        known: dict[str, object] = {"language": "en"} | changes
+    def session(self, **changes: Any) -> Session:
+        known: dict[str, Any] = {"language": "en"} | changes
         request = TranscriptionRequest(job_id="j", path="/f", model=MODEL, config=RecognitionConfig(), **known)
         return Session(request, ModelSpec("base", "/base"), DecodeOptions(), self.slots, self, self.ids)
 
@@ -150,7 +151,9 @@ async def test_confidence_is_a_probability_whatever_numbers_the_model_came_to(lo
     desk.cut(session)
     desk.answer(desk.take(), log_prob=log_prob)
 
-    assert [event.confidence for event in unread(session)] == [pytest.approx(confidence, abs=1e-3)]
+    (heard,) = unread(session)
+    assert isinstance(heard, HeardSegment)
+    assert heard.confidence == pytest.approx(confidence, abs=1e-3)
 
 
 async def test_nothing_said_has_no_confidence():
@@ -234,7 +237,7 @@ async def test_a_failure_comes_after_what_was_heard_and_gives_the_slots_back():
     desk.answer(in_the_engine)
     assert desk.slots.free == 8
 
-    heard = []
+    heard: list[Transcription] = []
     with pytest.raises(JobFailure, match="no more"):
         await collect(session.events(), heard)
     assert indexes(heard) == [0]
@@ -325,7 +328,7 @@ def test_files_that_all_are_unsure_of_their_language_never_block_each_other(seed
         desk = Desk(slots)
         waiting = deque((desk.session(language=""), length) for length in lengths)
         sessions = [session for session, _ in waiting]
-        cutting: list[tuple[Session, int, asyncio.Future]] = []
+        cutting: list[tuple[Session, int, asyncio.Future[Grant]]] = []
         reading: list[QueuedSegment] = []
         while True:
             while waiting and len(cutting) < workers:
