@@ -85,6 +85,10 @@ async def test_segments_of_several_files_share_batches(tmp_path):
     assert max(len(batch["values"]) for batch in children.batches()) <= QUICK.batches.max_segments
 
 
+async def files_wait(transcriber: LocalTranscriber, files: int) -> None:
+    await until(lambda: transcriber.status().waiting_files == files)
+
+
 async def test_a_file_that_gets_a_higher_priority_while_it_waits_for_a_worker_is_next(tmp_path):
     # The one worker is kept by the first file until all have asked.
     first = write_script(tmp_path / "first.json", [1, 2], accidents={1: "pause"})
@@ -99,7 +103,7 @@ async def test_a_file_that_gets_a_higher_priority_while_it_waits_for_a_worker_is
     async with running(Children(tmp_path).config(patient)) as transcriber, asyncio.TaskGroup() as tasks:
         for waiting, file in enumerate((first, usual, urgent)):
             tasks.create_task(open_and_hear(transcriber, file))
-            await until(lambda waiting=waiting: transcriber.status().waiting_files == waiting)
+            await files_wait(transcriber, waiting)
         transcriber.prioritize("urgent", 1)
         (tmp_path / "first.json.go").touch()
 
