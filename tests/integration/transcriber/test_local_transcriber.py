@@ -17,6 +17,7 @@ from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
 from batchscribe_server.operations.transcriber import HeardSegment, MediaSummary, TranscriberClosedError
 from batchscribe_server.transcriber import LocalTranscriber
+from batchscribe_server.transcriber.stream import MAX_UNREAD
 from tests.scripted_children import (
     PATIENCE_S,
     QUICK,
@@ -223,14 +224,21 @@ async def test_a_slow_reader_stops_its_own_file_and_no_other(tmp_path):
     long = write_script(tmp_path / "long.json", range(1, 301), length_ms=200)
     short = write_script(tmp_path / "short.json", [1000, 1001])
 
+    children = Children(tmp_path)
+
+    def ahead() -> int:
+        return sum(value < 1000 for batch in children.batches() for value in batch["values"])
+
     async with (
-        running(Children(tmp_path).config(TWO_WORKERS)) as transcriber,
+        running(children.config(TWO_WORKERS)) as transcriber,
         aclosing(transcriber.transcribe(request(long))) as slow,
     ):
         assert isinstance(await anext(slow), MediaDescription)
         assert texts(await hear(transcriber, request(short))) == ["said 1000", "said 1001"]
         # All that may be ahead of the reader is; its slots are free all the same, since results need none.
+        await until(lambda: ahead() >= MAX_UNREAD and transcriber.status().free_slots == QUICK.slots)
         assert (await settled(transcriber)).free_slots == QUICK.slots
+        assert ahead() < 300
         rest = [event async for event in slow]
 
     assert texts(rest) == [f"said {v}" for v in range(1, 301)]
