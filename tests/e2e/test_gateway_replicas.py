@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -18,7 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from batchscribe import AsyncClient, UnavailableError
 from batchscribe.errors import BatchscribeError
 from batchscribe.v1 import state_pb2
-from tests.listening import free_port
+from tests.listening import PATIENCE_S, free_port
 from tests.many_files import UTTERANCES, make_files
 from tests.rpc_server import served
 from tests.running_gateway import RunningGateway, replica_stat, running_gateway
@@ -136,8 +137,8 @@ async def test_a_watch_in_the_python_client_resumes_where_a_killed_replica_broke
 
 
 @contextmanager
-def failing_replica() -> Iterator[tuple[str, list[str]]]:
-    """A replica that calls itself healthy and answers every call with UNAVAILABLE; and the calls that it had."""
+def failing_replica(status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> Iterator[tuple[str, list[str]]]:
+    """A replica that calls itself healthy and answers every call with that status; and the calls that it had."""
     had: list[str] = []
 
     class Refuses(grpc.GenericRpcHandler):
@@ -145,9 +146,7 @@ def failing_replica() -> Iterator[tuple[str, list[str]]]:
             if not details.method.startswith("/batchscribe."):
                 return None
             had.append(details.method)
-            return grpc.unary_unary_rpc_method_handler(
-                lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, "not today")
-            )
+            return grpc.unary_unary_rpc_method_handler(lambda _, context: context.abort(status, "not today"))
 
     port = free_port()
     with grpc_server(port, Refuses()):
@@ -182,6 +181,15 @@ async def front(folder: Path, *replicas: str) -> AsyncIterator[tuple[RunningGate
         await asyncio.to_thread(starting.__exit__, None, None, None)
 
 
+def wait_for_more_checks(gateway: RunningGateway, count: int) -> None:
+    """Wait until so many more of the replicas' health checks were passed."""
+    until_s = time.monotonic() + PATIENCE_S
+    enough = replica_stat(gateway, "health_check.success") + count
+    while replica_stat(gateway, "health_check.success") < enough:
+        assert time.monotonic() < until_s
+        time.sleep(0.1)
+
+
 async def test_reads_go_to_another_replica_and_one_that_fails_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "service").mkdir()
     async with served(tmp_path / "service") as good:
@@ -189,10 +197,26 @@ async def test_reads_go_to_another_replica_and_one_that_fails_is_left_out(tmp_pa
         with failing_replica() as (bad, had):
             async with front(tmp_path, good.address, bad) as (gateway, rest):
                 statuses = [(await rest.get("/v1/jobs")).status_code for _ in range(60)]
+                calls = len(had)
+                await asyncio.to_thread(wait_for_more_checks, gateway, 4)  # of each, and it passes
+                statuses += [(await rest.get("/v1/jobs")).status_code for _ in range(20)]
                 ejected = await asyncio.to_thread(replica_stat, gateway, "outlier_detection.ejections_active")
     assert set(statuses) == {200}
     assert ejected == 1
-    assert 5 <= len(had) < 30  # it had its chance, and no more after that
+    assert 5 <= calls < 30  # it had its chance, and no more after that
+    assert len(had) == calls
+
+
+async def test_a_read_that_a_replica_cuts_off_as_it_ends_goes_to_another(tmp_path: Path) -> None:
+    (tmp_path / "service").mkdir()
+    async with served(tmp_path / "service") as good:
+        await good.server.set_serving(True)
+        with failing_replica(grpc.StatusCode.CANCELLED) as (ending, had):
+            async with front(tmp_path, good.address, ending) as (_, rest):
+                statuses = []
+                while not had:
+                    statuses.append((await rest.get("/v1/jobs")).status_code)
+    assert set(statuses) == {200}
 
 
 async def test_a_create_that_a_draining_replica_refuses_is_sent_to_another(tmp_path: Path) -> None:

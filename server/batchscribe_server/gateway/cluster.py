@@ -54,6 +54,8 @@ def replicas_cluster(replicas: Sequence[Address]) -> Config:
             "interval": "5s",
             "base_ejection_time": "15s",
             "max_ejection_percent": 50,
+            # One that fails what it is asked and calls itself healthy stays out all the same.
+            "successful_active_health_check_uneject_host": False,
         },
         # A watch is a request that lasts, so many are open at once; nothing here is to be the bottleneck.
         "circuit_breakers": {

@@ -55,11 +55,12 @@ def _route(handling: Handling) -> Config:
 def _retry_policy(handling: Handling) -> Config:
     """Reads are repeated on another replica; what changes something only where it surely was not begun.
 
-    A replica that drains says so (SERVER_DRAINING) before it begins anything.
+    A replica that drains says so (SERVER_DRAINING) before it begins anything. One that ends answers what comes too late
+    as CANCELLED; that a client has cancelled is never an answer of a replica's.
     """
     surely_not_begun = "connect-failure,refused-stream,retriable-headers"
     return {
-        "retry_on": f"{surely_not_begun},reset-before-request,reset,unavailable"
+        "retry_on": f"{surely_not_begun},reset-before-request,reset,unavailable,cancelled"
         if handling.is_read
         else surely_not_begun,
         "retriable_headers": [{"name": REASON_HEADER, "string_match": {"exact": "SERVER_DRAINING"}}],

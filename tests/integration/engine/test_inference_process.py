@@ -226,6 +226,7 @@ def test_memory_that_work_took_is_given_back_in_time(tiny_en: ModelSpec) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_segments_of_ever_new_lengths_take_no_more_memory_than_a_few(tiny_en: ModelSpec) -> None:
     shortest = 16_000
     step = 320  # a window has a frame for each 10 ms, and an even number of them
