@@ -54,15 +54,18 @@ class ServerLoad:
         free = self.places - sum(self.writing.values())
         return writing > 0 and not may_take_more(writing, free, BATCHES_FACTOR)
 
-    def may_still_take(self, party: Party, unfinished: int, model: str = "") -> int:
-        """How many more of a party this server may take, of which so many are queued or run anywhere, on a model.
+    def may_still_take(self, party: Party, queued: int, running: int, model: str = "") -> int:
+        """How many more of a party this server may take, of which so many are queued, and so many run anywhere, on a
+        model.
 
         Each server has its part of them, by what it hears at once: else the first one to be woken would take all of a
         small batch, or the last of a large one, and the others would have nothing to do.
         """
-        writing = self.writing.get(party, 0)
-        part = -(-(unfinished - writing) * self.capacity // (self.capacity + self.elsewhere.of(model)))
-        return part - self.fetching.get(party, 0) - self.heard.get(party, 0)
+        here = self.fetching.get(party, 0) + self.heard.get(party, 0)
+        # What is written here by this account may have ended in the store's: then it is not among those that run.
+        shared = max(queued + running - self.writing.get(party, 0), queued + here)
+        part = -(-shared * self.capacity // (self.capacity + self.elsewhere.of(model)))
+        return part - here
 
     def transferring(self) -> Counter[Party]:
         """How many of each party fetch or write."""

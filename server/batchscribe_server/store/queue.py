@@ -236,7 +236,7 @@ def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _Waitin
             queued,
             running - held.get(batch_id, 0),
             served_time,
-            load.may_still_take(Party(tenant.id, batch_id), queued + running, model),
+            load.may_still_take(Party(tenant.id, batch_id), queued, running, model),
         )
         for batch_id, priority, queued, running, served_time, model in connection.execute(_BATCHES, values)
     ]
@@ -246,7 +246,7 @@ def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _Waitin
         served_time = tenant.single_files_served_time or min(row.create_time for row in singles)
         # Where there are more than were looked at, there are enough for all servers.
         most = (
-            load.may_still_take(Party(tenant.id, ""), len(singles) + running)
+            load.may_still_take(Party(tenant.id, ""), len(singles), running)
             if len(singles) < most_looked_at
             else sys.maxsize
         )

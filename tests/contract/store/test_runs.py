@@ -149,6 +149,19 @@ async def test_servers_that_have_room_share_a_small_batch(store: Store) -> None:
     assert len(await store.claim("two", 20, 30, 0, ServerLoad(capacity=8))) == 4
 
 
+@pytest.mark.parametrize("elsewhere", [0, 16])
+async def test_the_last_of_a_batch_does_not_wait_for_a_server_to_hear_of_its_own_ends(
+    store: Store, elsewhere: int
+) -> None:
+    batch, _ = await scanned_batch(store, 4)
+    ended = await store.claim("one", 3, 30)
+    for claim in ended:
+        await succeed(store, claim)
+    # By its own account the server still writes what it has ended a moment ago.
+    load = ServerLoad(capacity=8, elsewhere=Capacity(elsewhere), writing={Party(TENANT, batch.id): len(ended)})
+    assert len(await store.claim("one", 20, 30, 0, load)) == 1
+
+
 async def test_a_batch_is_shared_with_those_that_have_its_model(store: Store) -> None:
     await scanned_batch(store, 12, config=RecognitionConfig(model="calls-de"))
     load = ServerLoad(capacity=8, elsewhere=Capacity(1_000, {"base": 1_000, "calls-de": 4}))
