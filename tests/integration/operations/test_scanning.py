@@ -394,8 +394,13 @@ async def test_the_first_objects_are_transcribed_while_the_bucket_is_still_liste
     endpoint: str, tmp_path: Path
 ) -> None:
     async with bucket_of(endpoint, "long-list") as client:
-        for number in range(1_100):  # a page names a thousand
-            await client.put_object(Bucket="long-list", Key=f"in/{number:04}.wav", Body=b"sound")
+        numbers = iter(range(1_100))  # a page names a thousand
+
+        async def put() -> None:
+            for number in numbers:
+                await client.put_object(Bucket="long-list", Key=f"in/{number:04}.wav", Body=b"sound")
+
+        await asyncio.gather(*(put() for _ in range(8)))
         async with (
             held_line(endpoint, "continuation-token=") as line,
             s3_service(line.endpoint, tmp_path) as service,
