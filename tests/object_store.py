@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import aioboto3
 
 from tests.listening import free_port, wait_until_it_answers
+from tests.tcp_server import tcp_server
 
 WEED = Path(sys.executable).with_name("weed")
 
@@ -100,10 +101,8 @@ async def held_line(endpoint: str, words: str) -> AsyncIterator[HeldLine]:
     """A way to `endpoint` that holds requests whose head has these words."""
     host, _, port = endpoint.removeprefix("http://").rpartition(":")
     held, let_go = asyncio.Event(), asyncio.Event()
-    handlers: list[asyncio.Task[None] | None] = []
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handlers.append(asyncio.current_task())
         their_reader, their_writer = await asyncio.open_connection(host, int(port))
 
         async def forward() -> None:
@@ -123,11 +122,11 @@ async def held_line(endpoint: str, words: str) -> AsyncIterator[HeldLine]:
             pass
         finally:
             forwarding.cancel()
-            their_writer.close()
+            their_writer.transport.abort()
             writer.close()
 
-    async with _served(pass_on, handlers) as own_endpoint:
-        yield HeldLine(own_endpoint, held, let_go)
+    async with tcp_server(pass_on) as own_port:
+        yield HeldLine(f"http://127.0.0.1:{own_port}", held, let_go)
 
 
 @asynccontextmanager
@@ -140,12 +139,10 @@ async def cut_line(
     """
     host, _, port = endpoint.removeprefix("http://").rpartition(":")
     heads: list[str] = []
-    handlers: list[asyncio.Task[None] | None] = []
     passed = 0
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal passed, cuts
-        handlers.append(asyncio.current_task())
         their_reader, their_writer = await asyncio.open_connection(host, int(port))
 
         async def forward() -> None:
@@ -176,23 +173,8 @@ async def cut_line(
             pass
         finally:
             forwarding.cancel()
-            their_writer.close()
+            their_writer.transport.abort()
             writer.close()
 
-    async with _served(pass_on, handlers) as own_endpoint:
-        yield CutLine(own_endpoint, heads)
-
-
-@asynccontextmanager
-async def _served(
-    pass_on: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-    handlers: Sequence[asyncio.Task[None] | None],
-) -> AsyncIterator[str]:
-    """The endpoint of a way to another server. Ends the `handlers` of its connections with itself."""
-    server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    # Connections that are kept for another request end here, not when the loop does.
-    for handler in filter(None, handlers):
-        handler.cancel()
-    await asyncio.gather(*filter(None, handlers), return_exceptions=True)
+    async with tcp_server(pass_on) as own_port:
+        yield CutLine(f"http://127.0.0.1:{own_port}", heads)

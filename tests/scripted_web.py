@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 
+from tests.tcp_server import tcp_server
+
 LONG_AGO = formatdate(0, usegmt=True)
 
 
@@ -80,7 +82,6 @@ class ScriptedWeb:
     asked: list[Asked] = field(default_factory=list)
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
-    serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     def url(self, target: str = "/a.wav", host: str = "127.0.0.1") -> str:
         """The URL of a target on this server."""
@@ -89,14 +90,10 @@ class ScriptedWeb:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the one request of a connection."""
         self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self.serving.add(task)
         try:
-            with suppress(asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
                 await self._answer(reader, writer)
         finally:
-            self.serving.remove(task)
             writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -133,14 +130,8 @@ async def scripted_web(
 ) -> AsyncIterator[ScriptedWeb]:
     """Such a server, for as long as the context lasts."""
     web = ScriptedWeb(script, "https" if tls else "http")
-    server = await asyncio.start_server(web.serve, address, 0, ssl=tls)
-    async with server:
-        web.port = server.sockets[0].getsockname()[1]
+    async with tcp_server(web.serve, address, tls) as web.port:
         yield web
-        left = list(web.serving)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left)
 
 
 def ranged(asked: Asked, body: bytes | Pattern, headers: Mapping[str, str], cut_after: int | None = None) -> Reply:
