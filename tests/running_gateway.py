@@ -87,7 +87,7 @@ def running_gateway(folder: Path, *replicas: str, options: tuple[str, ...] = ())
     gateway = RunningGateway(folder, *replicas, options=options)
     try:
         gateway.start()
-        _wait_for_healthy_replicas(gateway, len(replicas))
+        wait_for_stat(gateway, "membership_healthy", len(replicas))
         yield gateway
     finally:
         gateway.close()
@@ -100,9 +100,10 @@ def replica_stat(gateway: RunningGateway, name: str) -> int:
     return int(answer.text.rpartition(":")[2])
 
 
-def _wait_for_healthy_replicas(gateway: RunningGateway, count: int) -> None:
+def wait_for_stat(gateway: RunningGateway, name: str, least: int) -> None:
+    """Wait until a gauge or counter about the replicas has come to that."""
     until_s = time.monotonic() + PATIENCE_S
-    while replica_stat(gateway, "membership_healthy") < count:
+    while replica_stat(gateway, name) < least:
         assert time.monotonic() < until_s, gateway.said()[-4000:]
         time.sleep(0.05)
 

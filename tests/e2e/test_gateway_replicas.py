@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -19,10 +18,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from batchscribe import AsyncClient, UnavailableError
 from batchscribe.errors import BatchscribeError
 from batchscribe.v1 import state_pb2
-from tests.listening import PATIENCE_S, free_port
+from tests.listening import free_port
 from tests.many_files import UTTERANCES, make_files
 from tests.rpc_server import served
-from tests.running_gateway import RunningGateway, replica_stat, running_gateway
+from tests.running_gateway import RunningGateway, replica_stat, running_gateway, wait_for_stat
 from tests.running_server import RunningServer
 from tests.speech import joined, spoken
 
@@ -181,15 +180,6 @@ async def front(folder: Path, *replicas: str) -> AsyncIterator[tuple[RunningGate
         await asyncio.to_thread(starting.__exit__, None, None, None)
 
 
-def wait_for_more_checks(gateway: RunningGateway, count: int) -> None:
-    """Wait until so many more of the replicas' health checks were passed."""
-    until_s = time.monotonic() + PATIENCE_S
-    enough = replica_stat(gateway, "health_check.success") + count
-    while replica_stat(gateway, "health_check.success") < enough:
-        assert time.monotonic() < until_s
-        time.sleep(0.1)
-
-
 async def test_reads_go_to_another_replica_and_one_that_fails_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "service").mkdir()
     async with served(tmp_path / "service") as good:
@@ -198,7 +188,8 @@ async def test_reads_go_to_another_replica_and_one_that_fails_is_left_out(tmp_pa
             async with front(tmp_path, good.address, bad) as (gateway, rest):
                 statuses = [(await rest.get("/v1/jobs")).status_code for _ in range(60)]
                 calls = len(had)
-                await asyncio.to_thread(wait_for_more_checks, gateway, 4)  # of each, and it passes
+                checks = await asyncio.to_thread(replica_stat, gateway, "health_check.success")
+                await asyncio.to_thread(wait_for_stat, gateway, "health_check.success", checks + 4)
                 statuses += [(await rest.get("/v1/jobs")).status_code for _ in range(20)]
                 ejected = await asyncio.to_thread(replica_stat, gateway, "outlier_detection.ejections_active")
     assert set(statuses) == {200}
