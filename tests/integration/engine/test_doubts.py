@@ -12,6 +12,7 @@ from batchscribe_engine.arena import Arena
 from batchscribe_engine.inference.core import transcribe
 from batchscribe_engine.inference.whisper import Device, Whisper
 from batchscribe_engine.messages import DecodeOptions, InferBatch, ModelSpec, SegmentResult, SegmentTask
+from tests.looping_whisper import LoopingWhisper
 from tests.many_files import UTTERANCES
 from tests.speech import read_wav, spoken
 
@@ -19,8 +20,8 @@ GREEDY = DecodeOptions(temperatures=(0.0,))
 
 
 @pytest.fixture(scope="module")
-def whisper(tiny_en_folder: Path) -> Iterator[Whisper]:
-    model = Whisper.load(str(tiny_en_folder), Device.choose("cpu", "auto"), workers=1, threads=2)
+def whisper(tiny_en_folder: Path) -> Iterator[LoopingWhisper]:
+    model = LoopingWhisper.load(str(tiny_en_folder), Device.choose("cpu", "auto"), workers=1, threads=2)
     yield model
     model.close()
 
@@ -41,13 +42,17 @@ def doubted(result: SegmentResult, decoding: str) -> set[str]:
     return {fault for attempt, fault in result.doubts if attempt == decoding}
 
 
-def test_a_result_of_a_longer_window_tells_what_spoke_against_the_short_one(whisper: Whisper) -> None:
-    results = heard(whisper, [read_wav(spoken(text)) for text in UTTERANCES], GREEDY, margin_s=0.05)
+def test_a_result_of_a_longer_window_tells_what_spoke_against_the_short_one(
+    whisper: LoopingWhisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whisper, "loops_below_s", 8.0)
+    monkeypatch.setattr(whisper, "loops_in", "newspaper")
+    results = heard(whisper, [read_wav(spoken(text)) for text in UTTERANCES], GREEDY, margin_s=4.0)
 
-    assert {result.decoding for result in results} != {"short"}
-    for result in results:
-        assert bool(doubted(result, "short")) == (result.decoding != "short")
-        assert doubted(result, result.decoding) == set()
+    looped = ["newspaper" in text for text in UTTERANCES]
+    assert [result.decoding for result in results] == ["long" if each else "short" for each in looped]
+    assert [doubted(result, "short") >= {"repetitive"} for result in results] == looped
+    assert [doubted(result, result.decoding) for result in results] == [set()] * len(UTTERANCES)
 
 
 def test_attempts_that_convince_nobody_each_leave_their_doubts(whisper: Whisper) -> None:

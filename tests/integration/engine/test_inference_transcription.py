@@ -15,6 +15,7 @@ from batchscribe_engine.inference.core import transcribe
 from batchscribe_engine.inference.errors import InferenceError, ModelUnavailableError
 from batchscribe_engine.inference.whisper import Device, DeviceUnavailableError, Whisper
 from batchscribe_engine.messages import DecodeOptions, InferBatch, ModelSpec, SegmentResult, SegmentTask
+from tests.looping_whisper import LoopingWhisper
 from tests.speech import read_wav, spoken
 
 if TYPE_CHECKING:
@@ -116,10 +117,16 @@ def test_words_are_found_where_they_are_said(base: Whisper) -> None:
 
 
 @pytest.mark.parametrize("model", ["base", "tiny_en"])
-def test_a_window_much_too_small_is_noticed_and_decoded_again(model: str, request: pytest.FixtureRequest) -> None:
+def test_a_model_that_loops_in_a_short_window_is_noticed_and_decoded_again(
+    model: str, request: pytest.FixtureRequest, cpu: Device
+) -> None:
     texts = (*TEXTS[:2], "She sells fresh bread and butter in a small shop by the river.")
-    results = heard(request.getfixturevalue(model), speech(texts), DecodeOptions(), margin_s=0.05)
-    assert {result.decoding for result in results} - {"short"}
+    looping = LoopingWhisper.load(str(request.getfixturevalue(f"{model}_folder")), cpu, workers=1, threads=2)
+    looping.loops_below_s = 6.0
+    results = heard(looping, speech(texts), DecodeOptions(), margin_s=0.5)
+    looping.close()
+    assert {("short", "repetitive") in result.doubts for result in results} == {True}
+    assert {result.decoding for result in results} == {"long"}
     assert normalised([result.text for result in results]) == normalised(texts)
 
 
