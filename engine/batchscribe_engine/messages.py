@@ -352,11 +352,14 @@ class Passage(msgspec.Struct, frozen=True):
 
 
 class WindowResult(SegmentResult, frozen=True):
-    """What was heard in one window: `text` is that of its `passages`, and the next window begins at `next_frame`."""
+    """What was heard in one window: `text` is that of its `passages`, and the next window begins at `next_frame`.
+
+    After digital silence the `context` is the one the window came with, and the language may still be unknown.
+    """
 
     passages: tuple[Passage, ...] = ()
     next_frame: int = 0
-    context: Context = Context()
+    context: Context | None = None
 
 
 class WindowDone(Message, frozen=True):

@@ -11,18 +11,13 @@ from batchscribe_engine.inference.appetite import Appetite
 from batchscribe_engine.inference.decoder import Decoder
 from batchscribe_engine.inference.encoded_window import Utterance
 from batchscribe_engine.inference.errors import OutOfMemoryError
+from batchscribe_engine.inference.silence import is_digital_silence
 from batchscribe_engine.messages import InferBatch, SegmentResult, SegmentTask
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from batchscribe_engine.arena import Arena
     from batchscribe_engine.inference.whisper import Whisper
     from batchscribe_engine.inference.windows import Mel
-
-SILENT_PEAK = 4
-"""In steps of 16 bits: 78 dB below full scale, which is dither."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,11 +68,6 @@ def heard_features(task: SegmentTask, arena: Arena, whisper: Whisper) -> Mel | N
     mel = None if is_digital_silence(samples) else whisper.features(samples)
     arena.read(task.slot, task.generation)  # or else somebody wrote to the slot meanwhile
     return mel
-
-
-def is_digital_silence(samples: npt.NDArray[np.int16]) -> bool:
-    """Whether int16 samples hold nothing that could be speech: a model would invent some."""
-    return not samples.size or max(int(samples.max()), -int(samples.min())) <= SILENT_PEAK
 
 
 def in_halves(

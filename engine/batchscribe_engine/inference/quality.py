@@ -90,6 +90,11 @@ def is_sparse(text: str, length_s: float) -> bool:
     return length_s > 1 and len(text) < MIN_CHARACTERS_PER_S * length_s
 
 
+def has_words(text: str) -> bool:
+    """Whether the text says anything: a model writes marks alone ("...") where nobody speaks."""
+    return any(char.isalnum() for char in text)
+
+
 def repeats_at_end(tokens: Sequence[int], min_tokens: int = 4) -> int:
     """How many times the sequence says its last phrase, one after the other; 1 when it does not repeat itself.
 

@@ -12,6 +12,9 @@ import numpy as np
 
 from batchscribe_engine.inference.encoded_window import MAX_CANDIDATES
 from batchscribe_engine.inference.prompts import MAX_HINT_TOKENS
+from batchscribe_engine.inference.quality import has_words
+from batchscribe_engine.inference.silence import is_digital_silence
+from batchscribe_engine.inference.windows import FRAMES_PER_S
 from batchscribe_engine.messages import Context, DecodeOptions, InferWindow, Passage, WindowResult, WindowTask, Word
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> W
     """
     task, options = message.window, message.options
     sound = _sound(task, arena)
+    end_frame = task.start_frame + task.frames
+    if is_digital_silence(sound):
+        return _nothing_said(task, end_frame)
     before = task.context or Context()
     mel, loudest = whisper.window_features(
         sound, lead_frames=task.lead_frames, frames=task.frames, at_end=task.at_end, loudest=before.loudest
@@ -47,7 +53,7 @@ def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> W
     hypothesis = whisper.generate_in_sequence(encoded, prompt, tokenizer, options)
 
     passages: list[TimedTokens] = []
-    next_frame, spoken_until_s = task.start_frame + task.frames, before.spoken_until_s
+    next_frame, spoken_until_s = end_frame, before.spoken_until_s
     silent = is_silent(hypothesis, options)
     if not silent:
         found, next_frame, spoken_until_s = whisper.passages(
@@ -59,9 +65,10 @@ def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> W
             word_times=options.word_times,
             spoken_until_s=spoken_until_s,
         )
-        passages = [each for each in found if each.start_s != each.end_s and each.text.strip()]
+        passages = [each for each in found if _is_said(each, end_frame)]
+        spoken_until_s = min(spoken_until_s, end_frame / FRAMES_PER_S)
         if next_frame <= task.start_frame:  # or the next window would be this one again
-            next_frame = task.start_frame + task.frames
+            next_frame = end_frame
     decoding = "fallback" if hypothesis.temperature > options.temperatures[0] else "full"
     heard = [token for each in passages for token in each.tokens]
     forgotten = not silent and hypothesis.temperature > FORGETS_ABOVE_TEMPERATURE
@@ -76,7 +83,7 @@ def transcribe_window(message: InferWindow, arena: Arena, whisper: Whisper) -> W
         temperature=hypothesis.temperature,
         decoding=decoding,
         doubts=((decoding, "silence"),) if silent else (),
-        passages=tuple(_passage(each) for each in passages),
+        passages=tuple(_passage(each, end_frame) for each in passages),
         next_frame=next_frame,
         context=Context(
             tokens=() if forgotten else tuple([*previous, *heard][-MAX_HINT_TOKENS:]),
@@ -117,11 +124,34 @@ def _language(message: InferWindow, encoded: Encoded, whisper: Whisper) -> tuple
     return candidates[0][0], tuple(candidates[:MAX_CANDIDATES])
 
 
-def _passage(timed: TimedTokens) -> Passage:
-    words = tuple(Word(word.text.strip(), word.start_ms, word.end_ms, word.probability) for word in timed.words)
+def _nothing_said(task: WindowTask, end_frame: int) -> WindowResult:
+    return WindowResult(
+        segment_id=task.segment_id,
+        text="",
+        language=task.language,
+        no_speech_prob=1.0,
+        decoding="none",
+        next_frame=end_frame,
+        context=task.context,
+    )
+
+
+def _is_said(passage: TimedTokens, end_frame: int) -> bool:
+    """Whether a passage is speech: not of marks alone, nor timed where there is no sound any more."""
+    begins_within = passage.start_s < end_frame / FRAMES_PER_S
+    return begins_within and passage.start_s != passage.end_s and has_words(passage.text)
+
+
+def _passage(timed: TimedTokens, end_frame: int) -> Passage:
+    """The passage up to the window's end: the model always sees 30 s, and may time words after the sound has ended."""
+    end_ms = end_frame * 1000 // FRAMES_PER_S
+    words = [
+        Word(word.text.strip(), min(end_ms, word.start_ms), min(end_ms, word.end_ms), word.probability)
+        for word in timed.words
+    ]
     return Passage(
         timed.text.strip(),
-        round(1000 * timed.start_s),
-        round(1000 * timed.end_s),
+        min(end_ms, round(1000 * timed.start_s)),
+        min(end_ms, round(1000 * timed.end_s)),
         tuple(word for word in words if word.text),
     )

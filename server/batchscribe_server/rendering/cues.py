@@ -1,10 +1,10 @@
 """Cuts a transcript into subtitle cues.
 
 What holds always: no word is lost, doubled or moved; the cues of a channel do not overlap, and each begins after the
-one before; no line is wider than allowed but for a single word that is, with the name before it; no cue spans a pause
-of more than a second, nor two turns. What is striven for, by the least sum of penalties over each stretch of speech:
-cues that end with a sentence, a clause or at least at a breath, that are read at the speed asked for, and that are
-neither flashes nor monuments.
+one before; none ends after the recording; no line is wider than allowed but for a single word that is, with the name
+before it; no cue spans a pause of more than a second, nor two turns. What is striven for, by the least sum of penalties
+over each stretch of speech: cues that end with a sentence, a clause or at least at a breath, that are read at the speed
+asked for, and that are neither flashes nor monuments.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ MAX_DURATION_MS = 7_000
 _STRETCH_PIECES = 400
 
 _BREATH_MS = 250
+
+# So near the recording's end a cue waits for those after it, which all need a moment before the end.
+_END_MS = 10_000
 
 # Penalties. One for each cue keeps them few; the others are weighed against it.
 _EACH_CUE = 2.0
@@ -71,13 +74,13 @@ class _Group:
     readable_until_ms: int
 
 
-def cues_of(channels: Iterable[Iterable[Turn]], config: SubtitleConfig) -> Iterator[Cue]:
-    """The cues of all channels, in order of their starts.
+def cues_of(channels: Iterable[Iterable[Turn]], config: SubtitleConfig, duration_ms: int) -> Iterator[Cue]:
+    """The cues of all channels, in order of their starts; neither words nor cues go on after `duration_ms`.
 
     Those of a channel follow each other. Where two channels speak at once their cues overlap; but none is shown on
     for its readers' sake into the next, whosever that is.
     """
-    groups = heapq.merge(*(_timed(turns, config) for turns in channels), key=lambda group: group.start_ms)
+    groups = heapq.merge(*(_timed(turns, config, duration_ms) for turns in channels), key=lambda group: group.start_ms)
     for group, following in _with_next(groups):
         end_ms = group.readable_until_ms
         if following is not None:
@@ -86,20 +89,40 @@ def cues_of(channels: Iterable[Iterable[Turn]], config: SubtitleConfig) -> Itera
         yield Cue(group.start_ms, max(end_ms, group.start_ms + 1), tuple(lines), group.party)
 
 
-def _timed(turns: Iterable[Turn], config: SubtitleConfig) -> Iterator[_Group]:
-    """The cues of one channel. None ends after the next one begins."""
-    free_from_ms = 0
-    for (pieces, party), following in _with_next(_divided(turns, config)):
-        start_ms = max(pieces[0].start_ms, free_from_ms)
-        # Words timed on top of each other still are shown one after the other, if only for a moment.
-        free_from_ms = start_ms + 1
+def _timed(turns: Iterable[Turn], config: SubtitleConfig, duration_ms: int) -> Iterator[_Group]:
+    """The cues of one channel. None ends after the next one begins, nor after the recording."""
+    for (start_ms, pieces, party), following in _with_next(_started(_divided(turns, config), duration_ms)):
+        next_start_ms = duration_ms if following is None else following[0]
         spoken_until_ms = pieces[-1].end_ms
         readable_until_ms = max(spoken_until_ms, start_ms + _needed_ms(text_of(pieces), config))
-        if following is not None:
-            next_start_ms = max(following[0][0].start_ms, free_from_ms)
-            spoken_until_ms = min(spoken_until_ms, next_start_ms)
-            readable_until_ms = min(readable_until_ms, next_start_ms)
-        yield _Group(pieces, party, start_ms, spoken_until_ms, readable_until_ms)
+        yield _Group(
+            pieces, party, start_ms, min(spoken_until_ms, next_start_ms), min(readable_until_ms, next_start_ms)
+        )
+
+
+def _started(
+    cues: Iterable[tuple[Sequence[Piece], str]], duration_ms: int
+) -> Iterator[tuple[int, Sequence[Piece], str]]:
+    """The cues of one channel, each with when it begins.
+
+    Words timed on top of each other still are shown one after the other, if only for a moment: later than they are
+    timed, or earlier where the recording would end before the last of them.
+    """
+    at_end: list[tuple[int, Sequence[Piece], str]] = []
+    free_from_ms = 0
+    for pieces, party in cues:
+        start_ms = max(pieces[0].start_ms, free_from_ms)
+        free_from_ms = start_ms + 1
+        if start_ms < duration_ms - _END_MS:
+            yield start_ms, pieces, party
+        else:
+            at_end.append((start_ms, pieces, party))
+    latest_ms = duration_ms
+    for place in reversed(range(len(at_end))):
+        start_ms, pieces, party = at_end[place]
+        latest_ms = min(start_ms, latest_ms - 1)
+        at_end[place] = max(0, latest_ms), pieces, party
+    yield from at_end
 
 
 def _divided(turns: Iterable[Turn], config: SubtitleConfig) -> Iterator[tuple[Sequence[Piece], str]]:

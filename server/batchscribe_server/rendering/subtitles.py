@@ -20,7 +20,7 @@ def srt_blocks(transcript: Transcript, config: SubtitleConfig) -> Iterator[str]:
 
     SubRip knows no escapes: text stands as it is.
     """
-    cues = cues_of(_channels(transcript, with_names=True), config)
+    cues = cues_of(_channels(transcript, with_names=True), config, transcript.duration_ms)
     for number, cue in enumerate(cues, config.start_index):
         yield _block(cue, "\n".join(cue.lines), "srt", number)
 
@@ -31,7 +31,7 @@ def vtt_blocks(transcript: Transcript, config: SubtitleConfig) -> Iterator[str]:
     A comment says of what it tells, and each cue is a voice span of who speaks, where that is told.
     """
     yield f"WEBVTT\n\n{_note(transcript)}\n\n"
-    cues = cues_of(_channels(transcript, with_names=False), config)
+    cues = cues_of(_channels(transcript, with_names=False), config, transcript.duration_ms)
     for number, cue in enumerate(cues, config.start_index):
         text = _escaped("\n".join(cue.lines))
         yield _block(cue, f"<v {_escaped(cue.party)}>{text}" if cue.party else text, "vtt", number)

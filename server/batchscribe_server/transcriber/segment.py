@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from batchscribe_engine import messages
 from batchscribe_engine.messages import (
     SAMPLE_RATE_HZ,
     BatchDone,
@@ -17,6 +18,7 @@ from batchscribe_engine.messages import (
 )
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.domain.party import NOBODY, Party
+from batchscribe_server.domain.transcript import Word
 from batchscribe_server.operations.observers import DecodedBatch, DecodedSegment
 from batchscribe_server.transcriber.slots import Grant
 
@@ -68,6 +70,11 @@ class QueuedSegment:
         return self.samples / SAMPLE_RATE_HZ
 
     @property
+    def end_ms(self) -> int:
+        """Where its sound ends in the file."""
+        return (self.start_sample + self.samples) * 1000 // SAMPLE_RATE_HZ
+
+    @property
     def grants(self) -> tuple[Grant, ...]:
         """The slots that it lies in."""
         return (self.grant,)
@@ -93,6 +100,19 @@ class QueuedWindow(QueuedSegment):
     def alone(self) -> bool:
         """Whether it shares a batch with no other."""
         return True
+
+
+def words_in_file(words: Iterable[messages.Word], origin_ms: int, end_ms: int) -> tuple[Word, ...]:
+    """Words in the file's time, none of them beyond `end_ms`; theirs counts from `origin_ms`."""
+    return tuple(
+        Word(
+            word.text,
+            min(end_ms, origin_ms + word.start_ms),
+            min(end_ms, origin_ms + max(word.start_ms, word.end_ms)),
+            word.probability,
+        )
+        for word in words
+    )
 
 
 def heard_s(segments: Iterable[QueuedSegment]) -> float:

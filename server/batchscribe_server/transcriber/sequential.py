@@ -39,7 +39,7 @@ from batchscribe_engine.messages import (
 )
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.party import Party
-from batchscribe_server.domain.transcript import DetectedLanguage, Word
+from batchscribe_server.domain.transcript import DetectedLanguage
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
     HeardSegment,
@@ -48,7 +48,7 @@ from batchscribe_server.operations.transcriber import (
     TranscriptionRequest,
 )
 from batchscribe_server.transcriber.language import believed, known_language
-from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow
+from batchscribe_server.transcriber.segment import QueuedSegment, QueuedWindow, words_in_file
 from batchscribe_server.transcriber.session import SegmentQueue
 from batchscribe_server.transcriber.slots import GUARANTEED, Grant, SlotAllocator, SlotState
 from batchscribe_server.transcriber.stream import MAX_UNREAD, ResultStream, probability
@@ -201,7 +201,7 @@ class SequentialSession:
             return
         assert isinstance(result, WindowResult)
         self._in_engine = False
-        if self._language is None:
+        if self._language is None and result.language:
             confidence = result.language_candidates[0][1] if result.language_candidates else 1.0
             try:
                 self._language = believed(DetectedLanguage(result.language, confidence), self._request.config.detection)
@@ -212,14 +212,14 @@ class SequentialSession:
                 self._go_on()  # with the same window
                 return
         for passage in result.passages:
-            heard = self._in_file_time(passage, self._language, probability(result.avg_log_prob))
+            assert self._language is not None
+            heard = self._in_file_time(passage, segment, self._language, probability(result.avg_log_prob))
             self._searched_ms = max(self._searched_ms, heard.end_ms)
             self._stream.give(heard)
             self._given += 1
         self._context = result.context
         self._next_sample = self._origin_sample + result.next_frame * FRAME_SAMPLES
-        window_end = segment.start_sample + segment.samples
-        self._tell_progress(min(self._next_sample, window_end) * 1000 // SAMPLE_RATE_HZ)
+        self._tell_progress(min(self._next_sample * 1000 // SAMPLE_RATE_HZ, segment.end_ms))
         self._go_on()
 
     def failed(self, segment: QueuedSegment, reason: Reason, message: str) -> None:
@@ -319,19 +319,14 @@ class SequentialSession:
             task=task,
         )
 
-    def _in_file_time(self, passage: Passage, language: DetectedLanguage, confidence: float) -> HeardSegment:
+    def _in_file_time(
+        self, passage: Passage, window: QueuedSegment, language: DetectedLanguage, confidence: float
+    ) -> HeardSegment:
+        """The passage in the file's time. A model's timestamps may go on after the sound has ended."""
         origin_ms = self._origin_sample * 1000 // SAMPLE_RATE_HZ
-        words = tuple(
-            Word(
-                word.text,
-                origin_ms + word.start_ms,
-                origin_ms + max(word.start_ms, word.end_ms),
-                word.probability,
-            )
-            for word in passage.words
-        )
-        start_ms = origin_ms + passage.start_ms
-        end_ms = origin_ms + max(passage.start_ms, passage.end_ms)
+        start_ms = min(window.end_ms, origin_ms + passage.start_ms)
+        end_ms = min(window.end_ms, origin_ms + max(passage.start_ms, passage.end_ms))
+        words = words_in_file(passage.words, origin_ms, window.end_ms)
         return HeardSegment(self._given, start_ms, end_ms, passage.text, words, language, confidence)
 
     def _tell_progress(self, searched_ms: int) -> None:

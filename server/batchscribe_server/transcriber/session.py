@@ -22,7 +22,7 @@ from batchscribe_engine.messages import (
 )
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.party import Party
-from batchscribe_server.domain.transcript import DetectedLanguage, Word
+from batchscribe_server.domain.transcript import DetectedLanguage
 from batchscribe_server.operations.transcriber import (
     DecodingProgress,
     HeardSegment,
@@ -31,7 +31,7 @@ from batchscribe_server.operations.transcriber import (
     TranscriptionRequest,
 )
 from batchscribe_server.transcriber.language import LanguageFinder, known_language
-from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
+from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner, words_in_file
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator, SlotState
 from batchscribe_server.transcriber.stream import MAX_UNREAD, ResultStream, probability
 
@@ -255,20 +255,11 @@ class Session:
 
     def _in_file_time(self, segment: QueuedSegment, result: SegmentResult) -> HeardSegment:
         start_ms = segment.start_sample * 1000 // SAMPLE_RATE_HZ
-        end_ms = (segment.start_sample + segment.samples) * 1000 // SAMPLE_RATE_HZ
-        words = tuple(
-            Word(
-                word.text,
-                min(end_ms, start_ms + word.start_ms),
-                min(end_ms, start_ms + max(word.start_ms, word.end_ms)),
-                word.probability,
-            )
-            for word in result.words
-        )
+        words = words_in_file(result.words, start_ms, segment.end_ms)
         assert self._language is not None
         confidence = probability(result.avg_log_prob) if result.text else 0.0
         return HeardSegment(
-            segment.index, start_ms, end_ms, result.text, words, self._language, confidence, segment.channel
+            segment.index, start_ms, segment.end_ms, result.text, words, self._language, confidence, segment.channel
         )
 
     def _end_if_done(self) -> None:

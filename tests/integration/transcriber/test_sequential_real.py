@@ -84,6 +84,23 @@ async def test_it_is_heard_as_faster_whisper_hears_it(
         assert [word.end_ms for word in mine.words] == pytest.approx([1000 * w.end for w in its_words], abs=20)
 
 
+async def test_digital_silence_is_not_decoded(whisper: Whisper) -> None:
+    ours = desk(whisper)
+    events = await ours.hear(blocks(silence(40)), in_sequence(config=EXACT))
+    assert segments(events) == []
+    assert [window.task.start_frame for window in ours.windows] == [0, 3000]
+
+
+@pytest.mark.parametrize("word_times", [False, True])
+async def test_text_ends_with_the_recording(whisper: Whisper, word_times: bool) -> None:
+    # Cut within a word, and without any silence after it: a model times its last word beyond the sound.
+    said = read_wav(spoken(STORY[2]))[: 2 * 16_000 - 3_000]
+    heard = segments(await desk(whisper).hear(blocks(said), in_sequence(config=EXACT, word_times=word_times)))
+    assert heard
+    ends = [time for each in heard for time in (each.end_ms, *(word.end_ms for word in each.words))]
+    assert max(ends) <= said.size / 16
+
+
 async def test_text_before_and_hotwords_are_context(whisper: Whisper) -> None:
     said = blocks(read_wav(spoken("My name is Sara Meier.")))
     (plain,) = segments(await desk(whisper).hear(said, in_sequence(config=EXACT)))

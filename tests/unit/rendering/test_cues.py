@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +14,12 @@ from batchscribe_server.domain.transcript import Segment, Word
 from batchscribe_server.rendering.cues import MAX_PAUSE_MS, MIN_DURATION_MS, Cue, Turn
 from batchscribe_server.rendering.cues import cues_of as cues_of_channels
 
+LONG_AFTER_MS = 10**9
 
-def cues_of(segments: Iterable[Segment], config: SubtitleConfig) -> Iterator[Cue]:
+
+def cues_of(segments: Iterable[Segment], config: SubtitleConfig, duration_ms: int = LONG_AFTER_MS) -> Iterator[Cue]:
     """The cues of one party alone."""
-    return cues_of_channels([[Turn(segments)]], config)
+    return cues_of_channels([[Turn(segments)]], config, duration_ms)
 
 
 words_said = st.text(alphabet="abcdefghij.,?'", min_size=1, max_size=14)
@@ -67,6 +70,35 @@ def test_cues_follow_each_other_without_overlap(segments: list[Segment], config:
     cues = list(cues_of(segments, config))
     assert all(cue.start_ms < cue.end_ms for cue in cues)
     assert all(before.end_ms <= after.start_ms for before, after in itertools.pairwise(cues))
+
+
+@given(transcripts(), configs, st.integers(0, 2000), st.booleans())
+def test_no_cue_ends_after_the_recording(
+    segments: list[Segment], config: SubtitleConfig, rest_ms: int, timed: bool
+) -> None:
+    cut_ms = max([1000, *(word.start_ms for segment in segments for word in segment.words)]) + rest_ms
+    within = [up_to(segment, cut_ms, timed=timed) for segment in segments]
+    cues = list(cues_of(within, config, cut_ms))
+    assert [word for cue in cues for word in words_of(cue)] == [w.text for s in segments for w in s.words]
+    assert all(0 <= cue.start_ms < cue.end_ms <= cut_ms for cue in cues)
+    assert all(before.end_ms <= after.start_ms for before, after in itertools.pairwise(cues))
+
+
+def up_to(segment: Segment, cut_ms: int, *, timed: bool) -> Segment:
+    """The segment as it is where the recording ends at `cut_ms`."""
+    words = [replace(word, end_ms=min(cut_ms, word.end_ms)) for word in segment.words]
+    return replace(segment, end_ms=min(cut_ms, segment.end_ms), words=tuple(words) if timed else ())
+
+
+def test_words_said_at_the_very_end_are_shown_one_after_the_other() -> None:
+    last = [Word(word, 9_999, 10_000, 0.9) for word in ("all", "at", "once")]
+    end = Segment(0, 9_999, 10_000, "all at once", words=tuple(last))
+    cues = list(cues_of([end], SubtitleConfig(max_line_width=4, max_lines=1), 10_000))
+    assert [(cue.start_ms, cue.end_ms, cue.lines) for cue in cues] == [
+        (9_997, 9_998, ("all",)),
+        (9_998, 9_999, ("at",)),
+        (9_999, 10_000, ("once",)),
+    ]
 
 
 @given(transcripts(), configs)
@@ -166,7 +198,7 @@ def conversations(draw: st.DrawFn) -> list[list[Turn]]:
 def test_cues_of_several_channels_are_in_order_and_never_of_two_parties(
     channels: list[list[Turn]], config: SubtitleConfig
 ) -> None:
-    cues = list(cues_of_channels(channels, config))
+    cues = list(cues_of_channels(channels, config, LONG_AFTER_MS))
     assert all(before.start_ms <= after.start_ms for before, after in itertools.pairwise(cues))
     assert all(cue.start_ms < cue.end_ms for cue in cues)
     for turns in channels:
@@ -185,7 +217,7 @@ def test_cues_of_several_channels_are_in_order_and_never_of_two_parties(
 
 @given(conversations(), configs)
 def test_cues_overlap_only_while_there_is_speech(channels: list[list[Turn]], config: SubtitleConfig) -> None:
-    cues = list(cues_of_channels(channels, config))
+    cues = list(cues_of_channels(channels, config, LONG_AFTER_MS))
     spoken_until_ms: dict[str, set[int]] = {}
     for turn in itertools.chain.from_iterable(channels):
         ends_ms = {word.end_ms for segment in turn.segments for word in segment.words}

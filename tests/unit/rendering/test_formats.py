@@ -147,11 +147,11 @@ def test_json_words_have_what_was_asked_for(config: RecognitionConfig, words: li
 
 def test_srt_counts_from_the_start_index() -> None:
     text = rendered(
-        transcript(said("Ja.", 500), said("Nein.", 3_600_500)),
+        replace(transcript(said("Ja.", 500), said("Nein.", 3_600_500)), duration_ms=3_601_000),
         TranscriptFormat.SRT,
         subtitles=SubtitleConfig(start_index=7),
     )
-    assert text == "7\n00:00:00,500 --> 00:00:01,300\nJa.\n\n8\n01:00:00,500 --> 01:00:01,300\nNein.\n\n"
+    assert text == "7\n00:00:00,500 --> 00:00:01,300\nJa.\n\n8\n01:00:00,500 --> 01:00:01,000\nNein.\n\n"
 
 
 def test_srt_is_read_back_as_it_was_meant() -> None:

@@ -120,6 +120,58 @@ async def test_the_language_is_found_in_the_first_window() -> None:
     assert {each.confidence for each in heard} == {1.0}
 
 
+@settings(max_examples=60)
+@given(
+    samples=st.integers(160, 70 * RATE_HZ),
+    offset_ms=st.integers(0, 5_000),
+    passages=st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 30_000)), min_size=1, max_size=5),
+)
+def test_nothing_is_timed_after_the_recordings_end(
+    samples: int, offset_ms: int, passages: list[tuple[int, int]]
+) -> None:
+    def careless(message: InferWindow, _: Arena) -> WindowResult:
+        window = message.window
+        start_ms = 10 * window.start_frame
+        times = [(start_ms + begin, start_ms + begin + length) for begin, length in passages]
+        return WindowResult(
+            window.segment_id,
+            text="yes",
+            language="en",
+            passages=tuple(Passage("yes", *each, (Word("yes", *each, 0.5),)) for each in times),
+            next_frame=window.start_frame + 3000,
+        )
+
+    first = offset_ms // 10 * 160
+    stretches = [(first + start, block) for start, block in blocks(numbered(samples))]
+    asked = in_sequence(config=replace(IN_SEQUENCE, start_offset_ms=offset_ms))
+    events = asyncio.run(SequentialDesk(careless).hear(stretches, asked))
+    end_ms = (first + samples) // 16
+    heard = segments(events)
+    assert heard
+    for each in heard:
+        assert each.start_ms <= each.end_ms <= end_ms
+        assert all(word.start_ms <= word.end_ms <= end_ms for word in each.words)
+    assert all(event.processed_ms <= end_ms for event in events if isinstance(event, DecodingProgress))
+
+
+async def test_silence_before_the_speech_tells_no_language_and_takes_no_prompt() -> None:
+    model = replace(ENGLISH, languages=("en", "de"))
+    speaks = engine(lambda _: 3000)
+
+    def late(message: InferWindow, arena: Arena) -> WindowResult:
+        window = message.window
+        if window.start_frame < 3000:
+            end_frame = window.start_frame + window.frames
+            return WindowResult(window.segment_id, text="", next_frame=end_frame, context=window.context)
+        return speaks(message, arena)
+
+    desk = SequentialDesk(late)
+    heard = segments(await desk.hear(blocks(numbered(70 * RATE_HZ)), in_sequence(model=model)))
+    assert [window.task.language for window in desk.windows] == ["", "", "de"]
+    assert [window.task.context is None for window in desk.windows] == [True, True, False]
+    assert {each.language for each in heard} == {DetectedLanguage("de", 0.7)}
+
+
 async def test_what_a_window_leaves_silent_is_told_as_progress() -> None:
     def silent(message: InferWindow, _: Arena) -> WindowResult:
         window = message.window
