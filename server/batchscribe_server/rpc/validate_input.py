@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from wcmatch import glob
-from wcmatch._wcparse import PatternLimitException  # documented, but exported nowhere else
-
 from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.globs import GlobError, compiled
 from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.url import is_url, scheme_of
 from batchscribe_server.rpc.limits import MAX_URI_CHARS
@@ -52,8 +50,8 @@ def check_batch_input(
         case "prefix":
             prefix = input.prefix
             check_uri(prefix.uri, f"{path}.prefix.uri", violations)
-            _check_globs(prefix.include_globs, f"{path}.prefix.include_globs", violations)
-            _check_globs(prefix.exclude_globs, f"{path}.prefix.exclude_globs", violations)
+            _check_globs(prefix.include_globs, f"{path}.prefix.include_globs", violations, hidden=False)
+            _check_globs(prefix.exclude_globs, f"{path}.prefix.exclude_globs", violations, hidden=True)
         case "manifest":
             _check_manifest(input.manifest, config, f"{path}.manifest", violations)
         case source:
@@ -134,15 +132,18 @@ def _check_media(name: str, path: str, violations: Violations) -> None:
         violations.add(path, f"{shown(name)} is not the name of an upload, media/{{id}}")
 
 
-def _check_globs(globs: Sequence[str], path: str, violations: Violations) -> None:
+def _check_globs(globs: Sequence[str], path: str, violations: Violations, *, hidden: bool) -> None:
     if len(globs) > MAX_GLOBS:
         violations.add(path, f"holds {len(globs)} globs, at most {MAX_GLOBS} are taken")
         return
     problems = [(index, problem) for index, pattern in enumerate(globs) if (problem := _glob_problem(pattern))]
     for index, problem in problems:
         violations.add(f"{path}[{index}]", problem)
-    if not problems and _expand_too_far(globs):
-        violations.add(path, "stand for more than a thousand patterns; use fewer braces")
+    if globs and not problems:
+        try:
+            compiled(globs, hidden=hidden)
+        except GlobError as error:
+            violations.add(path, str(error))
 
 
 def _glob_problem(pattern: str) -> str:
@@ -153,14 +154,6 @@ def _glob_problem(pattern: str) -> str:
     if pattern.startswith("/"):
         return "begins with a slash, but paths below the prefix do not"
     return ""
-
-
-def _expand_too_far(globs: Sequence[str]) -> bool:
-    try:
-        glob.translate(list(globs), flags=glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX)
-    except PatternLimitException:
-        return True
-    return False
 
 
 def _check_manifest(

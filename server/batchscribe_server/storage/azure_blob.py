@@ -15,6 +15,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from azure.core import MatchConditions
@@ -28,6 +29,7 @@ from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Re
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.azure_answers import MISSING, denial, failure
 from batchscribe_server.storage.azure_options import ANY_CONTAINER, AzureOptions
@@ -45,7 +47,7 @@ from batchscribe_server.storage.objects import (
     conflict,
     in_chunks,
     in_parts,
-    is_meant,
+    meant,
     named_itself,
     preceded,
 )
@@ -166,7 +168,7 @@ class AzureStorage:
         What only stands for a folder is left out: empty blobs whose names end with a slash, and those that say so.
         A name that has nothing below it may be a blob itself, unless it ends with a slash.
         """
-        selection = Selection(include_globs, exclude_globs)
+        selection = await in_thread(partial(Selection, include_globs, exclude_globs))
         async with aclosing(in_chunks(self._found(uri, selection, after_cursor))) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -307,11 +309,13 @@ class AzureStorage:
         container, name = self._address(uri, Reason.SCAN_FAILED)
         folder = as_folder(name)
         is_empty = not after_cursor
-        async with aclosing(self._listed(uri, container, folder, after_cursor)) as blobs:
-            async for blob in blobs:
-                is_empty = False
-                relative_path, size_bytes = blob.name[len(folder) :], int(blob.size)
-                if not _is_folder(blob) and is_meant(relative_path, size_bytes, selection):
+        async with aclosing(self._listed(uri, container, folder, after_cursor)) as pages:
+            async for page in pages:
+                is_empty = is_empty and not page
+                blobs = [blob for blob in page if not _is_folder(blob)]
+                listed = [(blob.name[len(folder) :], int(blob.size)) for blob in blobs]
+                for index in await in_thread(partial(meant, listed, selection)):
+                    blob, (relative_path, size_bytes) = blobs[index], listed[index]
                     mark = fingerprint(size_bytes, str(blob.etag or ""))
                     yield FoundObject(azure_uri(container, blob.name), relative_path, size_bytes, mark)
         if is_empty:
@@ -325,31 +329,29 @@ class AzureStorage:
             ):
                 yield found
 
-    async def _listed(self, uri: str, container: str, folder: str, after_cursor: str) -> AsyncGenerator[BlobProperties]:
-        """The blobs whose names begin with `folder`, after the cursor.
+    async def _listed(
+        self, uri: str, container: str, folder: str, after_cursor: str
+    ) -> AsyncGenerator[Sequence[BlobProperties]]:
+        """The blobs whose names begin with `folder`, after the cursor, page by page.
 
         Azure's marks for going on can't be made from a name, and to begin at one (`startFrom`) is too new to be relied
         on: a service that doesn't know it begins at the first. So the listing is read from its beginning, 5,000 names a
         request, and what comes before the cursor is dropped.
         """
         if not after_cursor:
-            async for blob in self._all(uri, container, folder):
-                yield blob
+            async for page in self._pages(uri, container, folder):
+                yield page
             return
         last, is_after = folder + after_cursor, False
-        async for blob in self._all(uri, container, folder):
-            if is_after:
-                yield blob
-            is_after = is_after or blob.name == last
-        if not is_after:  # it was removed, so that only its name tells what comes after it
-            async for blob in self._all(uri, container, folder):
-                if blob.name > last:
-                    yield blob
-
-    async def _all(self, uri: str, container: str, folder: str) -> AsyncGenerator[BlobProperties]:
         async for page in self._pages(uri, container, folder):
-            for blob in page:
-                yield blob
+            if is_after:
+                yield page
+            elif last in (names := [blob.name for blob in page]):
+                is_after = True
+                yield page[names.index(last) + 1 :]
+        if not is_after:  # it was removed, so that only its name tells what comes after it
+            async for page in self._pages(uri, container, folder):
+                yield [blob for blob in page if blob.name > last]
 
     async def _pages(self, uri: str, container: str, folder: str) -> AsyncGenerator[Sequence[BlobProperties]]:
         blobs = self._client.get_container_client(container).list_blobs(folder or None, include=["metadata"])

@@ -58,7 +58,7 @@ class FileStorage:
         Links are followed as long as they stay below the roots. An unreadable folder ends the listing with
         SCAN_FAILED rather than be left out in silence, unless `exclude_globs` has it with all below (`folder/**`).
         """
-        selection = Selection(include_globs, exclude_globs)
+        selection = await in_thread(partial(Selection, include_globs, exclude_globs))
         found = self._find(uri, selection, after_cursor)
         while chunk := await asyncio.to_thread(lambda: list(itertools.islice(found, FOUND_AT_ONCE))):
             yield chunk

@@ -7,12 +7,9 @@ that begin with a dot are matched by include globs only where the glob itself ha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from wcmatch import glob
-from wcmatch._wcparse import PatternLimitException  # documented, but exported nowhere else
 
 from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.globs import GlobError, Pattern, compiled
 
 # Formats of audio are many and grow; what is surely none, and what this service writes itself, is left out instead.
 _NOT_AUDIO = frozenset(
@@ -27,17 +24,18 @@ _NOT_AUDIO = frozenset(
     }
 )
 
-_FLAGS = glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX
-
 
 class Selection:
-    """Decides on relative paths. Raises JobFailure SCAN_FAILED for globs that stand for too many patterns."""
+    """Decides on relative paths. Raises JobFailure SCAN_FAILED for globs that stand for too much.
+
+    Make one, and ask it about many paths, in a thread: globs may be as complex as requests may have them.
+    """
 
     def __init__(self, include_globs: Sequence[str], exclude_globs: Sequence[str]) -> None:
-        self._include = _compiled(include_globs, _FLAGS)
-        self._exclude = _compiled(exclude_globs, _FLAGS | glob.DOTGLOB)
+        self._include = _compiled(include_globs, hidden=False)
+        self._exclude = _compiled(exclude_globs, hidden=True)
         whole_folders = [pattern.removesuffix("/**") for pattern in exclude_globs if pattern.endswith("/**")]
-        self._prune = _compiled(whole_folders, _FLAGS | glob.DOTGLOB)
+        self._prune = _compiled(whole_folders, hidden=True)
         self._seeks_hidden = any(f"/{pattern}".find("/.") >= 0 or "{." in pattern for pattern in include_globs)
 
     def takes(self, relative_path: str) -> bool:
@@ -49,23 +47,19 @@ class Selection:
 
     def takes_named(self, relative_path: str) -> bool:
         """Whether a file is meant that was named itself, whatever its name says that it is: only globs leave it out."""
-        if self._exclude and self._exclude.match(relative_path):
+        if self._exclude and self._exclude.fullmatch(relative_path):
             return False
-        return not self._include or bool(self._include.match(relative_path))
+        return not self._include or self._include.fullmatch(relative_path) is not None
 
     def enters(self, relative_folder: str) -> bool:
         """Whether anything below the folder can be meant."""
         if relative_folder.rpartition("/")[2].startswith(".") and not self._seeks_hidden:
             return False
-        return not (self._prune and self._prune.match(relative_folder))
+        return not (self._prune and self._prune.fullmatch(relative_folder))
 
 
-def _compiled(patterns: Sequence[str], flags: int) -> Any:
-    if not patterns:
-        return None
+def _compiled(globs: Sequence[str], *, hidden: bool) -> Pattern | None:
     try:
-        return glob.compile(list(patterns), flags=flags)
-    except PatternLimitException:
-        raise JobFailure(
-            Reason.SCAN_FAILED, "the globs stand for more than a thousand patterns; use fewer braces"
-        ) from None
+        return compiled(globs, hidden=hidden) if globs else None
+    except GlobError as error:
+        raise JobFailure(Reason.SCAN_FAILED, f"the globs {error}") from None

@@ -31,6 +31,11 @@ def is_meant(relative_path: str, size_bytes: int, selection: Selection) -> bool:
     return all(map(selection.enters, folders)) and selection.takes(relative_path)
 
 
+def meant(listed: Sequence[tuple[str, int]], selection: Selection) -> list[int]:
+    """Which of a page of objects, by relative path and size, are among the files asked for. Call it in a thread."""
+    return [index for index, (path, size_bytes) in enumerate(listed) if is_meant(path, size_bytes, selection)]
+
+
 def named_itself(uri: str, name: str, size_bytes: int, mark: str, selection: Selection) -> list[FoundObject]:
     """An object that a prefix without anything below it names itself: all that is found, or left out by globs."""
     relative_path = name.rpartition("/")[2]

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from aiohttp import ClientError as TransportError
@@ -22,6 +23,7 @@ from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Re
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
+from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
 from batchscribe_server.storage.download import ATTEMPTS, Expected, downloaded, pause_s
 from batchscribe_server.storage.globs import Selection
@@ -31,7 +33,7 @@ from batchscribe_server.storage.objects import (
     conflict,
     in_chunks,
     in_parts,
-    is_meant,
+    meant,
     named_itself,
     preceded,
 )
@@ -127,7 +129,7 @@ class S3Storage:
         Empty objects whose keys end with a slash only stand for folders, and are left out. A key that has nothing below
         it may be an object itself, unless it ends with a slash.
         """
-        selection = Selection(include_globs, exclude_globs)
+        selection = await in_thread(partial(Selection, include_globs, exclude_globs))
         async with aclosing(in_chunks(self._found(uri, selection, after_cursor))) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -274,12 +276,13 @@ class S3Storage:
         after = {"StartAfter": folder + after_cursor} if after_cursor else {}
         is_empty = not after_cursor
         async for page in self._pages(uri, Bucket=bucket, Prefix=folder, **after):
-            for each in page.get("Contents", ()):
-                is_empty = False
-                relative_path, size_bytes = each["Key"][len(folder) :], each["Size"]
-                if is_meant(relative_path, size_bytes, selection):
-                    mark = fingerprint(size_bytes, each.get("ETag", ""))
-                    yield FoundObject(s3_uri(bucket, each["Key"]), relative_path, size_bytes, mark)
+            objects = page.get("Contents", ())
+            is_empty = is_empty and not objects
+            listed = [(each["Key"][len(folder) :], each["Size"]) for each in objects]
+            for index in await in_thread(partial(meant, listed, selection)):
+                each = objects[index]
+                mark = fingerprint(each["Size"], each.get("ETag", ""))
+                yield FoundObject(s3_uri(bucket, each["Key"]), each["Key"][len(folder) :], each["Size"], mark)
         if is_empty:
             is_folder = not key or key.endswith("/")
             named = None if is_folder else await self._there(uri, S3Address(bucket, key), Reason.SCAN_FAILED)

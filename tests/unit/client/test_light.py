@@ -72,7 +72,7 @@ def without(blocked: set[str], *arguments: str) -> subprocess.CompletedProcess[s
 
 SERVER_ONLY = {
     *("numpy", "sqlalchemy", "alembic", "aiosqlite", "ctranslate2", "faster_whisper", "av", "onnxruntime"),
-    *("msgspec", "structlog", "pydantic_settings", "pysubs2", "wcmatch", "psutil", "platformdirs", "uuid_utils"),
+    *("msgspec", "structlog", "pydantic_settings", "pysubs2", "bracex", "psutil", "platformdirs", "uuid_utils"),
     *("aioboto3", "cryptography"),
 }
 
