@@ -69,6 +69,8 @@ class Job:
     `media_segments_done` counts the speech segments whose results are stored, so that a run that was cut off goes on
     after them; `segments` counts the transcript's segments, which leaves out those where nothing was said.
     `relative_path` is the input's path below its batch's prefix, for layouts that mirror it.
+    `output_key` is the digest of the place of its outputs, which no two jobs of a batch share; empty where there are
+    none, and where another has it.
     `input_fingerprint` is of the file that the first run opened, and tells whether a run that goes on sees the same
     bytes; `listed_fingerprint` is of the one that the batch's scan listed, empty where nothing was listed. A file may
     have changed in between, which is only said. With `is_fetch` the input is a URL that came as `fetch`: `input_uri` is
@@ -88,6 +90,7 @@ class Job:
     ordinal: int = 0
     is_fetch: bool = False
     relative_path: str = ""
+    output_key: str = ""
     display_name: str = ""
     reference_id: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)

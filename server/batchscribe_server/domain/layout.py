@@ -6,16 +6,24 @@ never write to the same file. In a folder of files, of a key's names those are c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import assert_never
 from urllib.parse import quote, unquote
 
 from batchscribe_server.domain.batch import BatchInput, PrefixInput, SingleInput
-from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, TranscriptFormat
+from batchscribe_server.domain.recognition import (
+    MAX_SEPARATE_CHANNELS,
+    OutputConfig,
+    OutputLayout,
+    TranscriptFormat,
+)
 from batchscribe_server.domain.url import is_url, shown_url
 
 NOTICE_SUFFIX = "notice"
 REPORT_SUFFIX = ".report.jsonl"
+
+_OF_CHANNEL = re.compile(r"\.channel_\d+\Z")
 
 _NO_NAMES = frozenset({"", ".", ".."})
 """What stands between the slashes of a path and is no file's name."""
@@ -40,6 +48,42 @@ def output_uri(
         return output.uri
     of_channel = "" if channel is None else f".channel_{channel}"
     return f"{_stem_uri(output, input_uri, relative_path)}{of_channel}.{format.value}"
+
+
+def output_suffix(format: TranscriptFormat) -> str:
+    """What the name of one file that is written in that format has to end in."""
+    return "." + format.rpartition(".")[2]
+
+
+def is_output_name(uri: str) -> bool:
+    """Whether a file has a name that outputs have: one that has none is never written, replaced or removed."""
+    endings = (REPORT_SUFFIX, f".{NOTICE_SUFFIX}", *map(output_suffix, TranscriptFormat))
+    return uri.lower().endswith(endings)
+
+
+def output_uris(output: OutputConfig, input_uri: str, relative_path: str = "") -> Sequence[str]:
+    """All that a run of a file may write, replace or remove."""
+    if output.kept_by_service:
+        return ()
+    channels = (None, *range(MAX_SEPARATE_CHANNELS)) if output.file_per_channel else (None,)
+    written = (output_uri(output, format, input_uri, relative_path, c) for format in output.formats for c in channels)
+    return [*written, notice_uri(output, input_uri, relative_path)]
+
+
+def replaced_by(output: OutputConfig, uri: str) -> Sequence[str]:
+    """Which files would have an output in the place of this one: the URIs that their notices would have.
+
+    The name of all but the channels' tells; no file but one that has the suffix of an output is ever in the place of
+    one.
+    """
+    if output.kept_by_service:
+        return ()
+    stems = []
+    for suffix in {*(format.value for format in output.formats), NOTICE_SUFFIX}:
+        if uri.lower().endswith(f".{suffix}"):
+            stem = uri[: -len(suffix) - 1]
+            stems += [stem, _OF_CHANNEL.sub("", stem)] if output.file_per_channel else [stem]
+    return [f"{stem}.{NOTICE_SUFFIX}" for stem in dict.fromkeys(stems)]
 
 
 def notice_uri(output: OutputConfig, input_uri: str, relative_path: str = "") -> str:
@@ -117,6 +161,11 @@ def is_output(output: OutputConfig, prefix_uri: str, relative_path: str) -> bool
         return bool(dot) and suffix in _TRANSCRIPT_SUFFIXES
     folder = folder_of_outputs(output, prefix_uri)
     return bool(folder) and relative_path.startswith(folder)
+
+
+def is_below(folder_uri: str, uri: str) -> bool:
+    """Whether a file is in a folder, or in one below it."""
+    return bool(folder_uri) and uri.startswith(_as_folder(folder_uri))
 
 
 def file_name(uri: str) -> str:

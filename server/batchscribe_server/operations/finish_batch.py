@@ -12,10 +12,11 @@ import structlog
 
 from batchscribe_server.domain.batch import Batch, BatchInput, PrefixInput, Report, SingleInput
 from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason
-from batchscribe_server.domain.layout import file_name, report_uri
+from batchscribe_server.domain.layout import file_name, is_report, report_uri
 from batchscribe_server.domain.recognition import OutputLayout
 from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.duties import Duties
+from batchscribe_server.operations.output_conflicts import check_replaceable
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.storage import Storage, StreamSpool
@@ -75,6 +76,7 @@ class FinishBatches:
                 input = await self._input(batch, reached.output)
                 uri = report_uri(batch.output, input, batch.id)
                 async with self._spool.spooled(self._lines(batch, uri, reached.output)) as pieces:
+                    await check_replaceable(uri, reached.output)
                     written = await reached.output.write_output(uri, pieces)
         except JobFailure as failure:
             log.warning("report_not_written", batch=batch.name, reason=failure.reason)
@@ -96,7 +98,7 @@ class FinishBatches:
         ):
             async for page in self._store.read_jobs(batch):
                 for job in page:
-                    if await storage.same(job.input_uri, batch.input.uri):
+                    if await storage.identity(job.input_uri) == await storage.identity(batch.input.uri):
                         return SingleInput(job.input_uri)
         return batch.input
 
@@ -104,6 +106,7 @@ class FinishBatches:
         async for page in self._store.read_jobs(batch):
             # A client chooses a batch's id, and so the report's name.
             for job in page:
-                if file_name(job.input_uri) == file_name(uri) and await storage.same(job.input_uri, uri):
-                    raise JobFailure(Reason.OUTPUT_FAILED, f"The report {uri} would take the place of an input.")
+                named_so = is_report(file_name(job.input_uri))
+                if named_so and await storage.identity(job.input_uri) == await storage.identity(uri):
+                    raise JobFailure(Reason.OUTPUT_CONFLICT, f"The report {uri} would take the place of an input.")
             yield b"".join(map(self._renderer.render_report_line, page))

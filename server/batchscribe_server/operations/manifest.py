@@ -51,6 +51,10 @@ class NamesSeen(Protocol):
         """Note names with their lines. The lines of those that were seen before, each with the first line of it."""
         ...
 
+    def known(self, named: Sequence[tuple[str, int]]) -> Sequence[tuple[int, int]]:
+        """As `repeated`, but nothing is noted."""
+        ...
+
 
 class Manifests(Protocol):
     """Opens manifests, and what is needed to check one."""

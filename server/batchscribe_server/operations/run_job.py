@@ -22,6 +22,7 @@ from batchscribe_server.operations.analyze import Analyze, Analyzed
 from batchscribe_server.operations.models import ModelElsewhereError, Models
 from batchscribe_server.operations.observers import JobObserver, TransferObserver
 from batchscribe_server.operations.open_input import OpenInput
+from batchscribe_server.operations.output_conflicts import check_conflicts
 from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.read_transcript import load_transcript
 from batchscribe_server.operations.run_store import Advance, Claim, Outcome
@@ -195,6 +196,8 @@ class RunJob:
         """`warnings` takes what is to be told of the file, however its run ends."""
         job = claim.job
         first_run = job.media is None
+        if first_run:
+            await check_conflicts(self._store, claim, reached)
         if first_run and (existing := await self._write_outputs.existing(job, reached.output)):
             return Outcome(State.SUCCEEDED, outputs=existing, warning="Skipped: the outputs were there already.")
         # A run that goes on keeps its model, also where the server has another default by now.

@@ -149,6 +149,14 @@ class RunStore(Protocol):
         """
         ...
 
+    async def claim_output(self, claim: Claim, key: str) -> bool:
+        """Have the place of outputs for this job, unless another of its batch has it: then False."""
+        ...
+
+    async def inputs_among(self, batch_id: str, uris: Sequence[str]) -> Sequence[str]:
+        """Those of the URIs that are inputs of a batch, as far as it is scanned."""
+        ...
+
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
         """The file was opened."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,14 +19,15 @@ from batchscribe_server.domain.batch import (
 )
 from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason
 from batchscribe_server.domain.job import Failure, Job
-from batchscribe_server.domain.layout import is_output, relative_paths
+from batchscribe_server.domain.layout import is_below, is_output, is_output_name, relative_paths
 from batchscribe_server.domain.media import is_upload
-from batchscribe_server.domain.recognition import OutputLayout, RecognitionConfig
+from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, RecognitionConfig
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.duties import Duties
+from batchscribe_server.operations.output_conflicts import output_key
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.scan_manifest import MANIFEST_CHUNK, ListedFiles, ScanManifest
-from batchscribe_server.operations.storage import FoundObject, UploadElsewhereError
+from batchscribe_server.operations.storage import FoundObject, Storage, UploadElsewhereError
 from batchscribe_server.operations.store import ScanChunk, Store
 from batchscribe_server.operations.upload_name import upload_name
 from batchscribe_server.operations.wakeups import SCANS, Wakeups
@@ -74,7 +76,8 @@ class ScanBatches:
                         if target:
                             await reached.output.check_writable(target)
                             target = ""
-                        batch = await self._store.add_scanned(batch, chunk)
+                        jobs = [replace(job, output_key=await output_key(job, reached.output)) for job in chunk.jobs]
+                        batch = await self._store.add_scanned(batch, replace(chunk, jobs=tuple(jobs)))
                         if batch.state.terminal or batch.cancel_requested or batch.error is not None:
                             return  # nothing more of it is stored
             batch = await self._store.finish_scan(batch)
@@ -114,13 +117,14 @@ class ScanBatches:
                     jobs = [await self._manifest_job(batch, k, files[k], paths[k]) for k in range(start, end)]
                     yield ScanChunk(tuple(jobs), cursor=str(end))
             case ManifestObjectInput(uri):
-                async with aclosing(self._manifest.files(batch, uri, reached.input)) as listed:
+                async with aclosing(self._manifest.files(batch, uri, reached)) as listed:
                     async for some in listed:
                         yield ScanChunk(tuple(self._listed_jobs(batch, some)), some.cursor)
             case PrefixInput(uri, include, exclude):
                 pages = reached.input.list_prefix(uri, include, exclude, after_cursor=batch.scan_cursor)
+                own = await _OwnOutputs.of(batch.output, uri, reached)
                 async for page in pages:
-                    inputs = [found for found in page if not is_output(batch.output, uri, found.relative_path)]
+                    inputs = [found for found in page if not await own.include(found)]
                     jobs = self._found_jobs(batch, ordinal, inputs)
                     ordinal += len(jobs)
                     yield ScanChunk(tuple(jobs), cursor=page[-1].relative_path)
@@ -178,6 +182,34 @@ class ScanBatches:
             create_time=time,
             update_time=time,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnOutputs:
+    """Which of the files below a prefix are outputs of its batch: by their URIs as the client wrote them, and by where
+    links lead.
+    """
+
+    output: OutputConfig
+    prefix_uri: str
+    real_output: OutputConfig
+    real_prefix_uri: str
+    input: Storage
+
+    @classmethod
+    async def of(cls, output: OutputConfig, prefix_uri: str, reached: Reached) -> _OwnOutputs:
+        """Those of a batch with that output."""
+        real_output = replace(output, uri=await reached.output.identity(output.uri)) if output.uri else output
+        return cls(output, prefix_uri, real_output, await reached.input.identity(prefix_uri), reached.input)
+
+    async def include(self, found: FoundObject) -> bool:
+        """Whether a file is an output, of this run or of an earlier one."""
+        path = found.relative_path
+        if is_output(self.output, self.prefix_uri, path) or is_output(self.real_output, self.real_prefix_uri, path):
+            return True
+        if self.output.kept_by_service or not is_output_name(path):
+            return False
+        return is_below(self.real_output.uri, await self.input.identity(found.uri))
 
 
 def _written_to(batch: Batch) -> str:

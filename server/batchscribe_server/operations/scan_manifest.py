@@ -20,14 +20,24 @@ from batchscribe_server.domain.errors import (
     Reason,
     Violations,
 )
-from batchscribe_server.domain.layout import notice_uri, path_below, shared_folder
+from batchscribe_server.domain.layout import path_below, replaced_by, shared_folder
 from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.operations.access import Reached
 from batchscribe_server.operations.check_config import CheckConfig
 from batchscribe_server.operations.in_thread import in_thread
-from batchscribe_server.operations.manifest import EntryReaders, ManifestFile, Manifests, Place, ReadEntry, Record
+from batchscribe_server.operations.manifest import (
+    EntryReaders,
+    ManifestFile,
+    Manifests,
+    NamesSeen,
+    Place,
+    ReadEntry,
+    Record,
+)
 from batchscribe_server.operations.open_input import OpenInput
-from batchscribe_server.operations.storage import Storage, UploadSpool
+from batchscribe_server.operations.output_conflicts import output_place
+from batchscribe_server.operations.storage import UploadSpool
 from batchscribe_server.operations.store import MediaStore
 from batchscribe_server.operations.upload_name import upload_name
 
@@ -115,13 +125,13 @@ class ScanManifest:
         self._manifests = manifests
         self._entry_reader = entry_reader
 
-    async def files(self, batch: Batch, uri: str, storage: Storage) -> AsyncGenerator[ListedFiles]:
+    async def files(self, batch: Batch, uri: str, reached: Reached) -> AsyncGenerator[ListedFiles]:
         """The files after the batch's cursor.
 
         Raises JobFailure MANIFEST_INVALID naming the first lines that are wrong, INPUT_CHANGED where the manifest is
         not the one that the scan began with, and what `Storage.open_input` raises.
         """
-        async with self._open_input(batch.tenant, uri, storage) as (local, name):
+        async with self._open_input(batch.tenant, uri, reached.input) as (local, name):
             manifest = await in_thread(partial(self._manifests.open, local.path, name))
             if batch.scan_cursor:
                 cursor = _Cursor.from_text(batch.scan_cursor)
@@ -132,7 +142,7 @@ class ScanManifest:
             else:
                 cursor = _Cursor(local.fingerprint, await self._shared_folders(batch, manifest))
                 if not batch.output.kept_by_service:
-                    await self._check_outputs(batch, manifest, cursor.shared_folders)
+                    await self._check_outputs(batch, manifest, cursor.shared_folders, reached)
             read = self._read(batch, manifest, cursor.place, MANIFEST_CHUNK)
             async with aclosing(read) as chunks:
                 async for records, entries in chunks:
@@ -168,20 +178,22 @@ class ScanManifest:
             return f"config.model: {error.message}"
         return "; ".join(f"{violation.field}: {violation.description}" for violation in violations.found)
 
-    async def _check_outputs(self, batch: Batch, manifest: ManifestFile, shared_folders: int) -> None:
-        """Raises JobFailure MANIFEST_INVALID where two entries have the same outputs."""
+    async def _check_outputs(self, batch: Batch, manifest: ManifestFile, shared_folders: int, reached: Reached) -> None:
+        """Raises JobFailure MANIFEST_INVALID where two entries have the same outputs, or one's replace another."""
         problems = _Problems()
-        with self._manifests.names_seen() as seen:
+        with self._manifests.names_seen() as outputs_seen, self._manifests.names_seen() as replaced_seen:
             async with aclosing(self._read(batch, manifest, None, CHECKED_AT_ONCE)) as chunks:
                 async for records, entries in chunks:
                     paths = await self._paths(batch.tenant, entries, shared_folders)
-                    outputs = (
-                        notice_uri(batch.output, entry.uri, path) for entry, path in zip(entries, paths, strict=True)
-                    )
-                    lines = (record.line for record in records)
-                    named = list(zip(outputs, lines, strict=True))
-                    for line, first in await in_thread(partial(seen.repeated, named)):
-                        problems.add(line, f"has the same output as line {first}, which would overwrite it")
+                    outputs, replaced = [], []
+                    for record, entry, path in zip(records, entries, paths, strict=True):
+                        place = await output_place(batch.output, entry.uri, path, reached.output)
+                        outputs.append((place, record.line))
+                        for notice in replaced_by(batch.output, await reached.input.identity(entry.uri)):
+                            replaced.append((notice, record.line))
+                    conflicts = partial(_conflicts, outputs_seen, replaced_seen, outputs, replaced)
+                    for line, words in await in_thread(conflicts):
+                        problems.add(line, words)
         problems.raise_if_any()
 
     async def _read(
@@ -210,6 +222,23 @@ class ScanManifest:
         if not is_upload(uri):
             return path_below(shared_folders, uri)
         return await upload_name(self._store, tenant, uri)
+
+
+def _conflicts(
+    outputs_seen: NamesSeen,
+    replaced_seen: NamesSeen,
+    outputs: Sequence[tuple[str, int]],
+    replaced: Sequence[tuple[str, int]],
+) -> Sequence[tuple[int, str]]:
+    """The lines at which the outputs of one entry have the place of another's, or of another's audio."""
+    same, replacing = outputs_seen.repeated(outputs), replaced_seen.known(outputs)
+    of_others = outputs_seen.known(replaced)
+    replaced_seen.repeated(replaced)  # noted last, so that none is told of twice
+    return [
+        *((line, f"has the same output as line {first}, which would overwrite it") for line, first in same),
+        *((line, f"would be replaced by an output of line {first}") for line, first in of_others),
+        *((line, f"has an output that would replace the file of line {first}") for line, first in replacing),
+    ]
 
 
 def _checked(

@@ -95,8 +95,8 @@ class Storage(Protocol):
         """
         ...
 
-    async def same(self, uri: str, other: str) -> bool:
-        """Whether two URIs name one file, whatever links or spellings lead to it."""
+    async def identity(self, uri: str) -> str:
+        """The one URI of a file, whatever links or spellings lead to it; one that can't be had here stays as it is."""
         ...
 
     async def exists(self, uri: str) -> bool:

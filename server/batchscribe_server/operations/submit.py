@@ -19,12 +19,13 @@ from batchscribe_server.domain.batch import (
 )
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import Job
-from batchscribe_server.domain.layout import notice_uri, relative_paths
+from batchscribe_server.domain.layout import relative_paths, replaced_by
 from batchscribe_server.domain.media import is_upload, upload_id
-from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
+from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, RecognitionConfig
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.check_config import CheckConfig
+from batchscribe_server.operations.output_conflicts import output_place, own_conflict
 from batchscribe_server.operations.store import IdempotencyKey, Store
 from batchscribe_server.operations.tracing import Tracing
 
@@ -102,6 +103,8 @@ class Submit:
         async with self._reach.opened(new.access) as reached:
             relative_path = await self._check_input(tenant, new.input_uri, reached)
             await self._check_output(new.output, reached)
+            await _check_own(new.output, new.input_uri, relative_path, reached, "job.output", violations)
+            violations.raise_if_any()
         time = self._now()
         job = Job(
             id=job_id or self._new_id(),
@@ -138,7 +141,10 @@ class Submit:
         self._reach.check(new.access, _uris_of(new.input), new.output.uri)
         async with self._reach.opened(new.access) as reached:
             match new.input:
-                case SingleInput(uri) | ManifestObjectInput(uri):
+                case SingleInput(uri):
+                    name = await self._check_input(tenant, uri, reached)
+                    await _check_own(new.output, uri, name, reached, "batch.output", violations)
+                case ManifestObjectInput(uri):
                     await self._check_input(tenant, uri, reached)
                 case PrefixInput(uri):
                     await reached.input.check_allowed(uri)
@@ -171,7 +177,7 @@ class Submit:
         # Compared by their outputs: two URLs may differ in their query alone, and two uploads have one name.
         names = [await self._check_input(tenant, entry.uri, reached) for entry in manifest.files]
         outputs = [
-            notice_uri(output, entry.uri, name or path)
+            await output_place(output, entry.uri, name or path, reached.output)
             for entry, name, path in zip(manifest.files, names, paths, strict=True)
         ]
         times_named = Counter(outputs)
@@ -179,8 +185,17 @@ class Submit:
             path = f"batch.input.manifest.files[{index}]"
             if entry.config is not None:
                 self._check_config(entry.config, f"{path}.config", violations)
-            if times_named[outputs[index]] > 1 and not output.kept_by_service:
-                violations.add(f"{path}.uri", "has the same output as another file, which would overwrite it")
+            if output.kept_by_service:
+                continue
+            if output.layout is OutputLayout.SINGLE:
+                await _check_own(output, entry.uri, names[index], reached, "batch.output", violations)
+            if times_named[outputs[index]] > 1:
+                violations.add(
+                    f"{path}.uri", "has the same output as another file, which would overwrite it", "OUTPUT_CONFLICT"
+                )
+            replacing = replaced_by(output, await reached.input.identity(entry.uri))
+            if not times_named.keys().isdisjoint(replacing):
+                violations.add(f"{path}.uri", "would be replaced by an output of another file", "OUTPUT_CONFLICT")
 
     async def _check_input(self, tenant: str, uri: str, reached: Reached) -> str:
         """Raises for an input that may not be read; returns the name its outputs take, where its URI does not tell."""
@@ -193,6 +208,13 @@ class Submit:
     async def _check_output(self, output: OutputConfig, reached: Reached) -> None:
         if output.uri:
             await reached.output.check_allowed(output.uri)
+
+
+async def _check_own(
+    output: OutputConfig, uri: str, relative_path: str, reached: Reached, path: str, violations: Violations
+) -> None:
+    if conflict := await own_conflict(output, uri, relative_path, reached):
+        violations.add(f"{path}.uri", f"the output {conflict} is the input itself; name another", "OUTPUT_CONFLICT")
 
 
 def _uris_of(input: BatchInput) -> list[str]:

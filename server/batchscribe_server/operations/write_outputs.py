@@ -12,9 +12,13 @@ from batchscribe_server.domain.layout import notice_uri, output_uri
 from batchscribe_server.domain.recognition import MAX_SEPARATE_CHANNELS, OnConflict, TranscriptFormat
 from batchscribe_server.domain.transcript import Transcript
 from batchscribe_server.operations.observers import TransferObserver
+from batchscribe_server.operations.output_conflicts import check_replaceable
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.storage import Storage, WrittenFile
 from batchscribe_server.operations.tracing import Tracing
+
+_OF_OTHERS = frozenset({Reason.OUTPUT_EXISTS, Reason.OUTPUT_CONFLICT})
+"""The failures after which nothing is written or removed: what is there is another's."""
 
 
 class WriteOutputs:
@@ -30,17 +34,14 @@ class WriteOutputs:
     async def existing(self, job: Job, storage: Storage) -> tuple[OutputFile, ...]:
         """Before anything is transcribed: the outputs that spare the work, empty when there is work to do.
 
-        Raises JobFailure OUTPUT_EXISTS where the client asked to fail in that case, OUTPUT_FAILED for an output that
-        would take the place of its own input, and what `Storage.check_writable` raises: a batch's scan has asked it.
+        Raises JobFailure OUTPUT_EXISTS where the client asked to fail in that case, and what `Storage.check_writable`
+        raises: a batch's scan has asked it.
         """
         if job.output.kept_by_service:
             return ()
         uris = {format: self._uri(job, format) for format in job.formats}
         if not uris:
             return ()
-        for uri in uris.values():
-            if await storage.same(uri, job.input_uri):
-                raise JobFailure(Reason.OUTPUT_FAILED, f"The output {uri} is the input itself. Name another file.")
         if job.output.on_conflict is not OnConflict.OVERWRITE:
             there = {format: uri for format, uri in uris.items() if await storage.exists(uri)}
             if there and job.output.on_conflict is OnConflict.FAIL:
@@ -74,22 +75,20 @@ class WriteOutputs:
                 written = await self._write(storage, uri, pieces, format.lower(), conflict)
                 outputs.append(OutputFile(format, written.uri, written.size_bytes, channel, written.skipped))
         if job.output.remove_stale:
-            await storage.remove(notice_uri(job.output, job.input_uri, job.relative_path))
+            await self._remove(notice_uri(job.output, job.input_uri, job.relative_path), storage)
         return tuple(outputs)
 
     async def notice(self, job: Job, failure: Failure, time: datetime, storage: Storage) -> None:
         """Write the notice of a failed file. Raises JobFailure."""
-        if job.output.kept_by_service or failure.reason is Reason.OUTPUT_EXISTS:
-            return  # what is there is another's
+        if job.output.kept_by_service or failure.reason in _OF_OTHERS:
+            return
         await self.notice_beside(job, failure, time, storage)
         if job.output.remove_stale:
             # How many channels an earlier run has found is not known.
             channels = range(MAX_SEPARATE_CHANNELS) if job.output.file_per_channel else ()
             for format in job.output.formats:
                 for channel in (None, *channels):
-                    uri = self._uri(job, format, channel)
-                    if not await storage.same(uri, job.input_uri):
-                        await storage.remove(uri)
+                    await self._remove(self._uri(job, format, channel), storage)
 
     async def notice_beside(self, job: Job, failure: Failure, time: datetime, storage: Storage) -> None:
         """Write the notice of what failed, and leave the transcripts alone. Raises JobFailure."""
@@ -109,6 +108,7 @@ class WriteOutputs:
         started_s = time.monotonic()
         try:
             with self._tracing.step("write", kind=kind):
+                await check_replaceable(uri, storage)
                 written = await storage.write_output(uri, data, on_conflict)
         except JobFailure as failure:
             self._observer.write_failed(failure.reason)
@@ -116,6 +116,10 @@ class WriteOutputs:
         if not written.skipped:
             self._observer.written(kind, time.monotonic() - started_s)
         return written
+
+    async def _remove(self, uri: str, storage: Storage) -> None:
+        await check_replaceable(uri, storage)
+        await storage.remove(uri)
 
     def _uri(self, job: Job, format: TranscriptFormat, channel: int | None = None) -> str:
         return output_uri(job.output, format, job.input_uri, job.relative_path, channel)
@@ -125,7 +129,7 @@ def notice_left(job: Job) -> str:
     """The URI of the notice that a job that has ended left, or may have left; empty where it left none."""
     if not job.output.write_notice or job.output.kept_by_service:
         return ""
-    failed = job.error is not None and job.error.reason is not Reason.OUTPUT_EXISTS
+    failed = job.error is not None and job.error.reason not in _OF_OTHERS
     spared = bool(job.outputs) and all(output.skipped for output in job.outputs)
     analyzed = job.state is State.SUCCEEDED and job.config.wants_analysis and not spared
     return notice_uri(job.output, job.input_uri, job.relative_path) if failed or analyzed else ""

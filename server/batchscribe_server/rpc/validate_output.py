@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterator
 from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.layout import output_suffix
 from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.url import is_url, scheme_of
+from batchscribe_server.rpc.convert_storage import transcript_format
 from batchscribe_server.rpc.merge_config import entry_config
 from batchscribe_server.rpc.validate_access import check_access
 from batchscribe_server.rpc.validate_input import check_uri, schemes_of
@@ -122,9 +124,21 @@ def _check_single(output: pb.OutputConfig, input: pb.InputConfig, path: str, vio
         violations.add(f"{path}.uri", "is required for the layout SINGLE: the file to write")
     elif scheme_of(output.uri) in ("s3", "az") and "/" not in output.uri.partition("://")[2]:
         violations.add(f"{path}.uri", "names a bucket alone: for the layout SINGLE it is the file to write")
+    else:
+        _check_suffix(output, f"{path}.uri", violations)
     lists_many = len(input.manifest.files) > 1 or input.manifest.manifest_uri
     if input.WhichOneof("source") == "prefix" or lists_many:
         violations.add(f"{path}.layout", "must not be SINGLE for many files; use PREFIX or ADJACENT")
+
+
+def _check_suffix(output: pb.OutputConfig, path: str, violations: Violations) -> None:
+    """A file that is written under the very name that it is given has to say what it is, and replaces nothing else."""
+    formats = {transcript_format(format) for format in output.formats or [pb.TRANSCRIPT_FORMAT_UNSPECIFIED]}
+    if len(formats) > 1 or output.uri.endswith("/"):
+        return  # the suffixes are added to the name
+    suffix = output_suffix(*formats)
+    if not output.uri.lower().endswith(suffix):
+        violations.add(path, f"must end with {suffix}, the suffix of its format, or with a slash for a folder")
 
 
 def _check_subtitles(subtitles: pb.SubtitleConfig, path: str, violations: Violations) -> None:

@@ -230,12 +230,13 @@ class AzureStorage:
         ):
             await blob.upload_blob(b"", overwrite=True, etag="0x0", match_condition=MatchConditions.IfNotModified)
 
-    async def same(self, uri: str, other: str) -> bool:
-        """Whether both name one container and blob."""
+    async def identity(self, uri: str) -> str:
+        """The scheme in lower case, the container and the blob, with slashes for what Azure takes for slashes."""
         try:
-            return azure_address(uri) == azure_address(other)
+            container, blob = azure_address(uri)
         except MalformedAzureUriError:
-            return False
+            return uri
+        return azure_uri(container, blob.replace("\\", "/"))
 
     async def exists(self, uri: str) -> bool:
         """Whether there is a blob of that URI."""

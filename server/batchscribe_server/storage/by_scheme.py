@@ -49,10 +49,10 @@ class StorageByScheme:
         """See whether outputs may be written there."""
         await self._of(uri, Reason.OUTPUT_FAILED).check_writable(uri)
 
-    async def same(self, uri: str, other: str) -> bool:
-        """Whether two URIs name one file: never where their schemes differ."""
+    async def identity(self, uri: str) -> str:
+        """The one URI of a file."""
         storage = self._storages.get(scheme_of(uri))
-        return storage is not None and scheme_of(uri) == scheme_of(other) and await storage.same(uri, other)
+        return uri if storage is None else await storage.identity(uri)
 
     async def exists(self, uri: str) -> bool:
         """Whether there is a file of that URI."""

@@ -23,6 +23,7 @@ from batchscribe_server.storage.file_uri import path_of, shown, uri_of
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.objects import named_itself
 from batchscribe_server.storage.roots import FileRoots
+from batchscribe_server.storage.spelling import one_spelling
 from batchscribe_server.storage.tree import TreeWalk
 
 # A chunk is one turn of the only writer: with more, whoever creates a job meanwhile would wait noticeably.
@@ -73,9 +74,9 @@ class FileStorage:
         """See whether the folder may be written to, or the nearest one above that is there."""
         await asyncio.to_thread(self._check_writable, uri)
 
-    async def same(self, uri: str, other: str) -> bool:
-        """Whether both lead to one path, links followed."""
-        return await asyncio.to_thread(self._same, uri, other)
+    async def identity(self, uri: str) -> str:
+        """The path with all links followed, in one spelling where the file system takes several for the same."""
+        return await asyncio.to_thread(self._identity, uri)
 
     async def exists(self, uri: str) -> bool:
         """Whether there is a file of that URI below the roots."""
@@ -97,11 +98,11 @@ class FileStorage:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: permission denied")
 
-    def _same(self, uri: str, other: str) -> bool:
+    def _identity(self, uri: str) -> str:
         try:
-            return self._roots.resolve(uri) == self._roots.resolve(other)
+            return uri_of(one_spelling(self._roots.resolve(uri)))
         except PathNotAllowedError:
-            return False
+            return uri
 
     def _exists(self, uri: str) -> bool:
         try:

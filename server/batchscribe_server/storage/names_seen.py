@@ -24,13 +24,24 @@ class NamesSeenOnDisk:
 
     def repeated(self, named: Sequence[tuple[str, int]]) -> Sequence[tuple[int, int]]:
         """Note names with their lines. The lines of those that were seen before, each with the first line of it."""
-        repeats = []
+        repeats: list[tuple[int, int]] = []
         for name, line in named:
-            digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest()
-            if not self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, line)).rowcount:
-                query = self._database.execute("SELECT line FROM seen WHERE digest = ?", (digest,))
-                repeats.append((line, int(query.fetchone()[0])))
+            if not self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (_digest(name), line)).rowcount:
+                repeats += self.known([(name, line)])
         return repeats
+
+    def known(self, named: Sequence[tuple[str, int]]) -> Sequence[tuple[int, int]]:
+        """The lines of names that were seen before, each with the first line of it."""
+        found = []
+        for name, line in named:
+            query = self._database.execute("SELECT line FROM seen WHERE digest = ?", (_digest(name),))
+            if (first := query.fetchone()) is not None:
+                found.append((line, int(first[0])))
+        return found
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest()
 
 
 @contextmanager

@@ -226,12 +226,12 @@ class S3Storage:
             upload = await _patiently(self._client.create_multipart_upload, **target)
             await _patiently(self._client.abort_multipart_upload, **target, UploadId=upload["UploadId"])
 
-    async def same(self, uri: str, other: str) -> bool:
-        """Whether both name one bucket and key."""
+    async def identity(self, uri: str) -> str:
+        """The scheme in lower case, the bucket and the key."""
         try:
-            return s3_address(uri) == s3_address(other)
+            return s3_uri(*s3_address(uri))
         except MalformedS3UriError:
-            return False
+            return uri
 
     async def exists(self, uri: str) -> bool:
         """Whether there is an object of that URI."""

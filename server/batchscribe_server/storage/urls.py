@@ -156,12 +156,12 @@ class UrlStorage:
         """Nothing is. Raises JobFailure OUTPUT_FAILED."""
         _raise_read_only(uri)
 
-    async def same(self, uri: str, other: str) -> bool:
-        """Whether both are one URL but for their fragments."""
+    async def identity(self, uri: str) -> str:
+        """The URL in its usual spelling, without its fragment."""
         try:
-            return httpx.URL(uri).copy_with(fragment=None) == httpx.URL(other).copy_with(fragment=None)
+            return str(httpx.URL(uri).copy_with(fragment=None))
         except httpx.InvalidURL:
-            return False
+            return uri
 
     async def exists(self, uri: str) -> bool:
         """Outputs are never there. Raises JobFailure OUTPUT_FAILED."""

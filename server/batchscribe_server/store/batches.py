@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -17,7 +17,7 @@ from batchscribe_server.domain.errors import (
     NothingToRetryError,
     NotTerminalError,
 )
-from batchscribe_server.domain.job import Failure, State
+from batchscribe_server.domain.job import Failure, Job, State
 from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, ListQuery, Page, ScanChunk, SealedAccess
 from batchscribe_server.operations.wakeups import QUEUE, SCANS
 from batchscribe_server.store import tables
@@ -182,7 +182,7 @@ def _add_scanned(ledger: Ledger, scanned: Batch, chunk: ScanChunk) -> Batch:
             priority=batch.priority,
             traceparent=scanned.traceparent,
         )
-        for job in chunk.jobs
+        for job in _with_places_of_their_own(ledger, batch.id, chunk.jobs)
     ]
     try:
         ledger.add_jobs(jobs)
@@ -190,6 +190,16 @@ def _add_scanned(ledger: Ledger, scanned: Batch, chunk: ScanChunk) -> Batch:
         raise AlreadyExistsError("A job's id is taken already.", batch=batch.id) from error
     ledger.change_batch(batch, scan_cursor=chunk.cursor)
     return batch_as_written(ledger, batch.id)
+
+
+def _with_places_of_their_own(ledger: Ledger, batch_id: str, jobs: Sequence[Job]) -> Iterator[Job]:
+    """Jobs whose outputs would have the place of another's are without one: they fail when they are run."""
+    keys = [job.output_key for job in jobs if job.output_key]
+    taken = select(_jobs.output_key).where(_jobs.batch_id == batch_id, _jobs.output_key.in_(keys))
+    seen = set(ledger.connection.execute(taken).scalars()) if keys else set()
+    for job in jobs:
+        yield replace(job, output_key="") if job.output_key in seen else job
+        seen |= {job.output_key} - {""}
 
 
 def _finish_scan(ledger: Ledger, scanned: Batch) -> Batch:

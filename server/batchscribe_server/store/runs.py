@@ -59,6 +59,15 @@ class SqlRunStore:
         """Look whether a claim still stands."""
         await self._database.read(partial(_check_claim, claim=claim))
 
+    async def claim_output(self, claim: Claim, key: str) -> bool:
+        """Have a place of outputs."""
+        return await self._step(_claim_output, claim, key=key)
+
+    async def inputs_among(self, batch_id: str, uris: Sequence[str]) -> Sequence[str]:
+        """Look which URIs are inputs."""
+        found = select(_jobs.input_uri).where(_jobs.input_uri.in_(uris), _jobs.batch_id == batch_id).limit(1)
+        return await self._database.read(lambda connection: connection.execute(found).scalars().all())
+
     async def describe(self, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:
         """Store what the file turned out to be."""
         await self._step(_describe, claim, media=media, model=model, fingerprint=fingerprint)
@@ -165,6 +174,17 @@ def _check_claim(connection: Connection, claim: Claim) -> None:
 
 def _lost(claim: Claim) -> LeaseLostError:
     return LeaseLostError(f"{claim.job.name} is no longer run under token {claim.token}")
+
+
+def _claim_output(ledger: Ledger, claim: Claim, key: str) -> bool:
+    job = _held(ledger, claim)
+    ledger.batch(job.batch_id)  # locked: nobody else has it in between
+    taken = select(_jobs.id).where(_jobs.batch_id == job.batch_id, _jobs.output_key == key, _jobs.id != job.id)
+    if ledger.connection.execute(taken.limit(1)).first() is not None:
+        return False
+    ledger.change_job(job, output_key=key)
+    ledger.flush()
+    return True
 
 
 def _describe(ledger: Ledger, claim: Claim, media: MediaDescription, model: str, fingerprint: str) -> None:

@@ -39,6 +39,9 @@ IS_RUNNING = text("state = 'RUNNING'")
 HAS_QUEUED = text("queued > 0")
 """The conditions of the indexes that claims go by, in these very words: with a bound value they would not be used."""
 
+HAS_OUTPUT = text("output_key IS NOT NULL")
+"""The condition of the index by which no two jobs of a batch have the place of their outputs in common."""
+
 EXPIRES = text("expire_time IS NOT NULL")
 IS_BEING_DELETED = text("deletion IS NOT NULL")
 REPORT_IS_DUE = text("report = 'DUE'")
@@ -173,6 +176,7 @@ jobs = Table(
     Column("traceparent", Optional),  # of the call that created it
     Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Column("wanted_model", Text, nullable=False, server_default=""),  # that of its config; `model` once it has run
+    Column("output_key", Optional),  # of the place of its outputs
     Index(
         "ix_jobs_queue",
         "tenant",
@@ -194,6 +198,9 @@ jobs = Table(
     # SQLite has none for keys that anybody may make up: it reads the tenant's jobs.
     Index("ix_jobs_labels", text("CAST(labels AS JSONB) jsonb_path_ops"), postgresql_using="gin").ddl_if("postgresql"),
     Index("ix_jobs_media", "media_id"),
+    Index(
+        "ix_jobs_output", "batch_id", "output_key", unique=True, sqlite_where=HAS_OUTPUT, postgresql_where=HAS_OUTPUT
+    ),
     Index("ix_jobs_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
     Index("ix_jobs_expire", "expire_time", sqlite_where=EXPIRES, postgresql_where=EXPIRES),
     Index("ix_jobs_deletion", "batch_id", "id", sqlite_where=IS_BEING_DELETED, postgresql_where=IS_BEING_DELETED),

@@ -297,20 +297,6 @@ async def test_stale_notices_go_when_a_file_succeeds(tmp_path: Path) -> None:
         assert (tmp_path / "a.wav.json").exists()
 
 
-async def test_an_output_never_takes_the_place_of_its_input(tmp_path: Path) -> None:
-    async with in_process_service(tmp_path) as service:
-        uri = service.audio("a.txt")
-        before = (tmp_path / "a.txt").read_bytes()
-        (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
-        for output_uri in (uri, uri.replace("a.txt", "%61.txt"), (tmp_path / "link.txt").as_uri()):
-            output = OutputConfig(OutputLayout.SINGLE, output_uri, (TranscriptFormat.TEXT,), remove_stale=True)
-            job = await service.ended(await service.submit.job(TENANT, NewJob(uri, output=output)))
-            assert job.error is not None
-            assert job.error.reason is Reason.OUTPUT_FAILED
-        assert (tmp_path / "a.txt").read_bytes() == before
-        assert service.transcriber.requests == []
-
-
 async def test_a_job_that_is_claimed_again_while_its_earlier_run_ends_is_run_once_more(tmp_path: Path) -> None:
     """As after a suspension of the machine: the leases of its own runs have expired."""
     transcriber = ScriptedTranscriber()

@@ -416,9 +416,9 @@ async def test_what_is_there_is_overwritten_skipped_or_refused(storage: AzureSto
     await storage.write_output(uri, b"third")
     assert await read(storage, uri) == b"third"
     assert await storage.exists(uri)
-    assert await storage.same(uri, uri)
-    assert not await storage.same(uri, f"az://{container}/b.json")
-    assert not await storage.same(uri, "az://")
+    assert await storage.identity(uri) == uri
+    assert await storage.identity(f"AZ://{container}/b\\c.json") == f"az://{container}/b/c.json"
+    assert await storage.identity("az://") == "az://"
     assert await storage.remove(uri)
     assert not await storage.remove(uri)
     assert not await storage.exists(uri)

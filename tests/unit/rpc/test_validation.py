@@ -211,6 +211,14 @@ BAD_JOBS = [
     ('job { output { uri: "https://h/out/" } }', "job.output.uri"),
     ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "HTTP://h/a.json" } }', "job.output.uri"),
     ("job { output { layout: OUTPUT_LAYOUT_SINGLE } }", "job.output.uri"),
+    ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///in/b.wav" } }', "job.output.uri"),
+    ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///in/onnxruntime.py" } }', "job.output.uri"),
+    ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "s3://b/secrets.key" } }', "job.output.uri"),
+    ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "az://b/json" } }', "job.output.uri"),
+    (
+        'job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "s3://b/a.json" formats: TRANSCRIPT_FORMAT_SRT } }',
+        "job.output.uri",
+    ),
     ('job { output { layout: OUTPUT_LAYOUT_SINGLE uri: "s3://bucket" } }', "job.output.uri"),
     ("job { output { layout: OUTPUT_LAYOUT_PREFIX } }", "job.output.uri"),
     ('job { output { layout: OUTPUT_LAYOUT_ADJACENT uri: "file:///out/" } }', "job.output.uri"),
@@ -348,7 +356,7 @@ BAD_BATCHES = [
     ),
     (
         'batch { input { manifest { manifest_uri: "s3://b/l" } } '
-        'output { layout: OUTPUT_LAYOUT_SINGLE uri: "s3://b/o" } }',
+        'output { layout: OUTPUT_LAYOUT_SINGLE uri: "s3://b/o.json" } }',
         {"batch.output.layout": "INVALID_FIELD"},
     ),
     (
@@ -405,7 +413,7 @@ BAD_BATCHES = [
         {"batch.output.file_per_channel": "INVALID_FIELD"},
     ),
     (
-        'batch { output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.txt" } }',
+        'batch { output { layout: OUTPUT_LAYOUT_SINGLE uri: "file:///out/a.json" } }',
         {"batch.output.layout": "INVALID_FIELD"},
     ),
     (

@@ -53,7 +53,9 @@ class _OutputLayoutEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutputLa
     OUTPUT_LAYOUT_UNSPECIFIED: _OutputLayout.ValueType  # 0
     """PREFIX where a URI is given, else kept by the service."""
     OUTPUT_LAYOUT_SINGLE: _OutputLayout.ValueType  # 1
-    """One file, named by the output URI. Only for one input file."""
+    """One file, named by the output URI, which ends with the suffix of its format (`.txt`, `.json`, `.srt`, `.vtt`, `.tsv`).
+    Several formats, and a URI that ends with a slash, have the suffixes added. Only for one input file.
+    """
     OUTPUT_LAYOUT_ADJACENT: _OutputLayout.ValueType  # 2
     """Next to the input file: `<input>.<suffix>`."""
     OUTPUT_LAYOUT_PREFIX: _OutputLayout.ValueType  # 3
@@ -65,7 +67,9 @@ class OutputLayout(_OutputLayout, metaclass=_OutputLayoutEnumTypeWrapper):
 OUTPUT_LAYOUT_UNSPECIFIED: OutputLayout.ValueType  # 0
 """PREFIX where a URI is given, else kept by the service."""
 OUTPUT_LAYOUT_SINGLE: OutputLayout.ValueType  # 1
-"""One file, named by the output URI. Only for one input file."""
+"""One file, named by the output URI, which ends with the suffix of its format (`.txt`, `.json`, `.srt`, `.vtt`, `.tsv`).
+Several formats, and a URI that ends with a slash, have the suffixes added. Only for one input file.
+"""
 OUTPUT_LAYOUT_ADJACENT: OutputLayout.ValueType  # 2
 """Next to the input file: `<input>.<suffix>`."""
 OUTPUT_LAYOUT_PREFIX: OutputLayout.ValueType  # 3
@@ -537,7 +541,9 @@ class OutputConfig(_message.Message):
     WRITE_REPORT_FIELD_NUMBER: _builtins.int
     SUBTITLES_FIELD_NUMBER: _builtins.int
     layout: Global___OutputLayout.ValueType
-    """Where outputs go. Default: PREFIX where `uri` is given."""
+    """Where outputs go. Default: PREFIX where `uri` is given. No output ever replaces an input, or the output of another
+    file of the batch: such requests and manifests are refused with OUTPUT_CONFLICT, and a file that a scan finds fails.
+    """
     uri: _builtins.str
     """The file (SINGLE) or the folder (PREFIX) to write to. Empty, unless the layout is ADJACENT: the service keeps the
     transcripts and GetTranscript reads them.
