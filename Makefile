@@ -44,11 +44,12 @@ demo-s3: $(BIN)/.dev
 demo-replicas: $(BIN)/.dev
 	$(BIN)/python -m scripts.demo_replicas
 
+# Two at a time, a file's tests together: they share what it starts.
 test: $(BIN)/.dev
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' --numprocesses 2 --dist loadfile --durations 20
 
 test-slow: $(BIN)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --durations 20
 
 check: $(BIN)/.dev
 	ruff format --check .
