@@ -39,7 +39,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=1000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name) / "files"
+        folder.mkdir()
         calls = folder / "calls"
         calls.mkdir()
         for k in range(options.files):

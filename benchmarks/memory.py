@@ -42,7 +42,8 @@ def main() -> None:
 
 def _measure(recordings: list[Path], minutes: float, model: str) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name) / "files"
+        folder.mkdir()
         long = _repeated(recordings, minutes, folder / "long.wav")
         with running_server(folder, f"--model={model}") as server, grpc.insecure_channel(server.address) as channel:
             jobs = job_service_pb2_grpc.JobServiceStub(channel)

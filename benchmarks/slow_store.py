@@ -55,8 +55,10 @@ async def _measured(options: argparse.Namespace) -> tuple[list[float], list[floa
         return Reply(body=body, before_each=lambda: asyncio.sleep(pause_s))
 
     with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "files"
+        folder.mkdir()
         async with scripted_web(script) as web:
-            with running_server(Path(name), f"--model={options.model}", **_ALLOWED) as server:
+            with running_server(folder, f"--model={options.model}", **_ALLOWED) as server:
                 async with AsyncClient(server.address) as client:
                     await _quick_batch_s(client, web, options.files)  # the model is loaded by it
                     alone = [await _quick_batch_s(client, web, options.files) for _ in range(options.rounds)]

@@ -56,7 +56,8 @@ def main() -> None:
 async def _measured(options: argparse.Namespace) -> list[dict[str, float]]:
     """The time of each kind of batch in each round, in seconds."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name) / "files"
+        folder.mkdir()
         inputs = folder / "in"
         inputs.mkdir()
         for number in range(options.files):

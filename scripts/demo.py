@@ -38,7 +38,9 @@ def main() -> int:
     story = make_speech()
     address = f"127.0.0.1:{free_port()}"
     os.environ["BATCHSCRIBE_ADDRESS"] = address
-    serve = ["serve", "--listen", address, "--data-dir", str(FOLDER / "data"), "--file-root", str(FOLDER)]
+    calls, out = FOLDER / "calls", FOLDER / "transcripts"
+    serve = ["serve", "--listen", address, "--data-dir", str(FOLDER / "data"),
+             "--file-root", str(calls), "--file-root", str(out)]  # fmt: skip
     with (FOLDER / "server.log").open("wb") as log:
         show(serve, "&")
         server = subprocess.Popen([BATCHSCRIBE, *serve], stdout=log, stderr=log)
@@ -46,7 +48,6 @@ def main() -> int:
             wait_for_server(address, server, FOLDER / "server.log")
             run("model", "list")
             say("A batch: every file below a folder, transcripts mirrored below another")
-            calls, out = FOLDER / "calls", FOLDER / "transcripts"
             run("batch", "submit", calls.as_uri() + "/", "--output", out.as_uri() + "/",
                 "--format", "txt", "--format", "srt", "--watch")  # fmt: skip
             say("A job: one file uploaded, watched while it is heard, its subtitles on standard output")

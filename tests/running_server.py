@@ -26,12 +26,13 @@ class RunningServer:
     def __init__(self, folder: Path, *options: str) -> None:
         self.address = f"127.0.0.1:{free_port()}"
         self.folder = folder
+        self.data_dir = folder.with_name(f"{folder.name}-data")  # beside its files: no file root may hold it
         self.log = folder / "server.log"
         self._arguments = [
             str(BATCHSCRIBE),
             "serve",
             f"--listen={self.address}",
-            f"--data-dir={folder / 'data'}",
+            f"--data-dir={self.data_dir}",
             f"--file-root={folder}",
             "--log-format=json",
             *options,

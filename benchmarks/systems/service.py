@@ -22,7 +22,8 @@ def run(task: Task, stopwatch: Stopwatch) -> list[str]:
     roots = {str(Path(path).parent) for path in (*task.paths, task.warm_up)}
     options = [f"--model={task.model_folder}", "--device=cpu", *(f"--file-root={root}" for root in roots)]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name) / "files"
+        folder.mkdir()
         output = output_config((folder / "out").as_uri() + "/", formats=["txt"])
         with running_server(folder, *options) as server, Client(server.address) as client:
             client.wait_for_completion(client.submit_batch([Path(task.warm_up).as_uri()], config=config).name)

@@ -86,7 +86,7 @@ def test_a_tree_of_all_kinds_of_names_becomes_transcripts_in_another_container(e
         assert said == {name: words(text) for name, text in made.said.items()}
         for name, reason in notices.items():
             assert json.loads(written[name])["error"]["reason"] == reason
-        assert list((tmp_path / "data" / "fetched").iterdir()) == []
+        assert list((server.data_dir / "fetched").iterdir()) == []
 
         refused = batchscribe(server, "batch", "submit", "az://others/in")
         assert refused.returncode != 0
@@ -178,7 +178,7 @@ def test_inputs_and_outputs_are_reached_with_the_clients_own_credentials(
             ),
             server.log.read_text(),
         ]
-        on_disk = [path.read_bytes() for path in (server.folder / "data").rglob("*") if path.is_file()]
+        on_disk = [path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file()]
         secrets = [
             KEY,
             WRONG_KEY,
@@ -195,6 +195,7 @@ def test_inputs_and_outputs_are_reached_with_the_clients_own_credentials(
 @pytest.mark.slow
 def test_a_profile_of_the_server_is_named_by_its_clients(endpoint: str, tmp_path: Path) -> None:
     asyncio.run(filled(endpoint, {"in/a.wav": spoken(TEXT).read_bytes()}))
+    (tmp_path / "files").mkdir()
     config = tmp_path / "settings.toml"
     config.write_text(
         "".join(
@@ -203,7 +204,7 @@ def test_a_profile_of_the_server_is_named_by_its_clients(endpoint: str, tmp_path
             for name, container in (("calls", "calls"), ("results", "transcripts"))
         )
     )
-    with running_server(tmp_path, "--model=tiny.en", f"--config={config}") as server:
+    with running_server(tmp_path / "files", "--model=tiny.en", f"--config={config}") as server:
         arguments = ("job", "submit", "az://calls/in/a.wav", "--format", "txt", "--watch", "--profile", "calls")
         done = batchscribe(server, *arguments, "--output", "az://transcripts/out/", "--output-profile", "results")
         assert done.returncode == 0, done.stderr

@@ -98,5 +98,5 @@ async def test_an_upload_that_is_not_what_it_declares_is_refused_and_leaves_noth
             assert isinstance(error_from_rpc(caught.value), UploadMismatchError)
             with pytest.raises(InvalidArgumentError):
                 await client.submit("ftp://example.com/a.wav")
-            media = await asyncio.to_thread(lambda: list((tmp_path / "data" / "media").iterdir()))
+            media = await asyncio.to_thread(lambda: list((server.data_dir / "media").iterdir()))
             assert media == []

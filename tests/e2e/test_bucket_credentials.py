@@ -85,7 +85,7 @@ async def test_a_batch_outlives_the_tokens_that_it_is_read_and_written_with(stor
         with running_server(tmp_path, "--model=tiny.en", "--log-level=debug", **allowed) as server:
             batch, _, printed = await run(server, auth_file(tmp_path, ibm=own), "--output", "s3://transcripts/ibm/")
             assert (batch["state"], int(batch["counts"]["succeeded"])) == ("STATE_SUCCEEDED", len(NAMES)), printed
-            kept = [path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()]
+            kept = [path.read_bytes() for path in server.data_dir.rglob("*") if path.is_file()]
             said = [*kept, server.log.read_bytes(), printed.encode()]
             assert not any(secret.encode() in data for secret in (APIKEY, *cloud.iam.tokens) for data in said)
     assert cloud.iam.asked >= 3

@@ -101,7 +101,7 @@ def test_a_tree_of_all_kinds_of_names_becomes_transcripts_in_another_bucket(
     assert not wrong
     for key, reason in REASONS.items():
         assert json.loads(written[f"tree/{key}.notice"])["error"]["reason"] == reason
-    assert list((server.folder / "data" / "fetched").iterdir()) == []
+    assert list((server.data_dir / "fetched").iterdir()) == []
 
 
 def alike(written: dict[str, str], key: str, text: str) -> bool:
@@ -257,7 +257,7 @@ async def test_a_server_that_crashes_leaves_no_credentials_behind(
             assert submitted.returncode == 0, submitted.stderr
             async with asyncio.timeout(60):
                 await stuck.wait()
-            assert list((tmp_path / "data" / "fetched").iterdir())
+            assert list((server.data_dir / "fetched").iterdir())
             status = await asyncio.to_thread(server.abort)
         finally:
             server.close()
@@ -344,6 +344,7 @@ def test_only_endpoints_that_the_operator_allows_are_reached_with_credentials_of
 def test_a_profile_of_the_server_is_named_by_its_clients(endpoint: str, tmp_path: Path) -> None:
     sound = spoken(TEXT).read_bytes()
     asyncio.run(filled(endpoint, {"profiled/a.wav": sound}))
+    (tmp_path / "files").mkdir()
     config = tmp_path / "settings.toml"
     config.write_text(
         "".join(
@@ -352,7 +353,7 @@ def test_a_profile_of_the_server_is_named_by_its_clients(endpoint: str, tmp_path
             for name, bucket, keys in (("calls", "calls", READER), ("results", "transcripts", OWNER))
         )
     )
-    with running_server(tmp_path, "--model=tiny.en", f"--config={config}") as server:
+    with running_server(tmp_path / "files", "--model=tiny.en", f"--config={config}") as server:
         profiles = ("--profile", "calls", "--output-profile", "results")
         arguments = ("job", "submit", "s3://calls/profiled/a.wav", "--format", "txt", "--watch", *profiles)
         done = batchscribe(server, *arguments, "--output", "s3://transcripts/profiled/")

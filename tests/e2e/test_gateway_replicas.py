@@ -31,7 +31,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
 @pytest.fixture
 def replicas(tmp_path: Path) -> Iterator[list[RunningServer]]:
     """Two servers, each with a database of its own."""
-    servers = [RunningServer(tmp_path / name, "--model=tiny.en", f"--file-root={tmp_path}") for name in ("a", "b")]
+    root = f"--file-root={tmp_path / 'calls'}"
+    servers = [RunningServer(tmp_path / name, "--model=tiny.en", root) for name in ("a", "b")]
     try:
         for server in servers:
             server.folder.mkdir()

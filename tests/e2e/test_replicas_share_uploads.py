@@ -121,7 +121,7 @@ async def test_an_upload_through_one_is_transcribed_by_the_other_and_read_throug
         (kept,) = await kept_in_bucket(endpoint)
         assert kept.startswith("uploads/")
         for server in (a, b):
-            assert list((server.folder / "data" / "media").iterdir()) == []
+            assert list((server.data_dir / "media").iterdir()) == []
             assert "uploads_not_shared" not in server.log.read_text()
 
 

@@ -141,7 +141,7 @@ async def test_sigterm_gives_running_files_back_and_the_next_server_ends_them(tm
 
 def test_a_second_server_on_the_same_data_is_refused_in_words(server: RunningServer) -> None:
     second = subprocess.run(
-        [str(BATCHSCRIBE), "serve", "--listen=127.0.0.1:0", f"--data-dir={server.folder / 'data'}", "--model=tiny.en"],
+        [str(BATCHSCRIBE), "serve", "--listen=127.0.0.1:0", f"--data-dir={server.data_dir}", "--model=tiny.en"],
         capture_output=True,
         text=True,
         timeout=60,

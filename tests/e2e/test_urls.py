@@ -99,7 +99,7 @@ def test_urls_become_transcripts_and_their_queries_stay_where_they_are(tmp_path:
         assert words((out / "a b#.wav.txt").read_text()) == words(TEXT)
         assert json.loads((out / "a b#.wav.json").read_text())["input"] == f"{origin}/calls/a%20b%23.wav"
         assert "there is nothing at" in (out / "gone.wav.notice").read_text()
-        assert list((tmp_path / "data" / "fetched").iterdir()) == []
+        assert list((server.data_dir / "fetched").iterdir()) == []
         written = [path.read_text() for path in out.iterdir()]
         assert not any("s3cr3t" in text for text in [*written, server.log.read_text()])
 

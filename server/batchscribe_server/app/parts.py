@@ -18,6 +18,7 @@ from batchscribe_server.analysis.language_model import LanguageModel
 from batchscribe_server.app.data_directory import data_directory
 from batchscribe_server.app.errors import StartupError
 from batchscribe_server.app.installed import installed
+from batchscribe_server.app.private_places import check_file_roots
 from batchscribe_server.app.showing import Reporter, Showing
 from batchscribe_server.app.storages import fetched_files, opened_storages, seal_of
 from batchscribe_server.app.traces import tracing_of
@@ -117,6 +118,7 @@ class Parts:
 @asynccontextmanager
 async def opened_parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Parts]:
     """Everything, its children started and its database open. Raises StartupError and StoreError."""
+    check_file_roots(settings)
     with data_directory(settings.data_dir):
         async with _opened_parts(settings, registry) as parts:
             yield parts
