@@ -52,7 +52,11 @@ async def event_of(watch: grpc.aio.UnaryStreamCall[job_service_pb2.WatchJobReque
 
 @asynccontextmanager
 async def served(
-    folder: Path, limits: RpcLimits | None = None, adapt: Callable[[Services], Services] = lambda services: services
+    folder: Path,
+    limits: RpcLimits | None = None,
+    adapt: Callable[[Services], Services] = lambda services: services,
+    *,
+    admin: bool = False,
 ) -> AsyncIterator[Served]:
     """The service over `folder`, served. `adapt` may put another operation in the place of one."""
     async with in_process_service(folder) as service:
@@ -73,7 +77,7 @@ async def served(
             transcriber=service.transcriber,
         )
         services = adapt(services)
-        server = RpcServer(services, limits)
+        server = RpcServer(services, limits, admin=admin)
         port = await server.start("127.0.0.1:0")
         address = f"127.0.0.1:{port}"
         try:

@@ -15,6 +15,7 @@ import structlog
 
 from batchscribe_server.operations.observers import RpcObserver
 from batchscribe_server.operations.tracing import Tracing
+from batchscribe_server.rpc.decoding import decoded, refusing, tolerant
 from batchscribe_server.rpc.draining import Draining
 from batchscribe_server.rpc.errors import answer
 
@@ -32,7 +33,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class RpcInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the handlers of the contract's services; health and reflection pass as they are.
+    """Wraps the handlers of the contract's services; health and reflection only refuse what can't be decoded.
 
     The request id goes into the log's context and into the metadata of the answer. Initial metadata is sent with the
     first message and not before, so that an error before it is one frame, which proxies know they may retry.
@@ -47,10 +48,12 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         """The handler with all that around it."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or not method.startswith("/batchscribe."):
-            return handler
+        if handler is None:
+            return None
+        if not method.startswith("/batchscribe."):
+            return refusing(handler)
         coding = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": tolerant(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
         if handler.unary_unary is not None:
@@ -63,7 +66,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     def _single(self, method: str, behaviour: Any) -> Any:
         async def serve(request: Any, context: Context) -> Any:
             async with self._serving(method, context) as metadata:
-                response = await behaviour(request, context)
+                response = await behaviour(decoded(request), context)
                 await context.send_initial_metadata(metadata)
                 return response
 
@@ -72,7 +75,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     def _streaming(self, method: str, behaviour: Any) -> Any:
         # Written rather than yielded: a cancelled call then closes the generator here and now.
         async def serve(request: Any, context: Context) -> None:
-            async with self._serving(method, context) as metadata, aclosing(behaviour(request, context)) as messages:
+            async with (
+                self._serving(method, context) as metadata,
+                aclosing(behaviour(decoded(request), context)) as messages,
+            ):
                 first = True
                 async for message in messages:
                     if first:

@@ -117,7 +117,10 @@ SUPPORTED_VALUES: dict[str, frozenset[str]] = {
 
 
 def refuse_unsupported(message: Message, violations: Violations, path: str = "") -> None:
-    """Note every field that is set and not honoured, by its path, with the reason FIELD_NOT_SUPPORTED."""
+    """Note every field that is set and not honoured, by its path, with the reason FIELD_NOT_SUPPORTED.
+
+    Texts are looked at on the way: none may hold a zero byte, which PostgreSQL does not store.
+    """
     later_fields: Any = unknown_fields.UnknownFieldSet(message)
     for unknown in later_fields:
         _refuse(join(path, f"(field {unknown.field_number})"), "is of a newer contract than this server's", violations)
@@ -131,6 +134,8 @@ def refuse_unsupported(message: Message, violations: Violations, path: str = "")
             for value_path, number in _each(field, value, field_path):
                 if not is_supported_value(field, number):
                     _refuse(value_path, f"{_value_name(field, number)} is not supported by this server yet", violations)
+        elif field.type == FieldDescriptor.TYPE_STRING or _is_map(field):
+            _check_texts(field, value, field_path, violations)
         elif is_contract_message(field):
             for value_path, part in _each(field, value, field_path):
                 refuse_unsupported(part, violations, value_path)
@@ -150,7 +155,21 @@ def is_supported_value(field: FieldDescriptor, number: int) -> bool:
 def is_contract_message(field: FieldDescriptor) -> bool:
     """Whether the field holds messages of the contract whose own fields are to be looked at; maps hold plain text."""
     message = field.message_type
-    return message is not None and message.file.package == PACKAGE and not message.GetOptions().map_entry
+    return message is not None and message.file.package == PACKAGE and not _is_map(field)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _check_texts(field: FieldDescriptor, value: Any, path: str, violations: Violations) -> None:
+    if not _is_map(field):
+        texts = _each(field, value, path)
+    else:
+        texts = ((path if "\0" in key else f"{path}[{key}]", key + text) for key, text in value.items())
+    for text_path, text in texts:
+        if "\0" in text:
+            violations.add(text_path, "holds a zero byte, which no text may")
 
 
 def _refuse(path: str, description: str, violations: Violations) -> None:

@@ -74,7 +74,7 @@ def check_manifest_entry(
 
 def check_file_uri(uri: str, path: str, violations: Violations) -> None:
     """Check the URI of one file to read; whether it may be used is for the storage to say."""
-    if is_url(uri) and uri.partition(":")[2].startswith("//") and len(uri) <= MAX_URI_CHARS and "\0" not in uri:
+    if is_url(uri) and uri.partition(":")[2].startswith("//") and len(uri) <= MAX_URI_CHARS:
         if is_container_sas_url(uri):
             violations.add(path, SAS_ADVICE)
         return
@@ -88,8 +88,6 @@ def check_uri(uri: str, path: str, violations: Violations) -> None:
         violations.add(path, "is required")
     elif len(uri) > MAX_URI_CHARS:
         violations.add(path, f"is longer than {MAX_URI_CHARS} characters")
-    elif "\0" in uri:
-        violations.add(path, "holds a zero byte")
     elif not scheme:
         violations.add(path, f"{shown(uri)} is not a URI; write {_FOR_EXAMPLE}")
     elif is_url(uri):

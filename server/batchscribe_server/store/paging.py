@@ -37,6 +37,8 @@ class Listed(Protocol):
 
 Item = TypeVar("Item", bound=Listed)
 
+_MAX_TOTAL = (1 << 31) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -87,15 +89,15 @@ def write_token(collection: str, query: ListQuery, place: Place) -> str:
 
 
 def read_token(collection: str, query: ListQuery) -> Place:
-    """The place that the query's token holds. Raises InvalidArgumentError."""
+    """The place that the query's token holds. Raises InvalidArgumentError, also for one that was never given."""
     try:
         padded = query.page_token + "=" * (-len(query.page_token) % 4)
         token = msgspec.msgpack.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=_Token)
         place = Place(from_microseconds(token.create_time), token.id, token.total)
-    except (ValueError, binascii.Error, OverflowError):
-        raise InvalidArgumentError(
-            [FieldViolation("page_token", "This is not a page token of this service.")]
-        ) from None
+    except (ValueError, binascii.Error, OverflowError, msgspec.MsgspecError):
+        place = None
+    if place is None or "\0" in place.id or not 0 <= place.total <= _MAX_TOTAL:
+        raise InvalidArgumentError([FieldViolation("page_token", "This is not a page token of this service.")])
     if token.digest != _digest(collection, query):
         raise InvalidArgumentError(
             [FieldViolation("page_token", "It belongs to a listing with other fields: send those, or no token.")]
@@ -121,7 +123,7 @@ def _digest(collection: str, query: ListQuery) -> bytes:
 
 def _count(connection: Connection, table: Table, conditions: Sequence[ColumnElement[bool]]) -> int:
     total: int = connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
-    return total
+    return min(total, _MAX_TOTAL)
 
 
 def _conditions(connection: Connection, table: Table, query: ListQuery) -> list[ColumnElement[bool]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
+from typing import Any
 
+import msgspec
 import pytest
 
 from batchscribe_server.domain.errors import InvalidArgumentError
@@ -147,3 +150,18 @@ async def test_labels_of_any_key_are_found(store: Store, key: str) -> None:
     job = await store.create_job(new_job(labels={key: "yes"}))
     await store.create_job(new_job(labels={key: "no"}))
     assert await ids_of(store, ListQuery(TENANT, 10, labels={key: "yes"})) == [job.id]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(1, 1 << 62), (1, -(1 << 62)), (1, "time"), (2, "\0"), (2, 7), (3, -1), (3, 1 << 40), (3, 1 << 63), (0, 7)],
+)
+async def test_tokens_that_were_never_given_are_refused(store: Store, at: int, value: object) -> None:
+    for _ in range(2):
+        await store.create_job(new_job())
+    token = (await store.list_jobs(ListQuery(TENANT, 1))).next_page_token
+    parts: list[Any] = msgspec.msgpack.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    parts[at] = value
+    forged = base64.urlsafe_b64encode(msgspec.msgpack.encode(parts)).decode().rstrip("=")
+    with pytest.raises(InvalidArgumentError, match="page_token"):
+        await store.list_jobs(ListQuery(TENANT, 1, page_token=forged))
