@@ -33,6 +33,7 @@ from batchscribe_server.operations.run_job import MediaLimits, RunJob
 from batchscribe_server.operations.scan_batch import ScanBatches
 from batchscribe_server.operations.scan_manifest import ScanManifest
 from batchscribe_server.operations.submit import Submit
+from batchscribe_server.operations.supervision import keep_running
 from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.operations.watch import Watch, WatchLimits
@@ -214,8 +215,8 @@ async def in_process_service(
         )
         # As a server does at its start: what an earlier one was in the middle of runs again.
         await store.recover(max_stalled_attempts=5, exclusive_owner=True)
-        background = (dispatch.run(), scan.run(), finish.run(), service.delete.run())
-        tasks = [asyncio.create_task(work) for work in background]
+        background = {"dispatch": dispatch.run, "scan": scan.run, "finish": finish.run, "delete": service.delete.run}
+        tasks = [asyncio.create_task(keep_running(name, work)) for name, work in background.items()]
         try:
             yield service
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 PROGRAM = """
 import logging
@@ -16,6 +17,15 @@ logging.getLogger("azure.core").debug("https://h/a.wav?sig=s3cr3t")
 logging.getLogger("httpx").warning("something")
 structlog.get_logger().debug("own_event")
 """
+
+
+def test_a_log_that_cannot_be_written_is_no_error() -> None:
+    program = PROGRAM + "print('went on')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=full, text=True, check=True
+        )
+    assert done.stdout == "went on\n"
 
 
 def test_libraries_are_heard_from_warnings_on_whatever_the_level() -> None:

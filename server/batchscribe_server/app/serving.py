@@ -6,8 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from batchscribe_server.app.parts import Parts, opened_parts
 from batchscribe_server.logs import configure_logging
 from batchscribe_server.metrics.exposition import exposed, new_registry
 from batchscribe_server.metrics.probes import Probes
+from batchscribe_server.operations.supervision import keep_running
 from batchscribe_server.rpc.admin_server import AdminServer
 from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.settings import (
@@ -68,21 +70,19 @@ async def _serve(settings: Settings) -> None:
         if parts.admin is not None:
             port = await _started(parts.admin, settings.admin.listen)
             log.info("admin_listening", address=_address(settings.admin.listen, port))
-        background = [
-            asyncio.create_task(work, name=name)
-            for name, work in {
-                "dispatch": parts.dispatch.run(),
-                "scan": parts.scan.run(),
-                "finish": parts.finish.run(),
-                "delete": parts.delete.run(),
-                "housekeeping": parts.housekeeping.run(),
-                "presence": parts.presence.run(),
-                "status": parts.showing.status(probes),
-                "queue": parts.showing.queue(),
-            }.items()
-        ]
+        work: dict[str, Callable[[], Awaitable[None]]] = {
+            "dispatch": parts.dispatch.run,
+            "scan": parts.scan.run,
+            "finish": parts.finish.run,
+            "delete": parts.delete.run,
+            "housekeeping": parts.housekeeping.run,
+            "presence": parts.presence.run,
+            "status": partial(parts.showing.status, probes),
+            "queue": parts.showing.queue,
+        }
+        background = [asyncio.create_task(keep_running(name, run), name=name) for name, run in work.items()]
         try:
-            await _until_stopped(stopping, background)
+            await stopping.wait()
             await _drain(parts, settings.drain_timeout_s, hurrying)
         finally:
             for task in background:
@@ -122,15 +122,6 @@ async def _started(server: RpcServer | AdminServer, address: str) -> int:
 
 def _address(listen: str, port: int) -> str:
     return f"{listen.rpartition(':')[0]}:{port}"
-
-
-async def _until_stopped(stopping: asyncio.Event, background: list[asyncio.Task[None]]) -> None:
-    """Wait for the signal to stop; a part that ends by itself has failed, and takes the server down with it."""
-    stop = asyncio.create_task(stopping.wait())
-    done, _ = await asyncio.wait({stop, *background}, return_when=asyncio.FIRST_COMPLETED)
-    stop.cancel()
-    for task in done - {stop}:
-        await task
 
 
 async def _drain(parts: Parts, timeout_s: float, hurrying: asyncio.Event) -> None:

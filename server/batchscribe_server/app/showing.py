@@ -80,7 +80,7 @@ class Showing:
 
     async def status(self, probes: Probes) -> None:
         """Follow the engine, the database and an operator's wish to drain, until cancelled."""
-        serves = was_ready = False
+        serves, was_ready = self.rpc.serving, False
         while True:
             probes.beat()
             status = self.transcriber.status()

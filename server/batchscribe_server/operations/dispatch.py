@@ -21,6 +21,7 @@ from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.places import Place, Places
 from batchscribe_server.operations.run_store import Claim, Outcome
 from batchscribe_server.operations.store import Store
+from batchscribe_server.operations.supervision import CRASHED, keep_running
 from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.wakeups import QUEUE, Wakeups
 
@@ -106,22 +107,25 @@ class Dispatch:
     async def run(self) -> None:
         """Claim and run until cancelled. Cancelling it abandons the runs: their leases expire. See `drain`."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_leases())
-            tasks.create_task(self._give_up_expired())
-            with self._wakeups.listening(QUEUE) as woken:
-                while True:
-                    await self._transcriber.wait_ready()
-                    woken.clear()
-                    self._places.changed.clear()
-                    async with self._claiming:
-                        before_s = _now_s()
-                        claims, more = await self._claim()
-                        for claim in claims:
-                            self._start(tasks, claim, before_s + self._limits.lease_s)
-                    if claims and _now_s() - before_s > self._renewal_s:
-                        await self._renew()  # a database that was away has used up much of the leases
-                    if not more:
-                        await self._something_to_do(woken)
+            tasks.create_task(keep_running("leases", self._keep_leases))
+            tasks.create_task(keep_running("expired_leases", self._give_up_expired))
+            await keep_running("claims", partial(self._claim_and_start, tasks))
+
+    async def _claim_and_start(self, tasks: asyncio.TaskGroup) -> None:
+        with self._wakeups.listening(QUEUE) as woken:
+            while True:
+                await self._transcriber.wait_ready()
+                woken.clear()
+                self._places.changed.clear()
+                async with self._claiming:
+                    before_s = _now_s()
+                    claims, more = await self._claim()
+                    for claim in claims:
+                        self._start(tasks, claim, before_s + self._limits.lease_s)
+                if claims and _now_s() - before_s > self._renewal_s:
+                    await self._renew()  # a database that was away has used up much of the leases
+                if not more:
+                    await self._something_to_do(woken)
 
     async def drain(self, grace_s: float) -> None:
         """Claim nothing more, give running jobs `grace_s` to end, then release the rest where they stand."""
@@ -172,9 +176,17 @@ class Dispatch:
         return claims, len(claims) >= (wanted or newcomers)
 
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim, lease_end_s: float) -> None:
+        for (job_id, _), run in self._runs.items():
+            if job_id == claim.job.id:  # its earlier claim has expired
+                _resolve(run.stop, Stop.LEASE_LOST)
         stop: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         # Only what is heard can bring the server down: what waits with its file at hand is not to blame.
-        place = self._places.begin(claim.job.party, partial(self._store.begin_hearing, claim), claim.job.priority)
+        place = self._places.begin(
+            claim.job.party,
+            partial(self._store.begin_hearing, claim),
+            claim.job.priority,
+            suspect=claim.job.stalled_attempts > 0,
+        )
         self._runs[claim.job.id, claim.token] = _Run(stop, place, lease_end_s)
         self._idle.clear()
         self._observer.job_claimed(claim.waited_s, claim.job.attempt)
@@ -200,11 +212,21 @@ class Dispatch:
         except DatabaseUnavailableError:
             # It is as it would be after a kill: whoever finds the lease expired goes on with the job.
             log.warning("job_left_to_its_lease")
+        except Exception:  # the boundary: what no part of a run has expected ends this job alone
+            log.exception("run_crashed")
+            await self._fail(claim)
         finally:
             del self._runs[claim.job.id, claim.token]
             place.end()
             if not self._runs:
                 self._idle.set()
+
+    async def _fail(self, claim: Claim) -> None:
+        try:
+            job = await self._store.finish(claim, Outcome(State.FAILED, error=CRASHED))
+            self._observer.job_ended(job.state, CRASHED.reason)
+        except Exception:  # the boundary, here as well: whoever finds the lease expired goes on with the job
+            log.exception("job_left_to_its_lease")
 
     async def _end(self, claim: Claim, stop: Stop) -> None:
         match stop:

@@ -59,6 +59,8 @@ class Housekeeping:
                 await self._uploads.drop_unfinished(0)
             except JobFailure as failure:  # of the bucket: the next sweep finds them
                 log.warning("uploads_not_dropped", reason=failure.reason, message=failure.message)
+            except Exception:  # the boundary: a server must not fail to start for what it would only tidy up
+                log.exception("uploads_not_dropped")
         recovered = await self._store.recover(self._policy.max_stalled_attempts, exclusive_owner=self._sole_owner)
         if recovered:
             log.info("jobs_recovered", jobs=recovered)

@@ -9,6 +9,10 @@ Only `max_heard` jobs are heard at once; a job waits for its place with its file
 those whose files are there, for a bucket may keep them for minutes. How many fetch or write is bounded by what is
 claimed (see `store.shares`), where none gets all of `max_transferring`. Nobody waits for a place to write, so that no
 two jobs can wait for each other.
+
+When a server dies, each job that was HEARD and had got nowhere yet may have killed it: its attempt counts as stalled.
+So that the next attempts are held against one job alone, a suspect (a job with a stalled attempt) is not HEARD together
+with any other that has got nowhere yet. It goes first, and once it has got further the others follow.
 """
 
 from __future__ import annotations
@@ -61,7 +65,8 @@ class Places:
     def __init__(self, limits: PlaceLimits) -> None:
         self._limits = limits
         self._counts: defaultdict[Stage, Counter[Party]] = defaultdict(Counter)
-        self._ready: list[tuple[Party, asyncio.Future[None]]] = []
+        self._ready: list[_Ready] = []
+        self._nowhere: Counter[bool] = Counter()  # of those HEARD that have got nowhere yet: suspects, and others
         self._elsewhere = NO_CAPACITY
         self.changed = asyncio.Event()
 
@@ -101,22 +106,35 @@ class Places:
             self.changed.set()
         self._elsewhere = elsewhere
 
-    def begin(self, party: Party, begin_hearing: Callable[[], Awaitable[None]], priority: int = 0) -> Place:
+    def begin(
+        self, party: Party, begin_hearing: Callable[[], Awaitable[None]], priority: int = 0, *, suspect: bool = False
+    ) -> Place:
         """Of a job that was claimed; `begin_hearing` is awaited once it is its turn to be heard."""
         self.move(party, None, Stage.FETCHING)
-        return Place(self, party, begin_hearing, priority)
+        return Place(self, party, begin_hearing, priority, suspect=suspect)
 
-    async def turn(self, party: Party) -> None:
-        """Wait for a place where the job is heard. It is HEARD afterwards, and FETCHING until then."""
+    async def turn(self, party: Party, *, suspect: bool = False) -> None:
+        """Wait for a place where the job is heard. It is HEARD afterwards, with `progressed` to follow, and FETCHING
+        until then.
+        """
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._ready.append((party, place))
+        self._ready.append(_Ready(party, suspect, place))
         self._serve()
         try:
             await place
-        except asyncio.CancelledError:
-            if not place.cancelled():  # it was given the place before it was cancelled
+        except BaseException:
+            if place.done() and not place.cancelled():  # it was given the place before it was cancelled
+                self.progressed(suspect=suspect)
                 self.move(party, Stage.HEARD, Stage.FETCHING)
+            else:  # others may have waited for a suspect
+                place.cancel()
+                self._serve()
             raise
+
+    def progressed(self, *, suspect: bool) -> None:
+        """A job that is HEARD has got further than where it began, or is not HEARD any more."""
+        self._nowhere[suspect] -= 1
+        self._serve()
 
     def move(self, party: Party, before: Stage | None, after: Stage | None) -> None:
         """Count a job elsewhere; with no stage it is only beginning, or has ended."""
@@ -136,11 +154,12 @@ class Places:
         return any(map(load.held_back_by_writing, load.writing))
 
     def _serve(self) -> None:
-        self._ready = [(party, place) for party, place in self._ready if not place.done()]
+        self._ready = [ready for ready in self._ready if not ready.place.done()]
         while (first := self._next()) is not None:
-            party, place = self._ready.pop(first)
-            self.move(party, Stage.FETCHING, Stage.HEARD)
-            place.set_result(None)
+            ready = self._ready.pop(first)
+            self._nowhere[ready.suspect] += 1
+            self.move(ready.party, Stage.FETCHING, Stage.HEARD)
+            ready.place.set_result(None)
 
     def _next(self) -> int | None:
         """The place in the line of whoever is heard next."""
@@ -151,37 +170,65 @@ class Places:
         for party, count in heard.items():
             of_tenants[party.tenant] += count
 
-        def rank(index: int) -> tuple[int, int]:
-            party, _ = self._ready[index]
-            return of_tenants[party.tenant], heard[party]
+        def rank(index: int) -> tuple[bool, int, int]:
+            ready = self._ready[index]
+            return not ready.suspect, of_tenants[ready.party.tenant], heard[ready.party]
 
-        able = (index for index, (party, _) in enumerate(self._ready) if not (newcomers_only and heard[party]))
-        return min(able, key=rank, default=None) if free > 0 else None
+        able = (index for index, ready in enumerate(self._ready) if not (newcomers_only and heard[ready.party]))
+        first = min(able, key=rank, default=None) if free > 0 else None
+        if first is None or self._nowhere[True] or (self._ready[first].suspect and self._nowhere[False]):
+            return None
+        return first
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """A job that waits to be heard."""
+
+    party: Party
+    suspect: bool
+    place: asyncio.Future[None]
 
 
 class Place:
     """That of one run, from its claim to its end. `priority` is the one that its job has by now."""
 
     def __init__(
-        self, places: Places, party: Party, begin_hearing: Callable[[], Awaitable[None]], priority: int
+        self,
+        places: Places,
+        party: Party,
+        begin_hearing: Callable[[], Awaitable[None]],
+        priority: int,
+        *,
+        suspect: bool = False,
     ) -> None:
         self.priority = priority
         self._places = places
         self._party = party
         self._begin_hearing = begin_hearing
         self._stage = Stage.FETCHING
+        self._suspect = suspect
+        self._nowhere = False
 
     @asynccontextmanager
     async def heard(self) -> AsyncIterator[None]:
         """Be HEARD, once it is the job's turn, for as long as the context lasts; WRITING follows."""
-        await self._places.turn(self._party)
+        await self._places.turn(self._party, suspect=self._suspect)
         self._stage = Stage.HEARD
+        self._nowhere = True
         try:
             await self._begin_hearing()
             yield
         finally:
             self._stage = Stage.WRITING
+            self.progressed()
             self._places.move(self._party, Stage.HEARD, Stage.WRITING)
+
+    def progressed(self) -> None:
+        """The job has got further than where it began."""
+        if self._nowhere:
+            self._nowhere = False
+            self._places.progressed(suspect=self._suspect)
 
     def end(self) -> None:
         """The run is over."""

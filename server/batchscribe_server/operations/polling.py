@@ -49,9 +49,12 @@ async def work_off(
 
     async def do(duty: str, found: Found) -> None:
         try:
-            await work(found)
-        finally:
-            await duties.leave(duty)
+            try:
+                await work(found)
+            finally:
+                await duties.leave(duty)
+        except Exception:  # the boundary: what is still to be done is found again, and the others go on
+            log.exception("work_crashed", duty=duty)
 
     async with asyncio.TaskGroup() as tasks:
         with wakeups.listening(topic) as woken:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -14,6 +15,7 @@ from batchscribe_server.domain.replica import Orders, ReplicaReport
 from batchscribe_server.operations.dispatch import Dispatch
 from batchscribe_server.operations.fleet import FleetStore
 from batchscribe_server.operations.fleet_models import FleetModels
+from batchscribe_server.operations.supervision import keep_running
 from batchscribe_server.operations.wakeups import REPLICAS, Wakeups
 
 log = structlog.get_logger()
@@ -68,7 +70,8 @@ class Presence:
                         if pause is not None:
                             pause.cancel()
                         if asked:
-                            pause = tasks.create_task(self._dispatch.pause(self._limits.drain_timeout_s))
+                            pause_running = partial(self._dispatch.pause, self._limits.drain_timeout_s)
+                            pause = tasks.create_task(keep_running("pause", pause_running))
                         else:
                             self._dispatch.resume()
                         woken.set()  # so that it is told now, and not with the next heartbeat

@@ -28,6 +28,7 @@ from batchscribe_server.operations.read_transcript import load_transcript
 from batchscribe_server.operations.run_store import Advance, Claim, Outcome
 from batchscribe_server.operations.storage import LocalInput, Storage, UploadElsewhereError, UploadSpool
 from batchscribe_server.operations.store import Store
+from batchscribe_server.operations.supervision import CRASHED
 from batchscribe_server.operations.tell_speakers import TellSpeakers
 from batchscribe_server.operations.text import TextEditing, TextEditor
 from batchscribe_server.operations.tracing import Tracing
@@ -168,7 +169,7 @@ class RunJob:
             error = Failure(Reason.FETCH_FAILED, str(elsewhere))
         except Exception:  # the boundary: whatever goes wrong with one file reaches no other
             log.exception("job_crashed", job=job.name)
-            error = Failure(Reason.INTERNAL, "The service failed on this file for a reason of its own; see its log.")
+            error = CRASHED
         await self._tell(claim, job, error, self._write_outputs.notice, warnings)
         return Outcome(State.FAILED, error=error, warning=" ".join(warnings))
 
@@ -216,7 +217,7 @@ class RunJob:
                     Reason.MEDIA_TOO_LARGE,
                     f"The file has {file.size_bytes} bytes; this server takes {self._limits.max_size_bytes}.",
                 )
-            run = _Run(self._store, claim, model, file.fingerprint, await self._editor(job))
+            run = _Run(self._store, claim, place, model, file.fingerprint, await self._editor(job))
             async with place.heard(), self._tell_speakers.beside(claim, place, file, file_name) as speakers_told:
                 with self._tracing.hearing(job.id, model.name):
                     request = self._request(job, place.priority, model, file, file_name)
@@ -288,9 +289,12 @@ class RunJob:
 class _Run:
     """How far one run has come, and the storing of it."""
 
-    def __init__(self, store: Store, claim: Claim, model: Model, fingerprint: str, editor: TextEditor | None) -> None:
+    def __init__(
+        self, store: Store, claim: Claim, place: Place, model: Model, fingerprint: str, editor: TextEditor | None
+    ) -> None:
         self._store = store
         self._claim = claim
+        self._place = place
         self._model = model
         self._fingerprint = fingerprint
         self._editor = editor
@@ -362,3 +366,6 @@ class _Run:
                 progress_event=due,
             ),
         )
+        before = self._claim.job
+        if self._media_segments_done > before.media_segments_done or self._processed_ms > before.processed_ms:
+            self._place.progressed()

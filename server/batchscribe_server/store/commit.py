@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 
+from batchscribe_server.operations.supervision import keep_running
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store.ledger import Ledger, Operation
 
@@ -48,7 +49,7 @@ class GroupCommit:
         self._clock = clock
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
-        self._task = asyncio.create_task(self._run(), name="store-writer")
+        self._task = asyncio.create_task(keep_running("store-writer", self._run), name="store-writer")
         self._closed = False
 
     async def submit(self, operation: Operation[Result]) -> Result:
@@ -77,7 +78,11 @@ class GroupCommit:
             # Who stopped waiting before their turn came wants nothing done.
             group = [waiting for waiting in taken if waiting is not None and not waiting.answer.done()]
             if group:
-                self._answer(await loop.run_in_executor(self._thread, self._commit, group))
+                try:
+                    done = await loop.run_in_executor(self._thread, self._commit, group)
+                except Exception as error:  # noqa: BLE001 - whatever it is, nobody waits for ever
+                    done = [_Done(waiting, error=error) for waiting in group]
+                self._answer(done)
 
     def _answer(self, group: list[_Done]) -> None:
         self._wakeups.notify(frozenset().union(*(done.topics for done in group)))

@@ -206,6 +206,7 @@ def _advance(ledger: Ledger, claim: Claim, step: Advance) -> None:
     if step.media_segments_done < job.media_segments_done:
         raise ValueError(f"{job.name} has {job.media_segments_done} speech segments done already")
     processed_ms = max(job.processed_ms, step.processed_ms)
+    further = step.media_segments_done > job.media_segments_done or processed_ms > job.processed_ms
     heard = [SegmentHeard(segment) for segment in step.segments]
     progressed = [JobProgressed(processed_ms, job.audio_duration_ms)] if step.progress_event else []
     ledger.add_segments(job, step.segments)
@@ -217,7 +218,7 @@ def _advance(ledger: Ledger, claim: Claim, step: Advance) -> None:
         media_segments_done=step.media_segments_done,
         processed_ms=processed_ms,
         detected_language=step.detected_language or job.detected_language,
-        stalled_attempts=0 if step.media_segments_done > job.media_segments_done else job.stalled_attempts,
+        stalled_attempts=0 if further else job.stalled_attempts,
     )
 
 

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from batchscribe_server.domain.errors import LeaseLostError
+from batchscribe_server.operations.supervision import keep_running
 from batchscribe_server.store.ledger import Ledger, Operation
 
 Result = TypeVar("Result")
@@ -46,7 +47,7 @@ class Steps:
         self._database = database
         self._waiting: deque[_Step] = deque()
         self._woken = asyncio.Event()
-        self._task = asyncio.create_task(self._run(), name="store-steps")
+        self._task = asyncio.create_task(keep_running("store-steps", self._run), name="store-steps")
 
     async def submit(self, job_id: str, operation: Operation[Result]) -> Result:
         """Write a step of a job's run, or with no id something of many, in the next group; returns once that is
@@ -71,11 +72,11 @@ class Steps:
 
     async def _run(self) -> None:
         while True:
-            await self._woken.wait()
-            self._woken.clear()
             while self._waiting:
                 if group := list(self._next()):
                     await self._write(group)
+            await self._woken.wait()
+            self._woken.clear()
 
     def _next(self) -> Iterator[_Step]:
         """The first that wait, of each job one: the next sees what it wrote."""

@@ -32,6 +32,7 @@ from batchscribe_server.operations.diarizer import (
     DiarizationFailure,
     DiarizationRequest,
 )
+from batchscribe_server.operations.supervision import CRASHED, keep_running
 from batchscribe_server.operations.transcriber import TranscriberClosedError
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.child import Child, ChildStartError
@@ -98,7 +99,7 @@ class LocalDiarizer:
         return self._available
 
     async def __aenter__(self) -> Self:
-        self._work = asyncio.create_task(self._run(), name="diarizer")
+        self._work = asyncio.create_task(keep_running("diarizer", self._run), name="diarizer")
         return self
 
     async def __aexit__(
@@ -175,8 +176,7 @@ class LocalDiarizer:
         except Exception:  # the boundary: one file that defies it must not leave all others waiting
             log.exception("diarization_crashed", job_id=asked.request.job_id)
             if not asked.answer.done():
-                words = "The service failed on this file for a reason of its own; see its log."
-                asked.answer.set_exception(DiarizationFailure(FAILED, words))
+                asked.answer.set_exception(DiarizationFailure(FAILED, CRASHED.message))
             await self._end_child()
 
     async def _serve(self, asked: _Asked) -> None:

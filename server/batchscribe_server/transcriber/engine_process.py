@@ -20,11 +20,13 @@ from batchscribe_engine.messages import (
     FromEngine,
     InferBatch,
     InferWindow,
+    SegmentResult,
     SegmentTask,
     WindowDone,
 )
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.operations.observers import EngineObserver
+from batchscribe_server.operations.supervision import CRASHED
 from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.backoff import Backoff
@@ -56,6 +58,9 @@ class Cause:
 
     reason: Reason
     words: str
+
+
+SUPERVISION_FAILED = Cause(Reason.INTERNAL, "the service failed for a reason of its own; see its log")
 
 
 @dataclass(slots=True)
@@ -110,6 +115,8 @@ class EngineProcess:
 
     async def run(self) -> None:
         """Keep an engine running until cancelled, then end it in good order."""
+        if self._in_flight:  # what an engine had whose supervision failed
+            self._recover(self._cause or SUPERVISION_FAILED)
         while True:
             try:
                 child: Child[FromEngine]
@@ -145,6 +152,10 @@ class EngineProcess:
             if self._cause is None:
                 self._cause = Cause(Reason.ENGINE_CRASHED, await child.describe_death())
             await child.kill()
+        except Exception:  # the boundary: the engine is replaced, and what it had is tried again
+            log.exception("engine_supervision_failed", engine=self.number)
+            self._cause = SUPERVISION_FAILED
+            child.strike()
         finally:
             self._backlog.ended(self.number)
             self.hello = self.heartbeat = None
@@ -250,7 +261,13 @@ class EngineProcess:
         self._in_flight[batch_id] = _InFlight(batch)
         for grant in batch.grants:
             self._slots.reading(grant)
-        child.channel.send(_question(batch_id, batch))
+        try:
+            child.channel.send(_question(batch_id, batch))
+        except ChannelClosedError:
+            raise
+        except Exception:  # the boundary: what can't be put into a message fails its own file
+            log.exception("batch_not_sent", engine=self.number)
+            self._execute(suspect(self._answered(batch_id), self._max_deaths, certain=True), SUPERVISION_FAILED)
 
     def _on_started(self, message: BatchStarted) -> None:
         flight = self._flight(message.batch_id)
@@ -264,11 +281,11 @@ class EngineProcess:
         self._answered(message.batch_id)
         self._fruitless = 0
         self._watchdog.learn(_kind(segments[0]), padded_s(segments), message.elapsed_s)
+        for segment, result in zip(segments, message.results, strict=True):
+            _give(segment, result)
         batch = decoded(segments, message, self._most_segments)
         self._observer.batch_decoded(batch)
         self._tracing.batch_decoded(batch)
-        for segment, result in zip(segments, message.results, strict=True):
-            segment.owner.heard(segment, result)
 
     def _on_learned(self, message: BatchSizeLearned) -> None:
         self._learned_padded_s[message.model_path, message.beam_size] = message.max_padded_s
@@ -282,7 +299,7 @@ class EngineProcess:
         log.warning("batch_failed", reason=reason, message=message.message, segments=len(batch.segments))
         if reason is Reason.MODEL_UNAVAILABLE:
             for segment in batch.segments:
-                segment.owner.failed(segment, reason, message.message)
+                _fail(segment, reason, message.message)
             return
         self._execute(suspect(batch, self._max_deaths, certain=True), Cause(reason, message.message))
 
@@ -360,7 +377,7 @@ class EngineProcess:
             )
             self._observer.segment_condemned(cause.reason)
             log.error("segment_condemned", reason=cause.reason, at_s=at_s, cause=cause.words)
-            segment.owner.failed(segment, cause.reason, message)
+            _fail(segment, cause.reason, message)
 
     def _wanted(self, batch: Batch) -> Batch:
         """What of a batch, whose slots are READY, somebody still waits for; the rest is given back."""
@@ -369,6 +386,21 @@ class EngineProcess:
                 for grant in segment.grants:
                     self._slots.release(grant)
         return batch.keeping(lambda segment: segment.owner.wanted)
+
+
+def _give(segment: QueuedSegment, result: SegmentResult) -> None:
+    try:
+        segment.owner.heard(segment, result)
+    except Exception:  # the boundary: a file that fails on its result is no other's trouble
+        log.exception("result_not_taken", job_id=segment.job_id)
+        _fail(segment, Reason(CRASHED.reason), CRASHED.message)
+
+
+def _fail(segment: QueuedSegment, reason: Reason, message: str) -> None:
+    try:
+        segment.owner.failed(segment, reason, message)
+    except Exception:  # the boundary, here as well
+        log.exception("failure_not_taken", job_id=segment.job_id)
 
 
 def _kind(segment: QueuedSegment) -> tuple[str, int, bool]:

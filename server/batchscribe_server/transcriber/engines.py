@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from batchscribe_engine.messages import EngineStatus
 from batchscribe_server.operations.observers import EngineObserver
+from batchscribe_server.operations.supervision import keep_running
 from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.transcriber.backlog import Backlog
 from batchscribe_server.transcriber.backoff import Backoff
@@ -57,7 +58,8 @@ class Engines:
         """Keep all of them running until cancelled, then end them in good order."""
         async with asyncio.TaskGroup() as group:
             for process in self._processes:
-                group.create_task(process.run(), name=f"engine-{process.number}-supervisor")
+                name = f"engine-{process.number}-supervisor"
+                group.create_task(keep_running(name, process.run), name=name)
 
     @property
     def ready(self) -> bool:

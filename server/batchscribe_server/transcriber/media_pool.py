@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -28,6 +29,7 @@ from batchscribe_engine.messages import (
 )
 from batchscribe_server.domain.errors import Reason
 from batchscribe_server.operations.observers import EngineObserver
+from batchscribe_server.operations.supervision import CRASHED, keep_running
 from batchscribe_server.operations.tracing import Tracing
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.child import Child, ChildCommand, ChildStartError
@@ -93,7 +95,8 @@ class MediaPool:
         async with asyncio.TaskGroup() as group:
             for number in range(self._limits.all_workers):
                 spare = number >= self._limits.workers
-                group.create_task(self._keep_worker(spare=spare), name=f"media-worker-{number}")
+                name = f"media-worker-{number}"
+                group.create_task(keep_running(name, partial(self._keep_worker, spare=spare)), name=name)
 
     async def _keep_worker(self, *, spare: bool) -> None:
         fruitless = 0  # workers in a row that never came to a file
@@ -142,6 +145,11 @@ class MediaPool:
                 self._tracing.media_read(task.job_id, time.monotonic() - started_s)
             except WorkerLostError as lost:
                 self._on_lost(task, child.pid, str(lost))
+                return True
+            except Exception:  # the boundary: what no worker is to blame for fails its file alone
+                log.exception("media_run_crashed", job_id=task.job_id)
+                task.sink.media_failed(Reason(CRASHED.reason), CRASHED.message)
+                child.strike()  # nothing is known of it any more
                 return True
             finally:
                 self._queue.done(task)

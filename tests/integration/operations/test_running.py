@@ -3,13 +3,14 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from batchscribe_server.domain.batch import ManifestEntry, ManifestInput, PrefixInput
 from batchscribe_server.domain.errors import InvalidArgumentError, JobFailure, Reason
 from batchscribe_server.domain.event import Event, SegmentHeard
-from batchscribe_server.domain.job import State
+from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.recognition import (
     Diarization,
     DiarizationMode,
@@ -338,6 +339,42 @@ async def test_a_file_that_waits_to_be_heard_has_no_part_in_what_kills_the_serve
         assert bad.error is not None
         assert (bad.state, bad.error.reason) == (State.FAILED, Reason.ATTEMPTS_EXHAUSTED)
         assert (good.state, good.attempt) == (State.SUCCEEDED, 6)
+
+
+async def test_what_kills_the_server_at_each_start_takes_no_other_file_along(tmp_path: Path) -> None:
+    """The first of ten files kills whichever server hears it."""
+    jobs: list[Job] = []
+    lives = 0
+    while lives < 20:
+        lives += 1
+        killed = asyncio.Event()
+
+        def script_for(request: TranscriptionRequest, killed: asyncio.Event = killed) -> Script:
+            if Path(request.path).name == "killer.wav":
+                killed.set()
+            return Script()
+
+        transcriber = ScriptedTranscriber(script_for)
+        async with in_process_service(tmp_path, transcriber) as service, asyncio.timeout(PATIENCE_S):
+            if not jobs:
+                transcriber.flowing.clear()  # all that begin before it was heard are cut off with it
+                for name in ("a.wav", "b.wav", "killer.wav", *(f"{number}.wav" for number in range(7))):
+                    jobs.append(await service.submit.job(TENANT, NewJob(service.audio(name))))
+            ended = asyncio.gather(*map(service.ended, jobs))
+            kill = asyncio.create_task(killed.wait())
+            either: set[asyncio.Future[Any]] = {ended, kill}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            kill.cancel()
+            if not killed.is_set():
+                jobs = list(await ended)
+                break
+            ended.cancel()
+    killer = jobs.pop(2)
+    assert killer.error is not None
+    assert (killer.state, killer.error.reason) == (State.FAILED, Reason.ATTEMPTS_EXHAUSTED)
+    assert [job.state for job in jobs] == [State.SUCCEEDED] * 9
+    assert max(job.attempt for job in jobs) <= 7
+    assert lives == 6  # as often as the killer was tried, and once more
 
 
 async def test_a_lone_file_runs_at_once_though_a_batch_has_as_many_running_as_it_may(tmp_path: Path) -> None:

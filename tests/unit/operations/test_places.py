@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from batchscribe_server.domain.party import Party
-from batchscribe_server.operations.places import PlaceLimits, Places, Stage
+from batchscribe_server.operations.places import Place, PlaceLimits, Places, Stage
 
 
 class Hearing:
@@ -16,10 +16,15 @@ class Hearing:
         self.begun: list[str] = []
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._places: dict[str, Place] = {}
 
-    async def ask(self, name: str, batch_id: str, tenant: str = "t") -> None:
+    async def ask(self, name: str, batch_id: str, tenant: str = "t", *, suspect: bool = False) -> None:
         self._ends[name] = asyncio.Event()
-        self._tasks[name] = asyncio.create_task(self._run(name, Party(tenant, batch_id)))
+        self._tasks[name] = asyncio.create_task(self._run(name, Party(tenant, batch_id), suspect))
+        await self._settled()
+
+    async def progress(self, name: str) -> None:
+        self._places[name].progressed()
         await self._settled()
 
     async def end(self, name: str) -> None:
@@ -32,11 +37,11 @@ class Hearing:
         await asyncio.gather(self._tasks[name], return_exceptions=True)
         await self._settled()
 
-    async def _run(self, name: str, party: Party) -> None:
+    async def _run(self, name: str, party: Party, suspect: bool) -> None:
         async def begin_hearing() -> None:
             self.begun.append(name)
 
-        place = self.places.begin(party, begin_hearing)
+        place = self._places[name] = self.places.begin(party, begin_hearing, suspect=suspect)
         try:
             async with place.heard():
                 await self._ends[name].wait()
@@ -121,3 +126,36 @@ async def test_the_end_of_a_write_lets_more_be_claimed_where_writes_held_somebod
 
 async def nothing() -> None:
     pass
+
+
+async def test_a_suspect_is_heard_with_no_other_that_has_got_nowhere_yet() -> None:
+    hearing = Hearing(4)
+    await hearing.ask("first", "a")
+    await hearing.ask("suspect", "a", suspect=True)
+    await hearing.ask("second suspect", "a", suspect=True)
+    await hearing.ask("last", "c")
+    assert hearing.begun == ["first"]
+    await hearing.progress("first")
+    assert hearing.begun == ["first", "suspect"]
+    await hearing.progress("first")
+    assert hearing.begun == ["first", "suspect"]
+    await hearing.end("suspect")
+    assert hearing.begun == ["first", "suspect", "second suspect"]
+    await hearing.progress("second suspect")
+    assert hearing.begun == ["first", "suspect", "second suspect", "last"]
+
+
+async def test_a_suspect_that_is_stopped_holds_up_nobody() -> None:
+    hearing = Hearing(4)
+    await hearing.ask("first", "a")
+    await hearing.ask("suspect", "a", suspect=True)
+    await hearing.ask("last", "a")
+    await hearing.cancel("suspect")
+    assert hearing.begun == ["first", "last"]
+    await hearing.ask("second suspect", "a", suspect=True)
+    await hearing.end("first")
+    await hearing.end("last")
+    assert hearing.begun == ["first", "last", "second suspect"]
+    await hearing.ask("behind", "a")
+    await hearing.cancel("second suspect")
+    assert hearing.begun == ["first", "last", "second suspect", "behind"]
