@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self, Unpack
@@ -113,16 +113,19 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls, AdminCalls):
         *,
         timeout_s: float | None = None,
         headers: Mapping[str, str] | None = None,
+        formats: Sequence[str | int] = (),
         config: RecognitionConfig | None = None,
         on_upload: UploadProgress | None = None,
         **options: Unpack[RecognitionOptions],
     ) -> Transcript:
         """Submit one file as `submit` does, wait for it, and return what was said.
 
+        `formats` are those that `transcript` is going to be asked for; see `submit`.
+
         Raises JobFailedError with the reason, JobCancelledError, and WaitTimeoutError after `timeout_s`, counted from
         when the job was submitted; the job goes on then.
         """
-        job = await self.submit(source, headers=headers, config=config, on_upload=on_upload, **options)
+        job = await self.submit(source, headers=headers, formats=formats, config=config, on_upload=on_upload, **options)
         # Who took which turn is told of the whole file, once it is heard.
         has_parties = job.config.channel_separation or job.config.HasField("diarization")
         segments: dict[int, Segment] = {}

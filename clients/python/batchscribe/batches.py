@@ -13,7 +13,7 @@ import grpc
 from batchscribe.connection import Connection
 from batchscribe.errors import WaitTimeoutError
 from batchscribe.manifests import manifest_of
-from batchscribe.outputs import output_config
+from batchscribe.outputs import output_of
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
 from batchscribe.trace_context import trace_metadata
@@ -61,6 +61,7 @@ class BatchCalls:
         auth: StorageAuth | None = None,
         config: RecognitionConfig | None = None,
         output: OutputConfig | str | None = None,
+        formats: Sequence[str | int] = (),
         display_name: str = "",
         reference_id: str = "",
         labels: Mapping[str, str] | None = None,
@@ -77,12 +78,13 @@ class BatchCalls:
         manifest entries, of which more than 1,000 are uploaded as a manifest; or an InputConfig, as `manifest_at` makes
         of a manifest that the server reads. The server reads them all: paths are paths of the server's machine and are
         given as `file://` URIs; `auth` gives the credentials for them, or a profile. `output` is an OutputConfig or a
-        URI. `retention_s` is how long the service keeps the batch after its end.
+        URI, `formats` what is written, or going to be read where the service keeps the transcripts. `retention_s` is
+        how long the service keeps the batch after its end.
         """
         batch = Batch(
             input=await self._input_config(source, include_globs, exclude_globs),
             config=recognition_config(options, config),
-            output=output_config(output) if isinstance(output, str) else output,
+            output=output_of(output, formats),
             display_name=display_name,
             reference_id=reference_id,
             labels=labels,

@@ -14,7 +14,7 @@ from batchscribe.connection import Connection
 from batchscribe.errors import WaitTimeoutError
 from batchscribe.failed_call import error_from_rpc
 from batchscribe.inputs import input_of, is_uri
-from batchscribe.outputs import output_config, transcript_format
+from batchscribe.outputs import output_of, transcript_format
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
 from batchscribe.trace_context import trace_metadata
@@ -38,14 +38,14 @@ from batchscribe.watching import OnReconnect, watch
 
 
 class JobCalls:
-    """What AsyncClient does with jobs. Names are resource names: `jobs/{id}`."""
+    """What AsyncClient does with jobs. Names are resource names, `jobs/{id}`, or the jobs themselves."""
 
     _connection: Connection
 
     async def upload(
         self, source: UploadSource, *, file_name: str = "", on_progress: UploadProgress | None = None
     ) -> Media:
-        """Upload a local file (a path, or a file opened for reading bytes) for a job to name.
+        """Upload a local file (a path, a file opened for reading bytes, or its bytes) for a job to name.
 
         Starts anew where the connection breaks, unless the file can't be read twice. Raises OSError where it can't be
         read at all, UploadTooLargeError.
@@ -72,6 +72,7 @@ class JobCalls:
         headers: Mapping[str, str] | None = None,
         config: RecognitionConfig | None = None,
         output: OutputConfig | str | None = None,
+        formats: Sequence[str | int] = (),
         display_name: str = "",
         reference_id: str = "",
         labels: Mapping[str, str] | None = None,
@@ -85,16 +86,18 @@ class JobCalls:
     ) -> Job:
         """Submit one file and return its job at once.
 
-        `source` is a local path or an open file, which is uploaded; a URI, which the server reads, with the credentials
-        or the profile that `auth` gives, or a URL with `headers`; or an upload. The `options` go on top of `config`.
+        `source` is a local path, a file open for reading bytes, or the bytes themselves, which are uploaded once the
+        service has found nothing wrong with the rest; a URI, which the server reads, with the credentials or the
+        profile that `auth` gives, or a URL with `headers`; or an upload. The `options` go on top of `config`.
         `output` is an OutputConfig or a URI; without it the service keeps the transcript for `transcript` to read.
-        `retention_s` is how long the job is kept after its end.
+        `formats` are those that are written or going to be read: words are timed for subtitles, whose times are
+        estimates where they were not named here. `retention_s` is how long the job is kept after its end.
 
         Raises ValueError for headers where there is no URL to send them to.
         """
         job = Job(
             config=recognition_config(options, config),
-            output=output_config(output) if isinstance(output, str) else output,
+            output=output_of(output, formats),
             display_name=display_name,
             reference_id=reference_id,
             labels=labels,
@@ -110,6 +113,7 @@ class JobCalls:
         elif isinstance(source, Media):
             job.input.CopyFrom(InputConfig(media=source.name))
         else:
+            await self.create_job(job, job_id=job_id, validate_only=True)
             media = await self.upload(source, on_progress=on_upload)
             job.input.CopyFrom(InputConfig(media=media.name))
         job.input.MergeFrom(InputConfig(auth=auth))

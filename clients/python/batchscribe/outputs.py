@@ -44,6 +44,22 @@ def format_suffix(word: str | int) -> str:
     return _SUFFIXES.get(format, format_word(format))
 
 
+def output_of(output: OutputConfig | str | None, formats: Sequence[str | int]) -> OutputConfig | None:
+    """An output given as a message, as a URI, or by the formats alone that are going to be read or written.
+
+    Raises ValueError for a word that is no format, and for formats beside a message that names others.
+    """
+    if not isinstance(output, OutputConfig):
+        return output_config(output or "", formats=formats) if output or formats else None
+    if not formats:
+        return output
+    if output.formats:
+        raise ValueError("give the formats in the OutputConfig or as `formats`, not both")
+    merged = output_config(formats=formats)
+    merged.MergeFrom(output)
+    return merged
+
+
 def output_config(
     uri: str = "",
     *,

@@ -11,9 +11,10 @@ import asyncio
 import hashlib
 import io
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,7 +29,7 @@ from batchscribe.v1.job_service_pb2 import UploadHeader, UploadMediaRequest
 CHUNK_BYTES = 256 * 1024
 ATTEMPTS = 5
 
-UploadSource = str | os.PathLike[str] | BinaryIO
+UploadSource = str | os.PathLike[str] | BinaryIO | bytes
 UploadProgress = Callable[[int, int], None]
 """Called with the bytes sent and the bytes there are, 0 where that is not known."""
 
@@ -42,12 +43,9 @@ async def upload_media(
     UploadTooLargeError, UploadMismatchError where it changed meanwhile, UnavailableError.
     """
     with ExitStack() as stack:
-        if isinstance(source, (str, os.PathLike)):
-            path = Path(source)
-            file: BinaryIO = stack.enter_context(await asyncio.to_thread(path.open, "rb"))
-        else:
-            file = source
-        header = UploadHeader(file_name=file_name or _name_of(file))
+        file = stack.enter_context(await _opened(source))
+        name = file_name or _name_of(source if isinstance(source, (str, os.PathLike)) else getattr(file, "name", ""))
+        header = UploadHeader(file_name=name)
         if not file.seekable():
             return await _send(connection, file, header, on_progress)
         start = file.tell()
@@ -58,6 +56,37 @@ async def upload_media(
             return await _send(connection, file, header, on_progress)
 
         return await connection.repeat(send_whole, attempts=ATTEMPTS)
+
+
+async def _opened(source: UploadSource) -> AbstractContextManager[BinaryIO]:
+    """The file to read. One that the caller opened stays open."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if not isinstance(source, (str, os.PathLike)):
+        if isinstance(source, io.TextIOBase):
+            raise TypeError("open the file for reading bytes: open(path, 'rb')")
+        return nullcontext(source)
+    if stat.S_ISFIFO((await asyncio.to_thread(os.stat, source)).st_mode):
+        return await _opened_pipe(source)
+    return await asyncio.to_thread(Path(source).open, "rb")
+
+
+async def _opened_pipe(path: str | os.PathLike[str]) -> BinaryIO:
+    """A named pipe that somebody writes to. To open one as files are would block a thread that nothing could end."""
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(pipe, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(pipe)
+        os.set_blocking(pipe, True)
+    except BaseException:
+        os.close(pipe)
+        raise
+    return os.fdopen(pipe, "rb")
 
 
 class _Requests:
@@ -137,6 +166,8 @@ def _measure(file: BinaryIO) -> tuple[int, str]:
     return file.seek(0, io.SEEK_END) - start, digest.hexdigest()
 
 
-def _name_of(file: BinaryIO) -> str:
-    name = getattr(file, "name", "")
-    return Path(name).name if isinstance(name, str) else ""
+def _name_of(path: object) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        return ""  # a file without a name, or with a number
+    # Bytes of a name that are not UTF-8 can't be sent.
+    return os.fsencode(Path(path).name).decode("utf-8", "replace")

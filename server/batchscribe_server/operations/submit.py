@@ -32,7 +32,10 @@ from batchscribe_server.operations.tracing import Tracing
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What a client asks for with one file: a URI or an upload's name, `media/…`; with `is_fetch` as `Job` has it."""
+    """What a client asks for with one file: a URI or an upload's name, `media/…`; with `is_fetch` as `Job` has it.
+
+    It has no `input_uri` where it is only validated, before an upload.
+    """
 
     input_uri: str
     is_fetch: bool = False
@@ -101,7 +104,7 @@ class Submit:
         violations.raise_if_any()
         self._reach.check(new.access, [new.input_uri], new.output.uri)
         async with self._reach.opened(new.access) as reached:
-            relative_path = await self._check_input(tenant, new.input_uri, reached)
+            relative_path = await self._check_input(tenant, new.input_uri, reached) if new.input_uri else ""
             await self._check_output(new.output, reached)
             await _check_own(new.output, new.input_uri, relative_path, reached, "job.output", violations)
             violations.raise_if_any()

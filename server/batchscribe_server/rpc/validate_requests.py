@@ -59,7 +59,9 @@ def check_create_job(request: jobs.CreateJobRequest) -> None:
         violations.add("job", "is required")
     else:
         _check_resource(request.job, "job", violations)
-        check_job_input(request.job.input, "job.input", violations)
+        # What is going to be uploaded has no name yet, and is checked without.
+        if not request.validate_only or request.job.HasField("input"):
+            check_job_input(request.job.input, "job.input", violations)
         if request.job.output.write_report:
             violations.add("job.output.write_report", "is for batches: a job tells of its one file itself")
     violations.raise_if_any()

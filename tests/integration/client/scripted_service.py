@@ -80,6 +80,8 @@ class Script:
     """What the server says, and what it heard."""
 
     job: Job = field(default_factory=lambda: Job(name="jobs/1", input_uri="media/1", state=STATE_QUEUED))
+    text: str = TEXT
+    """The transcript."""
     history: list[JobEvent] = field(default_factory=job_history)
     batch: Batch = field(default_factory=lambda: Batch(name="batches/1", state=STATE_QUEUED))
     batch_history: list[BatchEvent] = field(default_factory=list)
@@ -127,7 +129,7 @@ class _Jobs(JobServiceServicer):
         self._script = script
 
     def CreateJob(self, request: Any, context: Any) -> Any:
-        self._script.hear("CreateJob", request, context)
+        self._script.hear("ValidateJob" if request.validate_only else "CreateJob", request, context)
         self._script.job.config.CopyFrom(request.job.config)
         return self._script.job
 
@@ -175,8 +177,9 @@ class _Jobs(JobServiceServicer):
 
     def GetTranscript(self, request: Any, context: Any) -> Any:
         self._script.hear("GetTranscript", request, context)
-        for start in range(0, len(TEXT), 10):
-            yield HttpBody(content_type="text/plain", data=TEXT[start : start + 10].encode())
+        text = self._script.text.encode()
+        for start in range(0, max(len(text), 1), 10):
+            yield HttpBody(content_type="text/plain", data=text[start : start + 10])
 
 
 class _Batches(BatchServiceServicer):

@@ -251,15 +251,6 @@ def test_a_file_that_goes_wrong_while_it_is_followed_does_not_keep_the_next_from
     assert result.stderr.count("(JOB_NOT_FOUND)") == 1
 
 
-def test_a_transcript_that_cannot_be_written_does_not_either(run: Run, audio: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.wav"
-    other.write_bytes(b"more")
-    (tmp_path / "out" / "call.wav.txt").mkdir(parents=True)
-    result = run("transcribe", str(audio), str(other), "--output", f"{tmp_path / 'out'}/")
-    assert result.exit_code == 2
-    assert (tmp_path / "out" / "other.wav.txt").read_text() == TEXT
-
-
 @pytest.mark.parametrize("more", [(), ("--json",)])
 def test_what_a_job_warns_of_is_told_at_its_end(run: Run, script: Script, audio: Path, more: tuple[str, ...]) -> None:
     script.job.warning = "Nobody is told apart."

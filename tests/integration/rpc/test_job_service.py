@@ -141,6 +141,18 @@ async def test_validate_only_stores_nothing(server: Served) -> None:
     assert (await server.jobs.ListJobs(pb.ListJobsRequest())).total_size == 0
 
 
+async def test_what_is_not_yet_uploaded_is_validated_without_its_input(server: Served) -> None:
+    for job, bad in ((job_pb2.Job(), []), (job_pb2.Job(config={"language": "klingon"}), ["job.config.language"])):
+        try:
+            await server.jobs.CreateJob(pb.CreateJobRequest(job=job, validate_only=True))
+            assert not bad
+        except grpc.aio.AioRpcError as error:
+            assert bad_fields(error) == bad
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await server.jobs.CreateJob(pb.CreateJobRequest(job=job_pb2.Job(display_name="no input")))
+    assert bad_fields(raised.value) == ["job.input"]
+
+
 async def test_every_bad_field_is_named_at_once(server: Served) -> None:
     job = job_of("ftp://host/a.wav", priority=101)
     job.config.language = "klingon"

@@ -11,6 +11,7 @@ import typer
 
 from batchscribe import AsyncClient
 from batchscribe.cli.command import Invocation, command
+from batchscribe.cli.printing import result_line
 from batchscribe.cli.wording import aligned, clock
 from batchscribe.errors import UnimplementedError
 from batchscribe.states import enum_word
@@ -43,7 +44,7 @@ async def replicas(invocation: Invocation) -> None:
         found = await client.list_replicas()
     lines = aligned([REPLICA_COLUMNS, *(_replica_row(replica, time.time()) for replica in found)])
     if not invocation.json:
-        typer.echo(lines[0])
+        result_line(lines[0])
     for replica, line in zip(found, lines[1:], strict=True):
         invocation.print(replica, line)
 

@@ -19,6 +19,7 @@ from batchscribe.cli.headers import HeaderArguments
 from batchscribe.cli.job import TimeoutS, batch_name
 from batchscribe.cli.listing import BATCH_COLUMNS, JOB_COLUMNS, batch_details, batch_row, first, job_row, state_of
 from batchscribe.cli.manifest import read_manifest
+from batchscribe.cli.printing import result_line
 from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import BatchView, JsonView, files_note
@@ -94,7 +95,7 @@ async def list_(
         batches = await first(client.list_batches(filter=filter, order_by=order_by, page_size=min(limit, 1000)), limit)
     lines = aligned([BATCH_COLUMNS, *map(batch_row, batches)])
     if not invocation.json:
-        typer.echo(lines[0])
+        result_line(lines[0])
     for batch, line in zip(batches, lines[1:], strict=True):
         invocation.print(batch, line)
 
@@ -120,7 +121,7 @@ async def jobs(
         found = await first(pages, limit)
     lines = aligned([JOB_COLUMNS, *map(job_row, found)])
     if not invocation.json:
-        typer.echo(lines[0])
+        result_line(lines[0])
     for job, line in zip(found, lines[1:], strict=True):
         invocation.print(job, line)
 

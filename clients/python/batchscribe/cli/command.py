@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from batchscribe.async_client import AsyncClient
 from batchscribe.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_of
 from batchscribe.cli.interrupts import LeftRunning
+from batchscribe.cli.printing import json_visible, note, result_line, visible, visible_lines
 from batchscribe.errors import BatchscribeError, UnavailableError
 
 P = ParamSpec("P")
@@ -46,11 +47,11 @@ class Invocation:
 
     def say(self, text: str) -> None:
         """A line for people, on standard error."""
-        typer.echo(text, err=True)
+        note(visible(text))
 
     def print(self, message: Message, text: str) -> None:
         """A result on standard output: the message as a line of JSON, or the text."""
-        typer.echo(json_line(message) if self.json else text)
+        result_line(json_line(message) if self.json else visible_lines(text))
 
 
 Body = Callable[Concatenate[Invocation, P], Coroutine[Any, Any, ExitCode | None]]
@@ -58,7 +59,7 @@ Body = Callable[Concatenate[Invocation, P], Coroutine[Any, Any, ExitCode | None]
 
 def json_line(message: Message) -> str:
     """A message as one line of JSON, its fields named as in the proto."""
-    return MessageToJson(message, preserving_proto_field_name=True, indent=None, ensure_ascii=False)
+    return json_visible(MessageToJson(message, preserving_proto_field_name=True, indent=None, ensure_ascii=False))
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
@@ -107,6 +108,8 @@ def report(invocation: Invocation, error: Exception) -> None:
             text = f"can't reach the server at {where}; is `batchscribe serve` running there?"
             if invocation.verbose:
                 text += f" {error.message}"
+        case UnicodeEncodeError():  # bytes of an argument, which Python keeps as surrogates
+            text = f"{error.object}: is not UTF-8"
         case OSError() if error.filename is not None:
             text = f"{error.filename}: {error.strerror}"
         case _:
@@ -124,7 +127,7 @@ def _execute(invocation: Invocation, body: Coroutine[Any, Any, ExitCode | None])
         invocation.say("interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        raise  # the reader of the output has gone, which is no error to tell; typer ends quietly
+        return ExitCode.FAILED  # the reader of the output has gone and wants no more
     except LeftRunning:
         return ExitCode.INTERRUPTED
     except (BatchscribeError, OSError, ValueError) as error:

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
 
-import typer
-
+from batchscribe.cli.printing import note, visible
 from batchscribe.cli.screen import Screen
 
 
@@ -61,12 +60,15 @@ async def ask(screen: Screen, name: str) -> Choice:
     """What to do with a job or batch after Ctrl-C. Without a terminal, or after another Ctrl-C: leave it running."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return Choice.LEAVE
-    question = f"\n{name} is running: [c]ancel it, [l]eave it running, or [k]eep watching? "
+    question = (
+        f"\n{visible(name)} is running; Ctrl-C again leaves it running.\n"
+        "[c]ancel it, [l]eave it running, or [k]eep watching? "
+    )
     with screen.paused():
         try:
             async with interruptible():
                 while True:
-                    typer.echo(question, nl=False, err=True)
+                    note(question, end="")
                     answer = await _read_line()
                     if not answer:
                         return Choice.LEAVE
@@ -74,7 +76,7 @@ async def ask(screen: Screen, name: str) -> Choice:
                     if choice in set(Choice):
                         return Choice(choice)
         except Interrupted:
-            typer.echo(err=True)
+            note("")
             return Choice.LEAVE
 
 

@@ -19,6 +19,7 @@ from batchscribe.cli.exit_codes import ExitCode, exit_code_of_ended
 from batchscribe.cli.following import Follower
 from batchscribe.cli.headers import HeaderArguments
 from batchscribe.cli.listing import JOB_COLUMNS, first, job_details, job_row, state_of
+from batchscribe.cli.printing import result_line
 from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import JobView, JsonView
@@ -85,7 +86,7 @@ async def list_(
         )
     lines = aligned([JOB_COLUMNS, *map(job_row, jobs)])
     if not invocation.json:
-        typer.echo(lines[0])
+        result_line(lines[0])
     for job, line in zip(jobs, lines[1:], strict=True):
         invocation.print(job, line)
 
@@ -163,7 +164,7 @@ async def transcript(
     """Print the transcript of a job that succeeded."""
     async with invocation.client() as client:
         text = await client.transcript(job_name(name), format, channel=channel)
-    typer.echo(text, nl=not text.endswith("\n"))
+    result_line(text)
 
 
 def job_name(name: str) -> str:

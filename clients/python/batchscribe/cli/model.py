@@ -8,6 +8,7 @@ import typer
 
 from batchscribe.cli.command import Invocation, command
 from batchscribe.cli.listing import MODEL_COLUMNS, first, model_row
+from batchscribe.cli.printing import result_line
 from batchscribe.cli.wording import aligned
 
 app = typer.Typer(help="The models that the server knows.", no_args_is_help=True)
@@ -21,11 +22,11 @@ async def list_(invocation: Invocation) -> None:
         features = await client.list_features()
     lines = aligned([MODEL_COLUMNS, *map(model_row, models)])
     if not invocation.json:
-        typer.echo(lines[0])
+        result_line(lines[0])
     for model, line in zip(models, lines[1:], strict=True):
         invocation.print(model, line)
     if features and not invocation.json:
-        typer.echo(f"\nThis server also does: {', '.join(features)}.")
+        result_line(f"\nThis server also does: {', '.join(features)}.")
 
 
 @command(app, "get")

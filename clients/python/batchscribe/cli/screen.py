@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
+
+from batchscribe.cli import printing
 
 _PLAIN_STEP = 0.1
 _PLAIN_PAUSE_S = 30.0
@@ -69,11 +70,12 @@ class LiveScreen:
 
     def line(self, text: str, *, to_stdout: bool = False) -> None:
         if to_stdout and not sys.stdout.isatty():
-            typer.echo(text)
+            printing.result_line(printing.visible(text))
         else:
-            self._console.print(Text(text), soft_wrap=True)
+            self._console.print(Text(printing.visible(text)), soft_wrap=True)
 
     def progress(self, label: str, fraction: float, note: str) -> None:
+        label = printing.visible(label)
         if self._task is None:
             self._task = self._progress.add_task(label, total=1.0, note=note)
         self._progress.update(self._task, description=label, completed=min(fraction, 1.0), note=note)
@@ -105,7 +107,10 @@ class PlainScreen:
         return None
 
     def line(self, text: str, *, to_stdout: bool = False) -> None:
-        typer.echo(text, err=not to_stdout)
+        if to_stdout:
+            printing.result_line(printing.visible(text))
+        else:
+            printing.note(printing.visible(text))
 
     def progress(self, label: str, fraction: float, note: str) -> None:
         now_s = self._clock()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import stat
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -18,25 +20,50 @@ from batchscribe.cli.following import Cancel, Follower
 from batchscribe.cli.headers import HeaderArguments
 from batchscribe.cli.interrupts import LeftRunning
 from batchscribe.cli.job import TimeoutS
+from batchscribe.cli.output_plan import Target, label, plan_outputs, wanted_formats, write_transcript
+from batchscribe.cli.printing import result_line
 from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import Screen, open_screen
 from batchscribe.cli.views import JobView, JsonView
-from batchscribe.cli.wording import file_name, size, span_seconds
+from batchscribe.cli.wording import size, span_seconds
 from batchscribe.errors import BatchscribeError, UnavailableError, WaitTimeoutError
 from batchscribe.inputs import is_uri, is_web_url
-from batchscribe.outputs import format_suffix, output_config
+from batchscribe.outputs import output_config
+from batchscribe.recognition import RecognitionOptions, recognition_config
+from batchscribe.times import duration_of
 from batchscribe.uploads import UploadProgress
 from batchscribe.v1.job_pb2 import Job
+from batchscribe.v1.storage_pb2 import OutputConfig
 
 app = typer.Typer()
 
 
 @dataclass(frozen=True, slots=True)
 class _Submitted:
-    """A file that became a job."""
+    """A file that became a job, and where its transcripts go."""
 
     source: str
+    targets: Sequence[Target]
     job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is asked for, of each file alike."""
+
+    options: RecognitionOptions
+    headers: Mapping[str, str]
+    retention_s: float | None
+    output: OutputConfig = field(default_factory=OutputConfig)
+
+    def job(self) -> Job:
+        """A job without a file, to see whether the service would take it."""
+        retention = None if self.retention_s is None else duration_of(self.retention_s)
+        return Job(config=recognition_config(self.options), output=self.output, retention=retention)
+
+
+class _StdoutLostError(OSError):
+    """Standard output takes no more."""
 
 
 @command(app, "transcribe")
@@ -47,10 +74,15 @@ async def transcribe(
     subtitles: SubtitleArguments,
     header: HeaderArguments,
     format: Annotated[
-        FormatWord | None, typer.Option(help="The format of the transcript; txt, or with --summary the summary.")
+        list[FormatWord] | None,
+        typer.Option(
+            help="The format of the transcript; else what --output's suffix says, else txt, or with --summary the "
+            "summary. Repeatable with --output FOLDER/."
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE|DIR", help="Write there instead of to standard output.")
+        str | None,
+        typer.Option(metavar="FILE|DIR/", help="Write there instead of to standard output."),
     ] = None,
     retention: Retention = "",
     detach: Annotated[bool, typer.Option("--detach", help="Submit, print the jobs' names, and return.")] = False,
@@ -62,14 +94,18 @@ async def transcribe(
     events of the jobs go to standard output as JSON lines, and the transcripts only to --output. With --summary it is
     the summary that is printed, unless --format asks for the transcript.
     """
-    check_sources(files, output)
-    format = wanted_format(format, recognition)
-    headers = header.headers()
-    if headers and not all(map(is_web_url, files)):
+    wanted = _Wanted(recognition.options(), header.headers(), span_seconds(retention) if retention else None)
+    if wanted.headers and not all(map(is_web_url, files)):
         raise ValueError("--header is for https:// URLs alone: transcribe other files by themselves")
+    check_sources(files)
+    formats = wanted_formats(format, output, has_summary=bool(recognition.summary))
+    # The service times the words of a transcript that is going to be read in a format that shows their times.
+    wanted.output.CopyFrom(output_config(formats=formats, subtitles=subtitles.config()))
+    plan = plan_outputs(files, output, formats)
     async with invocation.client() as client:
-        run = _Run(invocation, client, format, output, span_seconds(retention) if retention else None)
-        submitted = await run.submit_all(files, headers, recognition, subtitles)
+        await client.create_job(wanted.job(), validate_only=True)
+        run = _Run(invocation, client)
+        submitted = await run.submit_all(zip(files, plan, strict=True), wanted)
         if detach:
             for one in submitted:
                 invocation.print(one.job, one.job.name)
@@ -81,51 +117,37 @@ async def transcribe(
 class _Run:
     """One run of the command. `exit_code` is that of the first file that went wrong."""
 
-    def __init__(
-        self,
-        invocation: Invocation,
-        client: AsyncClient,
-        format: FormatWord,
-        output: Path | None,
-        retention_s: float | None,
-    ) -> None:
+    def __init__(self, invocation: Invocation, client: AsyncClient) -> None:
         self._invocation = invocation
         self._client = client
-        self._format = format
-        self._output = output
-        self._retention_s = retention_s
         self.exit_code = ExitCode.DONE
 
-    async def submit_all(
-        self,
-        files: list[str],
-        headers: Mapping[str, str],
-        recognition: RecognitionArguments,
-        subtitles: SubtitleArguments,
-    ) -> list[_Submitted]:
+    async def submit_all(self, files: Iterable[tuple[str, Sequence[Target]]], wanted: _Wanted) -> list[_Submitted]:
         """Upload and submit the files, so that the server can work on the first while the next are sent."""
-        submitted = []
-        cut = subtitles.config()
-        for source in files:
+        submitted: list[_Submitted] = []
+        for source, targets in files:
             try:
-                with open_screen(quiet=self._invocation.json) as screen:
-                    job = await self._client.submit(
-                        sys.stdin.buffer if source == "-" else source,
-                        headers=headers,
-                        output=None if cut is None else output_config(subtitles=cut),
-                        on_upload=_upload_progress(screen, source),
-                        retention_s=self._retention_s,
-                        **recognition.options(),
-                    )
-            except UnavailableError:
+                job = await self._submit(source, wanted)
+            except (UnavailableError, asyncio.CancelledError):
+                self._tell_left(submitted)
                 raise
             except (BatchscribeError, OSError) as error:
-                if len(files) > 1:
-                    self._invocation.say(f"==> {source} <==")
+                self._invocation.say(f"==> {source} <==")
                 self._fail(error)
                 continue
-            submitted.append(_Submitted(source, job))
+            submitted.append(_Submitted(source, targets, job))
         return submitted
+
+    async def _submit(self, source: str, wanted: _Wanted) -> Job:
+        with open_screen(quiet=self._invocation.json) as screen:
+            return await self._client.submit(
+                sys.stdin.buffer if source == "-" else source,
+                headers=wanted.headers,
+                output=wanted.output,
+                on_upload=_upload_progress(screen, source),
+                retention_s=wanted.retention_s,
+                **wanted.options,
+            )
 
     async def follow_all(self, submitted: list[_Submitted], timeout_s: float | None) -> None:
         """Watch the jobs one after the other and print their transcripts."""
@@ -139,93 +161,96 @@ class _Run:
                 self._invocation.say(f"==> {one.source} <==")
             try:
                 await self._follow(one, timeout_s, cancel_rest)
-            except LeftRunning:
-                for rest in submitted[position + 1 :]:
-                    self._invocation.say(f"{rest.job.name} ({rest.source}) goes on too")
-                raise
-            except (UnavailableError, WaitTimeoutError, BrokenPipeError):
-                raise
+            except (UnavailableError, WaitTimeoutError, LeftRunning, _StdoutLostError) as error:
+                self._tell_left(submitted[position + 1 :])
+                if not isinstance(error, _StdoutLostError):
+                    raise
+                self._fail(error)
+                return
             except (BatchscribeError, OSError) as error:
                 self._fail(error)
 
     async def _follow(self, one: _Submitted, timeout_s: float | None, cancel: Cancel) -> None:
         """Watch a job to its end, and print its transcript or what became of it."""
         with open_screen(quiet=self._invocation.json) as screen:
-            view = (
-                JsonView() if self._invocation.json else JobView(screen, _label(one.source), segments_to_stdout=False)
-            )
+            view = JsonView() if self._invocation.json else JobView(screen, label(one.source), segments_to_stdout=False)
             follower = Follower(self._client, screen, timeout_s=timeout_s)
             job = await follower.job(one.job.name, view, cancel=cancel)
         if job.warning:
-            self._invocation.say(f"{_label(one.source)}: {job.warning}")
+            self._invocation.say(f"{label(one.source)}: {job.warning}")
         ended = exit_code_of_ended(job)
         if ended is ExitCode.DONE:
-            await self._deliver(one)
+            for target in one.targets:
+                await self._deliver(one, target)
         self.exit_code = self.exit_code or ended
 
-    async def _deliver(self, one: _Submitted) -> None:
-        """Print or write the transcript of a job that succeeded."""
-        if self._invocation.json and self._output is None:
+    async def _deliver(self, one: _Submitted, target: Target) -> None:
+        """Print or write a transcript of a job that succeeded. A text that does not arrive is not lost in silence."""
+        if self._invocation.json and target.path is None:
             return
-        text = await self._client.transcript(one.job.name, self._format)
-        if self._output is None:
-            typer.echo(text, nl=not text.endswith("\n"))
-            return
-        path = output_path(self._output, one.source, self._format)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-        self._invocation.say(f"{_label(one.source)}: {path}")
+        try:
+            text = await self._client.transcript(one.job.name, target.format)
+            if not text.strip():
+                self._invocation.say(f"{label(one.source)}: no speech was found")
+            if target.path is not None:
+                write_transcript(target.path, text)
+                self._invocation.say(f"{label(one.source)}: {target.path}")
+            elif text.strip():
+                _print(text)
+        except (BatchscribeError, OSError):
+            self._invocation.say(
+                f"{label(one.source)}: the transcript is kept by the service; get it with: "
+                f"batchscribe job transcript {one.job.name} --format {target.format}"
+            )
+            raise
+
+    def _tell_left(self, left: Iterable[_Submitted]) -> None:
+        for one in left:
+            self._invocation.say(
+                f"{one.job.name} ({one.source}) goes on; watch it with: batchscribe job watch {one.job.name}"
+            )
 
     def _fail(self, error: Exception) -> None:
         report(self._invocation, error)
         self.exit_code = self.exit_code or exit_code_of(error)
 
 
-def check_sources(files: list[str], output: Path | None) -> None:
-    """Refuse, before anything is sent, what can't be read or would be written over. Raises OSError, ValueError."""
+def check_sources(files: Sequence[str]) -> None:
+    """Refuse, before anything is sent, what can't be read. Raises OSError, ValueError."""
     if files.count("-") > 1:
         raise ValueError("standard input can be read once only")
-    if output is not None and len(files) > 1 and not names_folder(output):
-        raise ValueError(f"--output {output}: for several files it must be a folder; end it with a slash")
     for source in files:
-        if source == "-" or is_uri(source):
-            continue
-        if Path(source).is_dir():
-            raise ValueError(f"{source}: a folder; `batchscribe batch submit` transcribes folders")
+        if source == "-":
+            if sys.stdin is None or sys.stdin.isatty():
+                raise ValueError("standard input is no file and no pipe: give it audio, as `batchscribe … - < a.wav`")
+        elif not is_uri(source):
+            _check_file(source)
+
+
+def _check_file(source: str) -> None:
+    mode = Path(source).stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise ValueError(f"{source}: a folder; `batchscribe batch submit` transcribes folders")
+    if stat.S_ISREG(mode):
         with Path(source).open("rb"):
-            pass
+            return
+    # A pipe is not tried: whoever writes to it would take that for its reader, and it can be read once only.
+    if not stat.S_ISFIFO(mode):
+        raise ValueError(f"{source}: neither a file nor a pipe")
 
 
-def wanted_format(format: FormatWord | None, recognition: RecognitionArguments) -> FormatWord:
-    """What is printed. Raises ValueError for a summary that nobody asked the server for."""
-    if format is None:
-        return FormatWord.SUMMARY if recognition.summary else FormatWord.TXT
-    if format is FormatWord.SUMMARY and not recognition.summary:
-        raise ValueError("--format summary needs a summary: add --summary bullets or --summary paragraphs")
-    return format
-
-
-def names_folder(output: Path) -> bool:
-    """Whether an output is meant as a folder: it is one, or has no suffix that a file would have."""
-    return output.is_dir() or not output.suffix
-
-
-def output_path(output: Path, source: str, format: str) -> Path:
-    """The file that a transcript is written to."""
-    return output / f"{_label(source)}.{format_suffix(format)}" if names_folder(output) else output
-
-
-def _label(source: str) -> str:
-    return "stdin" if source == "-" else file_name(source)
+def _print(text: str) -> None:
+    try:
+        result_line(text)
+    except OSError as error:
+        raise _StdoutLostError(error.errno, error.strerror, error.filename) from error
 
 
 def _upload_progress(screen: Screen, source: str) -> UploadProgress:
-    label = f"uploading {_label(source)}"
+    uploading = f"uploading {label(source)}"
 
     def show(sent_bytes: int, size_bytes: int) -> None:
         if size_bytes:
-            screen.progress(label, sent_bytes / size_bytes, f"{size(sent_bytes)} / {size(size_bytes)}")
+            screen.progress(uploading, sent_bytes / size_bytes, f"{size(sent_bytes)} / {size(size_bytes)}")
 
     return show

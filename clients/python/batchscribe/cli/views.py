@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar, assert_never
 
-import typer
-
 from batchscribe.cli.command import json_line
 from batchscribe.cli.pace import Pace
+from batchscribe.cli.printing import result_line
 from batchscribe.cli.screen import Screen
 from batchscribe.cli.wording import clock, file_name, moment, speed
 from batchscribe.times import seconds_of, unix_seconds_of
@@ -29,7 +28,7 @@ class JsonView:
     """Every event as a line of JSON on standard output."""
 
     def show(self, event: JobEvent | BatchEvent) -> None:
-        typer.echo(json_line(event))
+        result_line(json_line(event))
 
 
 class JobView:

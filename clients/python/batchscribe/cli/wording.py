@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from batchscribe.cli.printing import visible
 from batchscribe.inputs import is_web_url
 from batchscribe.times import datetime_of
 
@@ -74,6 +75,6 @@ def file_name(uri: str) -> str:
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     """Rows as lines whose columns begin below each other. Nothing is cut."""
-    table = list(rows)
+    table = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -36,7 +36,9 @@ class CreateJobRequest(_message.Message):
     request_id: _builtins.str
     """A UUID that makes the call safe to repeat: a repeat gives the first answer."""
     validate_only: _builtins.bool
-    """Check the request and answer as if it had been done, but do nothing."""
+    """Check the request and answer as if it had been done, but do nothing. `job.input` may be left out then, to check the
+    rest before an upload.
+    """
     @_builtins.property
     def job(self) -> _job_pb2.Job:
         """The job."""
