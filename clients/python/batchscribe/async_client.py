@@ -16,6 +16,7 @@ from batchscribe.connection import ChannelOptions, Connection
 from batchscribe.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from batchscribe.jobs import JobCalls
 from batchscribe.models import ModelCalls
+from batchscribe.names import BatchName, JobName, name_of
 from batchscribe.recognition import RecognitionOptions
 from batchscribe.transcripts import Segment, Transcript, segment_of, segments_of_document, transcript_of
 from batchscribe.uploads import UploadProgress, UploadSource
@@ -80,7 +81,7 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls, AdminCalls):
 
     async def watch(
         self,
-        name: str,
+        name: JobName | BatchName,
         *,
         after_sequence: int | None = None,
         include_segments: bool = True,
@@ -88,6 +89,7 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls, AdminCalls):
     ) -> AsyncGenerator[JobEvent | BatchEvent]:
         """The events of a job or of a batch, whichever the name names; see `watch_job` and `watch_batch`."""
         events: AsyncGenerator[JobEvent] | AsyncGenerator[BatchEvent]
+        name = name_of(name)
         if name.startswith("batches/"):
             events = self.watch_batch(name, after_sequence=after_sequence, on_reconnect=on_reconnect)
         else:
@@ -101,8 +103,9 @@ class AsyncClient(JobCalls, BatchCalls, ModelCalls, AdminCalls):
             async for event in events:
                 yield event
 
-    async def wait_for_completion(self, name: str, *, timeout_s: float | None = None) -> Job | Batch:
+    async def wait_for_completion(self, name: JobName | BatchName, *, timeout_s: float | None = None) -> Job | Batch:
         """The job or the batch once it has ended, however it ended. Raises WaitTimeoutError; it goes on then."""
+        name = name_of(name)
         if name.startswith("batches/"):
             return await self.wait_for_batch(name, timeout_s=timeout_s)
         return await self.wait_for_job(name, timeout_s=timeout_s)

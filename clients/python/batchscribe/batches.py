@@ -13,6 +13,7 @@ import grpc
 from batchscribe.connection import Connection
 from batchscribe.errors import WaitTimeoutError
 from batchscribe.manifests import manifest_of
+from batchscribe.names import BatchName, name_of
 from batchscribe.outputs import output_of
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
@@ -36,7 +37,7 @@ from batchscribe.watching import OnReconnect, watch
 
 
 class BatchCalls:
-    """What AsyncClient does with batches. Names are resource names: `batches/{id}`."""
+    """What AsyncClient does with batches. Names are resource names, `batches/{id}`, or the batches themselves."""
 
     _connection: Connection
 
@@ -95,9 +96,9 @@ class BatchCalls:
         batch.input.MergeFrom(InputConfig(auth=auth))
         return await self.create_batch(batch, batch_id=batch_id, request_id=request_id)
 
-    async def get_batch(self, name: str) -> Batch:
+    async def get_batch(self, name: BatchName) -> Batch:
         """Read a batch."""
-        return await self._connection.call(self._connection.batches.GetBatch, GetBatchRequest(name=name))
+        return await self._connection.call(self._connection.batches.GetBatch, GetBatchRequest(name=name_of(name)))
 
     async def list_batches(self, *, filter: str = "", order_by: str = "", page_size: int = 0) -> AsyncGenerator[Batch]:
         """All batches, newest first, page after page as they are asked for. `filter` is the contract's."""
@@ -121,26 +122,26 @@ class BatchCalls:
         request.update_mask.paths.extend(fields)
         return await self._connection.call(self._connection.batches.UpdateBatch, request, repeatable=not batch.etag)
 
-    async def cancel_batch(self, name: str) -> Batch:
+    async def cancel_batch(self, name: BatchName) -> Batch:
         """Start no more of its files and stop those that run; what is done stays."""
-        return await self._connection.call(self._connection.batches.CancelBatch, CancelBatchRequest(name=name))
+        return await self._connection.call(self._connection.batches.CancelBatch, CancelBatchRequest(name=name_of(name)))
 
-    async def retry_batch(self, name: str) -> Batch:
+    async def retry_batch(self, name: BatchName) -> Batch:
         """Run the failed files of a batch that has ended again. Raises NotTerminalError, NothingToRetryError."""
-        request = RetryBatchRequest(name=name)
+        request = RetryBatchRequest(name=name_of(name))
         return await self._connection.call(self._connection.batches.RetryBatch, request, repeatable=False)
 
-    async def delete_batch(self, name: str, *, etag: str = "", delete_outputs: bool = False) -> None:
+    async def delete_batch(self, name: BatchName, *, etag: str = "", delete_outputs: bool = False) -> None:
         """Cancel what is active and remove the batch and its jobs; outputs stay unless `delete_outputs`.
 
         A deletion that takes longer than the client waits goes on. Raises CredentialsDeletedError where outputs were
         written with credentials that are gone; an output that can't be deleted leaves its job, and the batch, there.
         """
-        request = DeleteBatchRequest(name=name, etag=etag, delete_outputs=delete_outputs)
+        request = DeleteBatchRequest(name=name_of(name), etag=etag, delete_outputs=delete_outputs)
         await self._connection.call(self._connection.batches.DeleteBatch, request, repeatable=False)
 
     async def watch_batch(
-        self, name: str, *, after_sequence: int | None = None, on_reconnect: OnReconnect | None = None
+        self, name: BatchName, *, after_sequence: int | None = None, on_reconnect: OnReconnect | None = None
     ) -> AsyncGenerator[BatchEvent]:
         """A snapshot of a batch, all that happened to it after a sequence, and all that happens until it ends.
 
@@ -148,7 +149,7 @@ class BatchCalls:
         """
 
         def open_stream(after: int | None) -> grpc.aio.UnaryStreamCall[WatchBatchRequest, BatchEvent]:
-            request = WatchBatchRequest(name=name, after_sequence=after)
+            request = WatchBatchRequest(name=name_of(name), after_sequence=after)
             return self._connection.batches.WatchBatch(request, metadata=trace_metadata())
 
         events = watch(
@@ -162,7 +163,7 @@ class BatchCalls:
             async for event in events:
                 yield event
 
-    async def wait_for_batch(self, name: str, *, timeout_s: float | None = None) -> Batch:
+    async def wait_for_batch(self, name: BatchName, *, timeout_s: float | None = None) -> Batch:
         """The batch once it has ended, however it ended. Raises WaitTimeoutError; the batch goes on then."""
         try:
             async with asyncio.timeout(timeout_s), aclosing(self.watch_batch(name)) as events:
@@ -170,7 +171,7 @@ class BatchCalls:
                     pass
         except TimeoutError as error:
             assert timeout_s is not None
-            raise WaitTimeoutError(name, timeout_s) from error
+            raise WaitTimeoutError(name_of(name), timeout_s) from error
         return await self.get_batch(name)
 
     async def _input_config(

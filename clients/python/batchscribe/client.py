@@ -58,7 +58,7 @@ def _iterating(
                 except StopAsyncIteration:
                     return
         finally:
-            self._run(items.aclose())
+            self._leave(items)
 
     return iterate
 
@@ -100,11 +100,21 @@ class Client:
         """Close the connection and end the thread. Closing again does nothing."""
         if self._loop.is_closed():
             return
+        self._run(self._loop.shutdown_asyncgens())
         self._run(self._client.close())
         self._run(self._loop.shutdown_default_executor())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    def _leave(self, items: AsyncGenerator[Any]) -> None:
+        """End what was left in the middle. The collector may do so at any time and on any thread, even the loop's."""
+        if self._loop.is_closed():
+            return  # it was ended then
+        if threading.current_thread() is self._thread:
+            asyncio.run_coroutine_threadsafe(items.aclose(), self._loop)
+        else:
+            self._run(items.aclose())
 
     def _run(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Run a coroutine on the client's loop; what interrupts the wait (Ctrl-C) cancels it."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import os
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
-import stamina
 
 from batchscribe.errors import BatchscribeError, ServerDrainingError, UnavailableError
 from batchscribe.failed_call import error_from_rpc
@@ -30,6 +32,8 @@ ADDRESS_VARIABLE = "BATCHSCRIBE_ADDRESS"
 ChannelOptions = Sequence[tuple[str, str | int]]
 
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
 _MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _CHANNEL_OPTIONS: dict[str, str | int] = {
     # A server that hangs or a path that went dead is noticed after 40 s, also while nothing happens on a watch.
@@ -155,26 +159,26 @@ class Connection:
 
         Given up after `retry_s`, or after so many `attempts` where each may take long by itself.
         """
-        async for attempt in stamina.retry_context(
-            on=_pause_before_repeat if repeatable else _pause_before_first_try,
-            attempts=attempts,
-            timeout=self.retry_s if attempts is None else None,
-            wait_initial=0.1,
-            wait_max=2.0,
-            wait_jitter=0.2,
-        ):
-            with attempt:
+        clock = asyncio.get_running_loop().time
+        began_s, pause_s = clock(), _FIRST_PAUSE_S
+        for attempt in itertools.count(1):
+            try:
                 return await once()
-        raise AssertionError("retry_context ends by returning or raising")
+            except BatchscribeError as error:
+                if not _may_repeat(error, repeatable=repeatable):
+                    raise
+                # Clients of a server that was restarted do not come back all in the same moment.
+                wait_s = error.retry_delay_s or pause_s + random.uniform(0, _FIRST_PAUSE_S)  # noqa: S311
+                given_up = clock() + wait_s - began_s > self.retry_s if attempts is None else attempt >= attempts
+                if given_up:
+                    raise
+            await asyncio.sleep(wait_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        raise AssertionError("it is counted without end")
 
 
-def _pause_before_repeat(error: Exception) -> bool | float:
-    """Whether to repeat a call that failed like this, or after how many seconds the server wants it repeated."""
-    if isinstance(error, BatchscribeError) and error.retry_delay_s is not None:
-        return error.retry_delay_s
-    return isinstance(error, UnavailableError)
-
-
-def _pause_before_first_try(error: Exception) -> bool | float:
-    """The same for a call that does harm when it is done twice: only where the server said that it did not begin."""
-    return _pause_before_repeat(error) if isinstance(error, ServerDrainingError) else False
+def _may_repeat(error: BatchscribeError, *, repeatable: bool) -> bool:
+    """Whether to make a call again; one that does harm when done twice only if the server says it did not begin."""
+    if not repeatable:
+        return isinstance(error, ServerDrainingError)
+    return isinstance(error, UnavailableError) or error.retry_delay_s is not None

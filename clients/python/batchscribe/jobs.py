@@ -14,6 +14,7 @@ from batchscribe.connection import Connection
 from batchscribe.errors import WaitTimeoutError
 from batchscribe.failed_call import error_from_rpc
 from batchscribe.inputs import input_of, is_uri
+from batchscribe.names import JobName, name_of
 from batchscribe.outputs import output_of, transcript_format
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
@@ -119,9 +120,9 @@ class JobCalls:
         job.input.MergeFrom(InputConfig(auth=auth))
         return await self.create_job(job, job_id=job_id, request_id=request_id)
 
-    async def get_job(self, name: str, *, wait_s: float = 0.0) -> Job:
+    async def get_job(self, name: JobName, *, wait_s: float = 0.0) -> Job:
         """Read a job; with `wait_s` (up to 300), once it has ended, or as it is after so many seconds."""
-        request = GetJobRequest(name=name)
+        request = GetJobRequest(name=name_of(name))
         if wait_s > 0:
             request.wait.CopyFrom(duration_of(wait_s))
         return await self._connection.call(self._connection.jobs.GetJob, request, wait_s=wait_s)
@@ -142,26 +143,26 @@ class JobCalls:
                 return
             request.page_token = page.next_page_token
 
-    async def cancel_job(self, name: str) -> Job:
+    async def cancel_job(self, name: JobName) -> Job:
         """Stop a job. One that has ended comes back unchanged."""
-        return await self._connection.call(self._connection.jobs.CancelJob, CancelJobRequest(name=name))
+        return await self._connection.call(self._connection.jobs.CancelJob, CancelJobRequest(name=name_of(name)))
 
-    async def retry_job(self, name: str) -> Job:
+    async def retry_job(self, name: JobName) -> Job:
         """Run a failed or cancelled job again, from its beginning. Raises NotTerminalError, NothingToRetryError."""
-        request = RetryJobRequest(name=name)
+        request = RetryJobRequest(name=name_of(name))
         return await self._connection.call(self._connection.jobs.RetryJob, request, repeatable=False)
 
-    async def delete_job(self, name: str, *, etag: str = "", delete_outputs: bool = False) -> None:
+    async def delete_job(self, name: JobName, *, etag: str = "", delete_outputs: bool = False) -> None:
         """Cancel a job where it is active and remove its record; its outputs stay unless `delete_outputs`.
 
         Raises CredentialsDeletedError where they were written with credentials that are gone.
         """
-        request = DeleteJobRequest(name=name, etag=etag, delete_outputs=delete_outputs)
+        request = DeleteJobRequest(name=name_of(name), etag=etag, delete_outputs=delete_outputs)
         await self._connection.call(self._connection.jobs.DeleteJob, request, repeatable=False)
 
     async def watch_job(
         self,
-        name: str,
+        name: JobName,
         *,
         after_sequence: int | None = None,
         include_segments: bool = True,
@@ -174,7 +175,7 @@ class JobCalls:
         """
 
         def open_stream(after: int | None) -> grpc.aio.UnaryStreamCall[WatchJobRequest, JobEvent]:
-            request = WatchJobRequest(name=name, after_sequence=after, include_segments=include_segments)
+            request = WatchJobRequest(name=name_of(name), after_sequence=after, include_segments=include_segments)
             return self._connection.jobs.WatchJob(request, metadata=trace_metadata())
 
         events = watch(
@@ -188,7 +189,7 @@ class JobCalls:
             async for event in events:
                 yield event
 
-    async def wait_for_job(self, name: str, *, timeout_s: float | None = None) -> Job:
+    async def wait_for_job(self, name: JobName, *, timeout_s: float | None = None) -> Job:
         """The job once it has ended, however it ended. Raises WaitTimeoutError; the job goes on then."""
         try:
             async with asyncio.timeout(timeout_s), aclosing(self.watch_job(name, include_segments=False)) as events:
@@ -196,15 +197,15 @@ class JobCalls:
                     pass
         except TimeoutError as error:
             assert timeout_s is not None
-            raise WaitTimeoutError(name, timeout_s) from error
+            raise WaitTimeoutError(name_of(name), timeout_s) from error
         return await self.get_job(name)
 
-    async def transcript(self, name: str, format: str | int = "txt", *, channel: int | None = None) -> str:
+    async def transcript(self, name: JobName, format: str | int = "txt", *, channel: int | None = None) -> str:
         """The transcript of a job that succeeded as `txt`, `srt`, `vtt`, `json`, …, whatever was written.
 
         Raises TranscriptNotReadyError before the job has succeeded, ValueError for a format that is none.
         """
-        request = GetTranscriptRequest(name=name, format=transcript_format(format), channel=channel)
+        request = GetTranscriptRequest(name=name_of(name), format=transcript_format(format), channel=channel)
 
         async def read_whole() -> str:
             call = self._connection.jobs.GetTranscript(

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 # What the base install brings, by the names under which it is imported; typer brings pydantic for itself.
-LIBRARY = {"batchscribe", "grpc", "google", "stamina", "tenacity", "sniffio", "typing_extensions"}
+LIBRARY = {"batchscribe", "grpc", "google", "typing_extensions"}
 # grpc loads its companions where they are installed, and setuptools hooks itself into every start.
 LIBRARY |= {"grpc_tools", "grpc_health", "grpc_reflection", "grpc_channelz", "_distutils_hack"}
 COMMAND_LINE = LIBRARY | {

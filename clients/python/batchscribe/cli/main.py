@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Annotated
 
-import stamina.instrumentation
 import typer
 
 from batchscribe.cli import admin, batch, calibrate, gateway, job, model, serve, transcribe
@@ -39,8 +38,6 @@ def options(
     version: Version = False,
 ) -> None:
     """Speech to text, in batches: submit audio, watch it being transcribed, read the transcript."""
-    # A repeated call is not worth a line, least of all on standard output, which is for results.
-    stamina.instrumentation.set_on_retry_hooks(())
     context.obj = Invocation(address, json, verbose)
 
 
