@@ -93,8 +93,9 @@ def test_what_a_server_did_is_read_from_its_metrics(server: RunningServer) -> No
     assert read["batchscribe_claim_seconds_count"] >= 2
     assert read["batchscribe_jobs_audio_seconds_total"] == pytest.approx(duration_s(speech), abs=0.1)
     assert read["batchscribe_fetch_seconds_count scheme=upload"] == 2
-    assert read["batchscribe_rpcs_total method=batchscribe.v1.JobService/CreateJob"] == 2
-    assert read["batchscribe_rpc_seconds_count method=batchscribe.v1.JobService/CreateJob"] == 2
+    # Each is validated before its upload, then created.
+    assert read["batchscribe_rpcs_total method=batchscribe.v1.JobService/CreateJob"] == 4
+    assert read["batchscribe_rpc_seconds_count method=batchscribe.v1.JobService/CreateJob"] == 4
     assert read["batchscribe_engine_batch_fill_ratio_count"] >= 1
     assert read["batchscribe_model_memory_bytes model=tiny.en"] > 10 * 2**20
     assert {"batchscribe_queue_jobs state=queued", "batchscribe_queue_jobs state=running"} <= set(read)

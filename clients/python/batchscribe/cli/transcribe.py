@@ -32,7 +32,7 @@ from batchscribe.outputs import output_config
 from batchscribe.recognition import RecognitionOptions, recognition_config
 from batchscribe.times import duration_of
 from batchscribe.uploads import UploadProgress
-from batchscribe.v1.job_pb2 import Job
+from batchscribe.v1.job_pb2 import Job, Media
 from batchscribe.v1.storage_pb2 import OutputConfig
 
 app = typer.Typer()
@@ -139,15 +139,18 @@ class _Run:
         return submitted
 
     async def _submit(self, source: str, wanted: _Wanted) -> Job:
-        with open_screen(quiet=self._invocation.json) as screen:
-            return await self._client.submit(
-                sys.stdin.buffer if source == "-" else source,
-                headers=wanted.headers,
-                output=wanted.output,
-                on_upload=_upload_progress(screen, source),
-                retention_s=wanted.retention_s,
-                **wanted.options,
-            )
+        audio: str | Media = source
+        if not is_uri(source):
+            file = sys.stdin.buffer if source == "-" else source
+            with open_screen(quiet=self._invocation.json) as screen:
+                audio = await self._client.upload(file, on_progress=_upload_progress(screen, source))
+        return await self._client.submit(
+            audio,
+            headers=wanted.headers,
+            output=wanted.output,
+            retention_s=wanted.retention_s,
+            **wanted.options,
+        )
 
     async def follow_all(self, submitted: list[_Submitted], timeout_s: float | None) -> None:
         """Watch the jobs one after the other and print their transcripts."""
