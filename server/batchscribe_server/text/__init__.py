@@ -7,7 +7,9 @@ The steps are pure functions of a segment, its text and words edited as one, and
 3. formatting    numbers in figures
 4. replacements  the client's own wording, which no step for everybody changes again
 5. profanity     also what a replacement writes
-6. redaction     last, so that nothing that is hidden comes from any other step; it alone remembers what was before
+6. redaction     last, so that nothing that is hidden comes from any other step
+
+Formatting and redaction remember how the segment before ended, as a pause may cut a number.
 """
 
 from batchscribe_server.text.editor import editor, gaps, problems

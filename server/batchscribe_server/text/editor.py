@@ -19,12 +19,14 @@ class Editor:
         self._config = config
         self._suppressed = [compiled(Replacement(phrase, "")) for phrase in config.decoding.suppressed_phrases]
         self._replacements = [compiled(replacement) for replacement in config.replacements]
+        self._formatter = formatting.Formatter() if config.smart_formatting else None
         self._redactor = redaction.Redactor(config.redaction) if config.redaction is not None else None
 
     @property
     def remembers(self) -> bool:
         """Whether a segment is edited by what was before it, so that those of an earlier run must be recalled."""
-        return self._config.redaction is not None and redaction.hides_numbers(self._config.redaction)
+        hides_numbers = self._config.redaction is not None and redaction.hides_numbers(self._config.redaction)
+        return hides_numbers or self._config.smart_formatting
 
     def edit(self, segment: Segment) -> Segment:
         """The segment as it is to be stored; its text may be empty. Raises JobFailure."""
@@ -33,18 +35,23 @@ class Editor:
         segment = with_replacements(settled(segment), self._suppressed)
         if config.disfluency_removal:
             segment = disfluencies.without_disfluencies(segment, language)
-        if config.smart_formatting:
-            segment = formatting.with_figures(segment, language)
+        if self._formatter is not None:
+            segment = self._formatter.formatted(segment, language)
         segment = with_replacements(segment, self._replacements)
         segment = profanity.without_profanity(segment, language, config.profanity_filter)
         if self._redactor is not None:
             segment = self._redactor.redacted(segment, language)
+        if self._formatter is not None:
+            self._formatter.recall(segment, language)
         return segment
 
     def recall(self, segment: Segment) -> None:
         """Take note of a segment that an earlier run has edited and stored."""
+        language = self._config.language_of_text(segment.language)
+        if self._formatter is not None:
+            self._formatter.recall(segment, language)
         if self._redactor is not None:
-            self._redactor.recall(segment, self._config.language_of_text(segment.language))
+            self._redactor.recall(segment, language)
 
 
 def editor(config: RecognitionConfig) -> Editor | None:

@@ -1,193 +1,139 @@
-"""Writes numbers as people write them: "twenty-five dollars" is $25, "nineteen ninety nine" is 1999.
+"""Writes numbers in figures: "twenty-five dollars" is $25, "nineteen ninety nine" is 1999.
 
-Whisper writes most numbers in figures by itself; what is changed here is what it left in words, so figures are never
-changed. Numbers below ten stay words but for money, percentages, times, dates and digits told one by one. Money and
-the like are written so in English alone; elsewhere numbers from ten on.
+The law: what is written, read aloud again, is what was said, and means the same. So only what is certain is written;
+what is in doubt stays in words. Figures are never changed.
+
+Written are, in English: numbers from ten on, ordinal numbers, decimal fractions, millions and billions, money,
+percentages, times of day, dates, years, decades, and digits told one by one. In the other languages: numbers from ten
+on, what is counted in millions ("12 Millionen"), and days of a month in German ("20. Mai").
+
+Never written are numbers below ten (but as money, percentages, times, dates and digits); scales without a count
+("thousands of people", "tausend Dank", "a hundred times", "eine Million"); fractions ("half a million", "two and a
+half", "one twentieth"); what shares its scale or its unit ("two or three hundred", "ten to fifteen dollars"); numbers
+side by side ("seven eleven", "three sixty", "twenty four seven"), digits that count ("one two three"); names ("Apollo
+Thirteen"), and what a pause may have cut at the end of a segment, or continues one there.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import takewhile
+from itertools import pairwise
 
+from batchscribe_server.domain.marks import BEFORE_WORDS, SENTENCE_ENDS
 from batchscribe_server.domain.transcript import Segment
+from batchscribe_server.text import english_numbers
+from batchscribe_server.text.number_groups import Element, Kind, is_open, number_groups
+from batchscribe_server.text.number_values import LEAST_FIGURE, Item, cardinal, figure, german_day
 from batchscribe_server.text.passage import Edit, edited
-from batchscribe_server.text.spoken_numbers import LANGUAGES, SpokenNumber, spoken_numbers
+from batchscribe_server.text.spoken_numbers import LANGUAGES
 
-__all__ = ["LANGUAGES", "with_figures"]
+__all__ = ["LANGUAGES", "Formatter"]
 
-_LEAST_FIGURE = 10
-_LEAST_GROUPED = 10_000
-_LEAST_IN_MILLIONS = 1_000_000
-_FEWEST_DIGITS_TOLD = 3
+_MOST_ELEMENTS = 32
+"""The longest numbers have fewer; it bounds the time that nonsense takes."""
 
-_CURRENCIES: Mapping[str, str] = {"dollar": "$", "euro": "€", "pound sterling": "£"}
-_CURRENCY = re.compile(r"\s+(dollar|euro|pound)s?\b(\s+sterling\b)?", re.IGNORECASE)
-_CENTS = re.compile(r"\s+(?:cents?|pence)\b", re.IGNORECASE)
-_AND = re.compile(r"\s+(?:and\s+)?")
-_PERCENT = re.compile(r"\s+per\s?cent\b", re.IGNORECASE)
-_HALF_OF_DAY = re.compile(r"\s+(?=[ap]\.?\s?m\b)", re.IGNORECASE)
-_O_CLOCK = re.compile(r"\s+(?=o['’]clock\b)", re.IGNORECASE)  # noqa: RUF001
-_INDEFINITE = re.compile(r"\ba\s+$", re.IGNORECASE)
-_MONTH = re.compile(
-    r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\s+(?:the\s+)?$"
+
+class Formatter:
+    """Writes the numbers of one file's segments in their order. Owned by one run."""
+
+    def __init__(self) -> None:
+        self._open: dict[int | None, bool] = {}
+
+    def formatted(self, segment: Segment, language: str) -> Segment:
+        """The segment with its numbers in figures, where `language` is one of LANGUAGES."""
+        if language not in LANGUAGES:
+            return segment
+        text = segment.text
+        edits: list[Edit] = []
+        groups = number_groups(text, language)
+        if groups and is_open(text, groups):
+            groups.pop()
+        if groups and self._open.get(segment.channel) and not any(map(str.isalnum, text[: groups[0][0].begin])):
+            groups.pop(0)
+        for group in groups:
+            edits += _edits(text, group, language)
+        return edited(segment, edits)
+
+    def recall(self, segment: Segment, language: str) -> None:
+        """Take note of how a segment ends, as it is stored."""
+        if language in LANGUAGES and segment.text:
+            self._open[segment.channel] = is_open(segment.text, number_groups(segment.text, language))
+
+
+def _edits(text: str, group: Sequence[Element], language: str) -> list[Edit]:
+    """What is written for a group: for all of its numbers, or nothing."""
+    items = _items(text, _trimmed(group), language)
+    if items is None or any(item.shares_with(after) for item, after in pairwise(items)):
+        return []
+    return [item.edit for item in items if item.edit is not None and _is_no_name(text, item.edit)]
+
+
+def _trimmed(group: Sequence[Element]) -> Sequence[Element]:
+    """The group without the links and articles at its ends that belong to no number."""
+    begin, end = 0, len(group)
+    while end and group[end - 1].kind in {Kind.LINK, Kind.ARTICLE}:
+        end -= 1
+    while begin < end and group[begin].kind is Kind.LINK:
+        begin += 1
+    return group[begin:end]
+
+
+def _items(text: str, group: Sequence[Element], language: str) -> list[Item] | None:
+    """The numbers of a group, which links part; None where some of it is none. Longer ones are preferred."""
+    parse = _PARSERS.get(language, _item)
+    best: dict[int, list[Item]] = {len(group) + 1: []}
+    ends = [index for index, each in enumerate(group) if each.kind is Kind.LINK] + [len(group)]
+    for begin in [0, *(end + 1 for end in ends[:-1])][::-1]:
+        for end in reversed(ends):
+            if begin < end <= begin + _MOST_ELEMENTS and end + 1 in best:
+                item = parse(text, group[begin:end], language)
+                if item is not None:
+                    best[begin] = [item, *best[end + 1]]
+                    break
+    return best.get(0)
+
+
+def _item(text: str, elements: Sequence[Element], language: str) -> Item | None:
+    """A number in languages other than English."""
+    if len(elements) == 1 and elements[0].kind is Kind.FIGURE:
+        return figure(elements[0].key)
+    counted = elements[:-1] if len(elements) > 1 and elements[-1].kind is Kind.PART else elements
+    if len(counted) < len(elements) and elements[-1].key not in _COUNTED.get(language, frozenset()):
+        return None
+    words = [each.key for each in counted]
+    value = cardinal(tuple(words), language)
+    if value is None:
+        after = text[elements[-1].end :]
+        day = german_day(words) if language == "de" and _GERMAN_MONTH.match(after) else None
+        return None if day is None else Item(Edit(elements[0].begin, elements[-1].end, f"{day}."))
+    edit = Edit(counted[0].begin, counted[-1].end, str(value)) if value >= LEAST_FIGURE else None
+    return Item(edit, value=value, scaled=len(counted) < len(elements) or (value >= 100 and not value % 100))
+
+
+def _is_no_name(text: str, edit: Edit) -> bool:
+    """Whether no word of a number has a capital but the first of a sentence."""
+    before = text[: edit.begin].rstrip().rstrip("".join(BEFORE_WORDS)).rstrip()
+    begins_sentence = not before or before[-1] in SENTENCE_ENDS or before[-1] == ":"
+    said = text[edit.begin : edit.end].lstrip()
+    return not any(char.isupper() for char in (said[1:] if begins_sentence else said))
+
+
+_GERMAN_MONTH = re.compile(
+    r"\s+(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)\b"
 )
-_AFTER_FIGURES = re.compile(r"\d[\s-]$")  # 2 million
-_BEFORE_YEAR = re.compile(r",?\s+")
+_COUNTED: Mapping[str, frozenset[str]] = {
+    language: frozenset(words.split())
+    for language, words in {
+        "da": "millioner milliarder",
+        "de": "millionen milliarden",
+        "es": "millones",
+        "fr": "millions milliards",
+        "it": "milioni miliardi",
+        "nl": "miljoen miljard",
+        "pt": "milhões bilhões biliões",
+    }.items()
+}
 
-# What is written for the numbers from one on, and how many of them it takes; None where it is no such thing.
-_Rule = Callable[[str, Sequence[SpokenNumber]], tuple[Edit, int] | None]
-
-
-def with_figures(segment: Segment, language: str) -> Segment:
-    """The segment with its numbers in figures, where `language` is one of LANGUAGES."""
-    text = segment.text
-    numbers = [number for number in spoken_numbers(text, language) if not _AFTER_FIGURES.search(text[: number.begin])]
-    rules = _ENGLISH if language == "en" else (_plain,)
-    edits: list[Edit] = []
-    while numbers:
-        taken = next(filter(None, (rule(text, numbers) for rule in rules)), None)
-        if taken is not None:
-            edits.append(taken[0])
-        numbers = numbers[taken[1] if taken is not None else 1 :]
-    return edited(segment, edits)
-
-
-def _adjacent(text: str, numbers: Sequence[SpokenNumber]) -> bool:
-    """Whether a second number follows the first with nothing but a space or a hyphen between."""
-    return len(numbers) > 1 and text[numbers[0].end : numbers[1].begin] in {" ", "-"}
-
-
-def _told_digits(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """Digits one by one: "five five five one two three four"."""
-    told = list(takewhile(_is_told, numbers))
-    count = next((k for k in range(1, len(told)) if not _adjacent(text, told[k - 1 :])), len(told))
-    figures = "".join(number.figures for number in told[:count])
-    if len(figures) < _FEWEST_DIGITS_TOLD:
-        return None
-    return Edit(told[0].begin, told[count - 1].end, _grouped_digits(figures)), count
-
-
-def _is_told(number: SpokenNumber) -> bool:
-    one_by_one = number.figures.isdecimal() and len(number.figures) == len(number.words)
-    return one_by_one and number.value < _LEAST_FIGURE and not number.ordinal
-
-
-def _grouped_digits(figures: str) -> str:
-    match len(figures):
-        case 7:
-            return f"{figures[:3]}-{figures[3:]}"
-        case 10:
-            return f"{figures[:3]}-{figures[3:6]}-{figures[6:]}"
-        case 11 if figures[0] == "1":
-            return f"1-{_grouped_digits(figures[1:])}"
-        case 16:
-            return " ".join(figures[begin : begin + 4] for begin in range(0, 16, 4))
-        case _:
-            return figures
-
-
-def _date(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """As in "May twenty-first twenty twenty-four": May 21, 2024."""
-    day = numbers[0]
-    if not (day.ordinal and 1 <= day.value <= 31 and (month := _MONTH.search(text[: day.begin]))):
-        return None
-    begin = month.start() + len(month.group().split()[0])
-    if len(numbers) > 1 and _BEFORE_YEAR.fullmatch(text, day.end, numbers[1].begin):
-        if (year := _year(text, numbers[1:])) is not None:
-            return Edit(begin, year[0].end, f" {day.value:.0f}, {year[0].text}"), 1 + year[1]
-        if numbers[1].digits == 4 and not numbers[1].ordinal:
-            return Edit(begin, numbers[1].end, f" {day.value:.0f}, {numbers[1].value:.0f}"), 2
-    return Edit(begin, day.end, f" {day.value:.0f}"), 1
-
-
-def _time(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """As in "three thirty p.m.": 3:30 p.m."""
-    hour = numbers[0]
-    if hour.ordinal or not (hour.figures.isdecimal() and 1 <= hour.value <= 12):
-        return None
-    if _HALF_OF_DAY.match(text, hour.end) or _O_CLOCK.match(text, hour.end):
-        return Edit(hour.begin, hour.end, hour.figures), 1
-    if not _adjacent(text, numbers):
-        return None
-    minute = numbers[1]
-    if len(minute.figures) == 2 and minute.value < 60 and _HALF_OF_DAY.match(text, minute.end):
-        return Edit(hour.begin, minute.end, f"{hour.figures}:{minute.figures}"), 2
-    return None
-
-
-def _year(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """As in "nineteen ninety-nine" and "twenty oh five"."""
-    if not _adjacent(text, numbers) or not 16 <= numbers[0].value <= 20 or numbers[0].ordinal:
-        return None
-    century, rest = numbers[0], numbers[1]
-    if len(rest.figures) != 2 or not rest.figures.isdecimal() or not century.figures.isdecimal():
-        return None
-    return Edit(century.begin, rest.end, century.figures + rest.figures), 2
-
-
-def _money(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    """As in "twenty-five dollars and fifty cents": $25.50. Pounds are money where pence or sterling says so."""
-    amount = numbers[0]
-    unit = _CURRENCY.match(text, amount.end)
-    if unit is None or amount.ordinal:
-        return None
-    begin = _with_article(text, amount)
-    cents = _cents_after(text, unit.end(), numbers)
-    is_pound = unit[1].lower() == "pound"
-    if is_pound and not (unit[2] or cents):
-        return None
-    symbol = "£" if is_pound else _CURRENCIES[unit[1].lower()]
-    if cents is None:
-        return Edit(begin, unit.end(), symbol + _figures(amount)), 1
-    return Edit(begin, cents[1], f"{symbol}{_figures(amount)}.{cents[0]:02}"), 2
-
-
-def _cents_after(text: str, position: int, numbers: Sequence[SpokenNumber]) -> tuple[int, int] | None:
-    """The cents that are told after whole units, and where they end."""
-    if len(numbers) < 2 or not _AND.fullmatch(text, position, numbers[1].begin):
-        return None
-    cents = numbers[1]
-    unit = _CENTS.match(text, cents.end)
-    if unit is None or not (cents.figures.isdecimal() and cents.value < 100 and numbers[0].figures.isdecimal()):
-        return None
-    return int(cents.value), unit.end()
-
-
-def _percentage(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    unit = _PERCENT.match(text, numbers[0].end)
-    if unit is None or numbers[0].ordinal:
-        return None
-    return Edit(_with_article(text, numbers[0]), unit.end(), _figures(numbers[0]) + "%"), 1
-
-
-def _english_figure(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    number = numbers[0]
-    if number.value < _LEAST_FIGURE and "." not in number.figures:
-        return None
-    return Edit(_with_article(text, number), number.end, _figures(number)), 1
-
-
-def _plain(text: str, numbers: Sequence[SpokenNumber]) -> tuple[Edit, int] | None:
-    number = numbers[0]
-    return None if number.value < _LEAST_FIGURE else (Edit(number.begin, number.end, number.figures), 1)
-
-
-def _with_article(text: str, number: SpokenNumber) -> int:
-    """Where "a hundred" begins."""
-    article = _INDEFINITE.search(text[: number.begin])
-    return article.start() if article and number.words[0].key in {"hundred", "thousand", "million"} else number.begin
-
-
-def _figures(number: SpokenNumber) -> str:
-    """With commas from ten thousand on; round millions as 2.5 million."""
-    if number.ordinal or not number.figures.isdecimal() or number.value < _LEAST_GROUPED:
-        return number.figures
-    whole = int(number.value)
-    if whole >= _LEAST_IN_MILLIONS and whole % (_LEAST_IN_MILLIONS // 10) == 0 and whole < 1_000 * _LEAST_IN_MILLIONS:
-        return f"{whole / _LEAST_IN_MILLIONS:g} million"
-    return f"{whole:,}"
-
-
-_ENGLISH: tuple[_Rule, ...] = (_date, _time, _told_digits, _year, _money, _percentage, _english_figure)
+_Parser = Callable[[str, Sequence[Element], str], Item | None]
+_PARSERS: Mapping[str, _Parser] = {"en": english_numbers.item}

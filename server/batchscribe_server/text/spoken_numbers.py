@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,7 +14,9 @@ from batchscribe_server.text.tokens import Token, words_in
 LANGUAGES = frozenset({"da", "de", "en", "es", "fr", "it", "nl", "pt"})
 """The languages in which they are found."""
 
-_ZEROS = {"en": frozenset({"oh", "o", "nought", "naught"})}
+ZEROS: Mapping[str, frozenset[str]] = {"en": frozenset({"oh", "o", "nought", "naught"})}
+"""What a zero is called besides its name."""
+
 _WITHIN_A_NUMBER = re.compile(r"[\s‐‑-]*")  # noqa: RUF001 - hyphens of typesetters
 
 
@@ -40,8 +42,8 @@ def spoken_numbers(text: str, language: str) -> list[SpokenNumber]:
     if language not in LANGUAGES:
         return []
     words = words_in(text)
-    zeros = _ZEROS.get(language, frozenset())
-    found = find_numbers(_heard(text, words, zeros), language, 0.0)
+    zeros = ZEROS.get(language, frozenset())
+    found = find_numbers(_separated_words(text, words, zeros), language, 0.0)
     return [
         SpokenNumber(
             begin=words[number.start].begin,
@@ -55,7 +57,12 @@ def spoken_numbers(text: str, language: str) -> list[SpokenNumber]:
     ]
 
 
-class _Heard:
+def number_words(words: Sequence[str]) -> list[_NumberWord]:
+    """Words of one number, as text2num wants to see them."""
+    return [_NumberWord(word, separated=False) for word in words]
+
+
+class _NumberWord:
     """A word as text2num wants to see it."""
 
     def __init__(self, word: str, separated: bool) -> None:
@@ -70,7 +77,7 @@ class _Heard:
         """The word in small letters."""
         return self._word
 
-    def nt_separated(self, previous: _Heard) -> bool:
+    def nt_separated(self, previous: _NumberWord) -> bool:
         """Whether it can't belong to the same number as the word before."""
         return self._separated
 
@@ -79,9 +86,9 @@ class _Heard:
         return not self._word.isalpha()
 
 
-def _heard(text: str, words: Sequence[Token], zeros: frozenset[str]) -> list[_Heard]:
+def _separated_words(text: str, words: Sequence[Token], zeros: frozenset[str]) -> list[_NumberWord]:
     separated = [False, *(not _WITHIN_A_NUMBER.fullmatch(text, a.end, b.begin) for a, b in pairwise(words))]
     return [
-        _Heard("zero" if word.key in zeros else word.text.lower(), apart)
+        _NumberWord("zero" if word.key in zeros else word.text.lower(), apart)
         for word, apart in zip(words, separated, strict=False)
     ]

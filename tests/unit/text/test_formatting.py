@@ -1,4 +1,4 @@
-"""Numbers in words become figures."""
+"""Numbers in words become figures where they are certain, and sound the same."""
 
 from __future__ import annotations
 
@@ -6,53 +6,69 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchscribe_server import text
 from batchscribe_server.domain.recognition import RecognitionConfig, Task
+from batchscribe_server.text.spoken_numbers import LANGUAGES
 from tests.edited_segments import edited, said, words_of
+from tests.unit.text import formatted_phrases as phrases
+from tests.unit.text import formatted_phrases_elsewhere as elsewhere
+from tests.unit.text.read_aloud import english, german, sounds_like
 
-_SAID = "one two five oh zero twenty thirty hundred million and a point dollars percent p.m. May first 7 25 dogs,"
 CONFIG = RecognitionConfig(smart_formatting=True)
 
-
-@pytest.mark.parametrize(
-    ("heard", "written"),
-    [
-        ("I paid twenty-five dollars and fifty cents.", "I paid $25.50."),
-        ("five euros, two million dollars", "€5, $2 million"),
-        ("ten pounds of flour for ten pounds and five pence", "10 pounds of flour for £10.05"),
-        ("It was nineteen ninety nine, then twenty oh five.", "It was 1999, then 2005."),
-        ("on May twenty first twenty twenty four", "on May 21, 2024"),
-        ("May first, two thousand and five", "May 1, 2005"),
-        ("the twenty first of May", "the 21st of May"),
-        ("call five five five one two three four.", "call 555-1234."),
-        ("two one two five five five one two three four", "212-555-1234"),
-        ("at three thirty p.m. or five pm", "at 3:30 p.m. or 5 pm"),
-        ("at five o'clock", "at 5 o'clock"),
-        ("twenty five percent of a hundred and twenty", "25% of 120"),
-        ("twenty five thousand people, three point one four", "25,000 people, 3.14"),
-        # Small numbers and figures stay.
-        ("one of them, two or three", "one of them, two or three"),
-        ("25 dogs, $3.50, 10 percent, 3 p.m. and 1999", "25 dogs, $3.50, 10 percent, 3 p.m. and 1999"),
-        ("2 million people, 25 hundred, 3 point five", "2 million people, 25 hundred, 3 point five"),
-        ("wait a second in March for five people", "wait a second in March for five people"),
-    ],
-)
-def test_english_is_written_as_people_write_it(heard: str, written: str) -> None:
-    after = edited(said(heard), CONFIG)
-    assert (after.text, words_of(after)) == (written, written)
-    assert edited(after, CONFIG).text == written
+_WORDS = {
+    "en": "one two five nine zero oh ten sixteen nineteen twenty twenty-one thirty ninety hundred hundreds thousand "
+    "thousands million millions billion and and a an of or to point dollars dollar cents percent per cent pounds "
+    "pence euros half quarter dozen double first second third twentieth tenth hundredth nineties p.m. o'clock May "
+    "the in 7 25 dogs, people.",
+    "de": "ein eine eins zwei fünf neun null zehn elf zwanzig einundzwanzig dreißig hundert hunderteins einhundert "
+    "zweihundert tausend zweitausend Million Millionen Tausende und und oder bis Komma halb halbe Prozent Euro "
+    "zwanzigsten zehnte dritte Mai Juni die 7 25 Hunde, Leute.",
+}
 
 
-@pytest.mark.parametrize(
-    ("language", "heard", "written"),
-    [
-        ("de", "zweihundertdrei Leute und drei Hunde", "203 Leute und drei Hunde"),
-        ("fr", "quatre-vingt-dix-neuf chats", "99 chats"),
-        ("es", "veinticinco personas", "25 personas"),
-        ("ja", "二十五人", "二十五人"),
-    ],
-)
-def test_other_languages_get_figures_where_numbers_are_known(language: str, heard: str, written: str) -> None:
-    assert edited(said(heard, language), CONFIG).text == written
+def _pairs(table: str) -> list[tuple[str, str]]:
+    return [(heard, written) for heard, written in (line.split(" => ") for line in table.strip().splitlines())]
+
+
+_WRITTEN = [
+    (language, *pair)
+    for language, table in {
+        "en": phrases.ENGLISH_WRITTEN,
+        "de": phrases.GERMAN_WRITTEN,
+        **elsewhere.OTHER_WRITTEN,
+    }.items()
+    for pair in _pairs(table)
+]
+_STAYS = [
+    (language, line)
+    for language, table in {"en": phrases.ENGLISH_STAYS, "de": phrases.GERMAN_STAYS, **elsewhere.OTHER_STAYS}.items()
+    for line in table.strip().splitlines()
+]
+
+
+def test_every_language_has_its_phrases() -> None:
+    assert {language for language, *_ in _WRITTEN} == {language for language, _ in _STAYS} == LANGUAGES
+    for language in ("en", "de"):
+        assert sum(each[0] == language for each in (*_WRITTEN, *_STAYS)) >= 150
+
+
+@pytest.mark.parametrize(("language", "words", "written"), _WRITTEN)
+def test_what_is_certain_is_written(language: str, words: str, written: str) -> None:
+    after = edited(said(f"{words}!", language), CONFIG)
+    assert (after.text, words_of(after)) == (f"{written}!", f"{written}!")
+    assert edited(after, CONFIG).text == after.text
+    if language in _WORDS:
+        assert sounds_like(after.text, words, language)
+
+
+@pytest.mark.parametrize(("language", "words"), _STAYS)
+def test_what_is_in_doubt_stays_in_words(language: str, words: str) -> None:
+    assert edited(said(f"{words}!", language), CONFIG).text == f"{words}!"
+
+
+def test_other_languages_stay_as_they_are() -> None:
+    assert edited(said("二十五人", "ja"), CONFIG).text == "二十五人"
 
 
 def test_a_translation_is_english_whatever_was_spoken() -> None:
@@ -60,15 +76,79 @@ def test_a_translation_is_english_whatever_was_spoken() -> None:
     assert edited(said("twenty five dogs", "de"), config).text == "25 dogs"
 
 
-@given(
-    st.lists(
-        st.sampled_from(_SAID.split()),
-        max_size=12,
-    )
-)
-def test_formatting_again_changes_nothing_and_figures_stay(words: list[str]) -> None:
-    once = edited(said(" ".join(words)), CONFIG)
+def test_merged_words_last_from_the_first_to_the_last() -> None:
+    segment = edited(said("I paid one point five million dollars yesterday."), CONFIG)
+    assert [
+        (word.text, word.start_ms, word.end_ms) for word in segment.words if word.text in {"paid", "yesterday."}
+    ] == [
+        ("paid", 500, 900),
+        ("yesterday.", 3500, 3900),
+    ]
+    money = segment.words[2:4]
+    assert [word.text for word in money] == ["$1.5", "million"]
+    assert (money[0].start_ms, money[1].end_ms) == (1000, 3400)
+
+
+@pytest.mark.parametrize("language", sorted(_WORDS))
+@given(data=st.data())
+def test_what_is_written_sounds_like_what_was_said(language: str, data: st.DataObject) -> None:
+    words = " ".join(data.draw(st.lists(st.sampled_from(_WORDS[language].split()), min_size=1, max_size=10)))
+    once = edited(said(f"{words}!", language), CONFIG)
     assert words_of(once) == once.text
+    assert sounds_like(once.text, words, language)
     assert edited(once, CONFIG).text == once.text
     for figures in ("7", "25"):
-        assert once.text.split().count(figures) >= words.count(figures)
+        assert once.text.strip("!").split().count(figures) >= words.split().count(figures)
+
+
+@given(st.integers(10, 10**9 - 1), st.sampled_from(["", " dollars", " percent"]))
+def test_every_number_is_written_and_sounds_the_same(value: int, unit: str) -> None:
+    words = f"{english(value)}{unit}"
+    once = edited(said(f"It is {words}."), CONFIG).text
+    assert "twenty" not in once
+    assert "hundred" not in once
+    assert sounds_like(once, f"It is {words}.", "en")
+
+
+@given(st.integers(11, 999_999).filter(lambda value: value != 1000 and value != 100))
+def test_every_german_number_is_written_and_sounds_the_same(value: int) -> None:
+    assert edited(said(f"Es sind {german(value)}.", "de"), CONFIG).text == f"Es sind {value}."
+
+
+@pytest.mark.parametrize(
+    ("segments", "written"),
+    [
+        (["I had one point", "five million dollars."], ["I had one point", "five million dollars."]),
+        (["It costs half", "a million dollars."], ["It costs half", "a million dollars."]),
+        (["It was twenty", "five dollars. And twenty dogs."], ["It was twenty", "five dollars. And 20 dogs."]),
+        (["It was two or", "three hundred."], ["It was two or", "three hundred."]),
+        (["It was twenty...", "five of them."], ["It was twenty...", "five of them."]),
+        (["It was nineteen", "ninety nine."], ["It was nineteen", "ninety nine."]),
+        (["It was 1999", "twenty people."], ["It was 1999", "twenty people."]),
+        (["It was twenty.", "Twenty five people."], ["It was 20.", "25 people."]),
+        (["I saw", "twenty five people."], ["I saw", "25 people."]),
+        (["It costs twenty dollars", "for ten people."], ["It costs $20", "for 10 people."]),
+    ],
+)
+def test_a_number_that_a_pause_may_have_cut_stays_in_words(segments: list[str], written: list[str]) -> None:
+    editor = text.editor(CONFIG)
+    resumed = text.editor(CONFIG)
+    assert editor is not None
+    assert resumed is not None
+    for index, (words, expected) in enumerate(zip(segments, written, strict=True)):
+        segment = said(words, index=index)
+        after = editor.edit(segment)
+        assert after.text == expected
+        assert resumed.edit(segment) == after
+        resumed = text.editor(CONFIG)  # as after a crash
+        assert resumed is not None
+        assert resumed.remembers
+        resumed.recall(after)
+
+
+def test_channels_do_not_continue_each_other() -> None:
+    editor = text.editor(CONFIG)
+    assert editor is not None
+    editor.edit(said("It was twenty", channel=0))
+    assert editor.edit(said("Twenty people.", channel=1)).text == "20 people."
+    assert editor.edit(said("twenty people.", channel=0, index=1)).text == "twenty people."
