@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -103,12 +104,12 @@ async def _figures(path: Path, model: Model, transcriber: LocalTranscriber, diar
 
 
 def _request(path: Path) -> DiarizationRequest:
-    return DiarizationRequest(path.stem, str(path), Diarization(DiarizationMode.SPEAKER))
+    return DiarizationRequest(path.stem, os.open(path, os.O_RDONLY), Diarization(DiarizationMode.SPEAKER))
 
 
 async def _heard(path: Path, model: Model, transcriber: LocalTranscriber) -> list[Segment]:
     config = RecognitionConfig(operating_point=OperatingPoint.ENHANCED)
-    request = TranscriptionRequest(path.stem, str(path), model, config, language="en", word_times=True)
+    request = TranscriptionRequest(path.stem, os.open(path, os.O_RDONLY), model, config, language="en", word_times=True)
     async with aclosing(transcriber.transcribe(request)) as events:
         return [
             Segment(event.index, event.start_ms, event.end_ms, event.text, words=event.words)

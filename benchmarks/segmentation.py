@@ -141,8 +141,9 @@ class Bench:
                 case MediaFailed():
                     raise SystemExit(f"{path.name}: {message.message}")
 
-        task = TranscodeTask(1, str(path), VoiceActivityOptions(join_s=join_s))
-        transcode(task, arena=self._arena, model=self._silero, grant_slot=grant, send=take)
+        with path.open("rb") as file:
+            task = TranscodeTask(1, file.fileno(), VoiceActivityOptions(join_s=join_s), file_name=path.name)
+            transcode(task, arena=self._arena, model=self._silero, grant_slot=grant, send=take)
         return tasks
 
     def _decode(self, tasks: Sequence[SegmentTask]) -> list[tuple[str, str]]:
@@ -163,14 +164,14 @@ def _joined(recordings: Sequence[Recording], order: int, folder: Path) -> Record
     shuffled = chance.sample(list(recordings), len(recordings))
     parts = []
     for recording in shuffled:
-        with MediaFile(str(recording.path)) as media:
+        with recording.path.open("rb") as file, MediaFile(file.fileno()) as media:
             parts += [*media.blocks(), silence(chance.uniform(*PAUSES_S))]
     path = write_wav(folder / f"joined-{order}.wav", np.concatenate(parts))
     return Recording(path, " ".join(recording.text for recording in shuffled), duration_s(path))
 
 
 def _duration_s(path: Path) -> float:
-    with MediaFile(str(path)) as media:
+    with path.open("rb") as file, MediaFile(file.fileno()) as media:
         return media.info.duration_ms / 1000
 
 

@@ -62,7 +62,7 @@ def main() -> None:
 def _produce(channel: BlockingChannel[ToMediaWorker], arena: Arena) -> None:
     channel.send(WorkerReady(os.getpid()))
     while isinstance(task := channel.receive(), TranscodeTask):
-        blocks, samples = map(int, task.path.split("x"))
+        blocks, samples = map(int, task.file_name.split("x"))
         sound = noise(samples)
         for index in range(blocks):
             channel.send(SlotWanted(task.task_id))

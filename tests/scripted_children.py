@@ -21,6 +21,7 @@ from batchscribe_server.transcriber import LocalTranscriber, TranscriberConfig, 
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.batcher import BatchLimits
 from batchscribe_server.transcriber.deadlines import WatchdogLimits
+from tests.open_files import opened
 
 TESTS = Path(__file__).parent
 PATIENCE_S = 40.0
@@ -99,7 +100,7 @@ async def running(config: TranscriberConfig, observer: EngineObserver | None = N
 def request(path: Path, **changes: Any) -> TranscriptionRequest:
     """A request for a scripted file, in English unless said otherwise."""
     plain = TranscriptionRequest(
-        job_id=path.stem, path=str(path), model=MULTILINGUAL, config=RecognitionConfig(), language="en"
+        job_id=path.stem, descriptor=opened(path), model=MULTILINGUAL, config=RecognitionConfig(), language="en"
     )
     return replace(plain, **changes)
 

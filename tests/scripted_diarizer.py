@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def _answer(channel: BlockingChannel[ToDiarizer], task: DiarizeTask, descriptor: int) -> None:
-    path = Path(task.path)
+    path = Path(f"/proc/self/fd/{task.descriptor}").readlink()
     script = json.loads(path.read_text())
     with path.with_name(path.name + ".seen").open("a") as journal:
         journal.write(json.dumps({"pid": os.getpid(), **msgspec.to_builtins(task)}) + "\n")

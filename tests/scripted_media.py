@@ -2,7 +2,7 @@
 
     python -m tests.scripted_media --channel-fd N --arena-fd M
 
-speaks the protocol of `batchscribe_engine.media`. The file at a task's path is written by `write_script`; each segment
+speaks the protocol of `batchscribe_engine.media`. A task's file is written by `write_script`; each segment
 is a value, which all its samples hold, and its place. A segment or the end of a file may name an accident:
 
     "SIGKILL" (any signal's name)   die of it, instead of giving this segment
@@ -128,11 +128,12 @@ class ScriptedMediaWorker:
             self._channel.send(MediaFailed(task.task_id, "DECODE_FAILED", str(error.strerror)))
 
     def _transcode(self, task: TranscodeTask) -> None:
-        script = json.loads(Path(task.path).read_text())
+        path = _path_of(task)
+        script = json.loads(path.read_text())
         if script["failure"]:
             self._channel.send(MediaFailed(task.task_id, *script["failure"]))
             return
-        container = Path(task.file_name or task.path).suffix.removeprefix(".")
+        container = Path(task.file_name or path).suffix.removeprefix(".")
         self._channel.send(MediaOpened(task.task_id, container, "scripted", RATE_HZ, 1, script["duration_ms"]))
         for index, segment in enumerate(script["segments"]):
             if segment["accident"]:
@@ -172,7 +173,7 @@ class ScriptedMediaWorker:
                     raise TaskCancelledError
 
     def _accident(self, task: TranscodeTask, index: int, accident: str, times: int) -> None:
-        tally = Path(task.path + ".accidents")
+        tally = Path(f"{_path_of(task)}.accidents")
         happened = tally.stat().st_size if tally.exists() else 0
         if happened >= times:
             return
@@ -181,7 +182,7 @@ class ScriptedMediaWorker:
         if accident == "stall":
             threading.Event().wait()
         if accident == "pause":
-            while not Path(task.path + ".go").exists():
+            while not Path(f"{_path_of(task)}.go").exists():
                 time.sleep(0.005)
             return
         if accident == "lie":
@@ -197,9 +198,13 @@ class ScriptedMediaWorker:
         if accident == "stray":
             return  # it happens while its slot is filled
         if accident == "babble":
-            self._channel.send(TranscodeTask(0, "", task.voice_activity))
+            self._channel.send(CancelTask(0))
             threading.Event().wait()
         os.kill(os.getpid(), signal.Signals[accident])
+
+
+def _path_of(task: TranscodeTask) -> Path:
+    return Path(f"/proc/self/fd/{task.descriptor}").readlink()
 
 
 def main() -> int:

@@ -68,7 +68,7 @@ ENGLISH = Model("model", ModelSource.PATH, "/model", 1, ("en",))
 
 def in_sequence(**changes: object) -> TranscriptionRequest:
     """A request for a file to be heard in sequence; `changes` are fields of the request."""
-    plain = TranscriptionRequest(job_id="j", path="/f", model=ENGLISH, config=IN_SEQUENCE)
+    plain = TranscriptionRequest(job_id="j", descriptor=-1, model=ENGLISH, config=IN_SEQUENCE)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 

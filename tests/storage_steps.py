@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Sequence
-from pathlib import Path
 
 import pytest
 
 from batchscribe_server.domain.errors import JobFailure, Reason
-from batchscribe_server.operations.storage import FoundObject, Storage
+from batchscribe_server.operations.storage import FoundObject, LocalInput, Storage
+
+
+def content_of(opened: LocalInput) -> bytes:
+    """The bytes of an input that is open."""
+    return os.pread(opened.descriptor, os.fstat(opened.descriptor).st_size, 0)
 
 
 async def read(storage: Storage, uri: str) -> bytes:
     """The bytes of an input."""
     async with storage.open_input(uri) as opened:
-        content = Path(opened.path).read_bytes()
+        content = content_of(opened)
         assert opened.size_bytes == len(content)
         return content
 

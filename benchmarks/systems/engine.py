@@ -66,15 +66,16 @@ async def _run(task: Task, model: Model, stopwatch: Stopwatch) -> list[str]:
 
 
 async def _hear(running: LocalTranscriber, path: str, task: Task, model: Model) -> list[HeardSegment]:
-    request = TranscriptionRequest(
-        job_id=path,
-        path=path,
-        model=model,
-        config=RecognitionConfig(
-            language="en", decoding=Decoding(beam_size=task.beam), word_time_offsets=task.word_times
-        ),
-        language="en",
-        file_name=Path(path).name,
-    )
-    async with aclosing(running.transcribe(request)) as events:
-        return [event async for event in events if isinstance(event, HeardSegment)]
+    with Path(path).open("rb") as file:
+        request = TranscriptionRequest(
+            job_id=path,
+            descriptor=file.fileno(),
+            model=model,
+            config=RecognitionConfig(
+                language="en", decoding=Decoding(beam_size=task.beam), word_time_offsets=task.word_times
+            ),
+            language="en",
+            file_name=Path(path).name,
+        )
+        async with aclosing(running.transcribe(request)) as events:
+            return [event async for event in events if isinstance(event, HeardSegment)]

@@ -86,22 +86,31 @@ class ModelSpec(msgspec.Struct, frozen=True):
     window_margin_s: float | None = None
 
 
+class FileTask(Message, frozen=True):
+    """Work on one local file, open for reading.
+
+    The file itself travels with the message (see `channel`): `descriptor` is its number in the process that has the
+    message. Who receives it closes it. Its offset is shared with all who have the file open, so it is read by position.
+    """
+
+    task_id: int
+    descriptor: int
+
+
 # server → media worker
 
 
-class TranscodeTask(Message, frozen=True):
+class TranscodeTask(FileTask, frozen=True):
     """Decode one local file from its first speech segment on, or from `first_segment` after an interrupted run.
 
     Segmentation depends on nothing but the file and the options, so segment numbers mean the same in every run:
     segments before `first_segment` are found again but neither ask for a slot nor are sent. `file_name` is what the
-    file is called where it came from, which `path` need not tell: of some formats its suffix is the only sign.
+    file is called where it came from: of some formats its suffix is the only sign.
     What lies before `start_ms`, rounded down to 10 ms, or after `end_ms`, if that is not 0, is decoded but not heard.
     With `separate_channels` each channel is cut into segments of its own, which come in order of their starts, and of
     channels that sound the same only the first; otherwise all are mixed down to one.
     """
 
-    task_id: int
-    path: str
     voice_activity: VoiceActivityOptions
     first_segment: int = 0
     max_duration_ms: int = 0  # 0: no limit
@@ -410,15 +419,13 @@ class EngineStatus(Message, frozen=True):
 # server → diarizer
 
 
-class DiarizeTask(Message, frozen=True):
-    """Tell the voices of one local file apart. Path, name, limit, offsets and channels are as for `TranscodeTask`.
+class DiarizeTask(FileTask, frozen=True):
+    """Tell the voices of one local file apart. Name, limit, offsets and channels are as for `TranscodeTask`.
 
     Each channel that is heard apart has voices of its own, and `min_speakers` and `max_speakers` are for each of them;
     0 leaves the number open.
     """
 
-    task_id: int
-    path: str
     file_name: str = ""
     max_duration_ms: int = 0  # of the part that is heard; 0: no limit
     start_ms: int = 0

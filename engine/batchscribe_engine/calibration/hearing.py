@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def segments_of(path: Path, model: SileroModel) -> Iterator[Segment]:
     """The segments of one file in order, as a stream. Raises MediaError, also in the middle."""
     channel = OneChannel(model, VoiceActivityOptions())
-    with MediaFile(str(path)) as media:
+    with path.open("rb") as file, MediaFile(file.fileno(), path.name) as media:
         for portion in batches(media.blocks()):
             yield from channel.push(portion)
         yield from channel.finish()

@@ -65,7 +65,7 @@ class Sound:
             yield np.concatenate(gathered, axis=1)
 
     def _asked_for(self) -> Iterator[npt.NDArray[np.int16]]:
-        with MediaFile(self._task.path, self._task.file_name) as media:
+        with MediaFile(self._task.descriptor, self._task.file_name) as media:
             blocks = media.channel_blocks() if self._task.separate_channels else map(_one_channel, media.blocks())
             yield from self._excerpt.of(blocks)
 

@@ -72,6 +72,8 @@ class DiarizationWorker:
         except Exception as error:  # the boundary: one file that defies it must not cost the next one its diarizer
             log.exception("diarization_failed", extra={"task_id": task.task_id})
             answer = DiarizationFailed(task.task_id, "FAILED", f"It met a fault: {type(error).__name__}.")
+        finally:
+            os.close(task.descriptor)
         self._cancelled.discard(task.task_id)
         self._channel.send(answer)
 

@@ -59,14 +59,14 @@ class MediaFile:
     host all the same is refused. Only the decoder of the sound runs, on one thread.
     """
 
-    def __init__(self, path: str, file_name: str = "") -> None:
-        """Open the file at `path`; `file_name` is its own name where the path tells another.
+    def __init__(self, descriptor: int, file_name: str = "") -> None:
+        """Read the file of an open descriptor, which stays its owner's; `file_name` is what the file is called.
 
         Raises MediaError (FETCH_FAILED, MEDIA_TOO_SMALL, UNSUPPORTED_FORMAT, DECODE_FAILED, NO_AUDIO), and MemoryError.
         """
         with contextlib.ExitStack() as opened:
-            self._file = opened.enter_context(contextlib.closing(SourceFile(path)))
-            demuxer = DEMUXER_OF_SUFFIX.get(Path(file_name or path).suffix.lower())
+            self._file = SourceFile(descriptor)
+            demuxer = DEMUXER_OF_SUFFIX.get(Path(file_name).suffix.lower())
             self._container = opened.enter_context(_open_container(self._file, demuxer))
             self._stream = _sound_of(self._container)
             self.size_bytes = self._file.size_bytes

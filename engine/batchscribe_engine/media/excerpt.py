@@ -54,7 +54,7 @@ class Excerpt:
         MediaError.
         """
         alike: tuple[int, ...] = ()
-        with MediaFile(self._task.path, self._task.file_name) as media:
+        with MediaFile(self._task.descriptor, self._task.file_name) as media:
             for alike in media.channels_alike():
                 self._looked_ms = media.position_ms
                 self._on_decoded()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -18,27 +19,20 @@ _UNKNOWN_RIFF_BYTES = 0x7FFF0000
 class SourceFile:
     """A regular file that can be read and sought, and remembers when it was the disk that failed.
 
-    It has no `name`, from which FFmpeg would guess formats. The size is that at the time of opening.
+    It has no `name`, from which FFmpeg would guess formats. The size is that at the time of opening. The descriptor
+    stays its owner's; others may read by it meanwhile, since the position is the reader's own.
     """
 
-    def __init__(self, path: str) -> None:
-        """Open the file. Raises MediaError (FETCH_FAILED, MEDIA_TOO_SMALL)."""
-        try:
-            # Non-blocking, so that a pipe put in the file's place can't hold the worker.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise _unreadable(error) from error
+    def __init__(self, descriptor: int) -> None:
+        """Read by an open descriptor. Raises MediaError (FETCH_FAILED, MEDIA_TOO_SMALL)."""
         self._descriptor = descriptor
+        self._position = 0
         self._failure: OSError | None = None
         try:
             self.size_bytes = _sufficient_size(descriptor)
             self.head = os.pread(descriptor, _HEAD_BYTES, 0)
         except OSError as error:
-            self.close()
             raise _unreadable(error) from error
-        except MediaError:
-            self.close()
-            raise
 
     @property
     def is_wav(self) -> bool:
@@ -54,24 +48,27 @@ class SourceFile:
     def read(self, size: int) -> bytes:
         """Up to `size` bytes from where the file stands; none at its end."""
         try:
-            return os.read(self._descriptor, size)
+            data = os.pread(self._descriptor, size, self._position)
         except OSError as error:
             self._failure = error
             raise
+        self._position += len(data)
+        return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move, as `io.FileIO.seek` does."""
-        return os.lseek(self._descriptor, offset, whence)
+        if whence == os.SEEK_CUR:
+            offset += self._position
+        elif whence == os.SEEK_END:
+            offset += os.fstat(self._descriptor).st_size
+        if offset < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        self._position = offset
+        return offset
 
     def tell(self) -> int:
         """Where the file stands."""
-        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
-
-    def close(self) -> None:
-        """Close the file; a second time does nothing."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        return self._position
 
     def raise_failure(self) -> None:
         """Raise MediaError if it was reading the file that failed, and not its content."""

@@ -101,7 +101,7 @@ class _Transcoding:
     def run(self) -> None:
         task, excerpt = self._task, self._excerpt
         self._checkpoint(0)
-        with MediaFile(task.path, task.file_name) as media:
+        with MediaFile(task.descriptor, task.file_name) as media:
             info = media.info
             if _plausible(info.duration_ms, media.size_bytes):
                 refuse_longer("file", info.duration_ms, task.max_duration_ms)

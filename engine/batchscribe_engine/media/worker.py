@@ -142,6 +142,7 @@ class MediaWorker:
                 )
             )
         finally:
+            os.close(task.descriptor)
             self._cpu.end_task()
 
     def _checkpoint(self, decoded_ms: int) -> None:

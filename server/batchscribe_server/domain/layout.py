@@ -146,7 +146,7 @@ def folder_of_outputs(output: OutputConfig, prefix_uri: str) -> str:
     if output.layout is not OutputLayout.PREFIX or not output.uri or not folder.startswith(prefix):
         return ""
     path = folder.removeprefix(prefix)
-    return unquote(path) if _percent_encoded(folder) else path
+    return _decoded(path) if _percent_encoded(folder) else path
 
 
 def is_output(output: OutputConfig, prefix_uri: str, relative_path: str) -> bool:
@@ -221,8 +221,13 @@ def _names_of(uri: str) -> list[str]:
     _, separator, path = shown_url(uri).partition("://")
     path = path if separator else uri
     # Decoded first: an encoded slash divides names as well, so that none ever holds one.
-    names = (unquote(path) if _percent_encoded(uri) else path).split("/")
+    names = (_decoded(path) if _percent_encoded(uri) else path).split("/")
     return [name for name in names if name not in _NO_NAMES]
+
+
+def _decoded(path: str) -> str:
+    """As text, in which what is not UTF-8 is written as `\\xNN`: so no two names of files become one."""
+    return unquote(path, errors="backslashreplace")
 
 
 def _as_uri_path(uri: str, names: Sequence[str]) -> str:

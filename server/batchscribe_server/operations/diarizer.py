@@ -19,7 +19,7 @@ class DiarizationRequest:
     """
 
     job_id: str
-    path: str
+    descriptor: int
     diarization: Diarization
     file_name: str = ""
     separate_channels: bool = False

@@ -59,8 +59,8 @@ class NamesSeen(Protocol):
 class Manifests(Protocol):
     """Opens manifests, and what is needed to check one."""
 
-    def open(self, path: str, name: str) -> ManifestFile:
-        """The manifest in a local file; `name` is what the file is called where it came from, and may tell its format.
+    def open(self, descriptor: int, name: str) -> ManifestFile:
+        """The manifest in a file that stays open meanwhile; `name` is what it is called, and may tell its format.
 
         Raises JobFailure MANIFEST_INVALID where it has no format that is known, FETCH_FAILED where it can't be read.
         """

@@ -271,7 +271,7 @@ class RunJob:
         known = job.detected_language
         return TranscriptionRequest(
             job_id=job.id,
-            path=file.path,
+            descriptor=file.descriptor,
             model=model,
             config=job.config,
             language=job.config.language or (known.code if known else ""),

@@ -132,7 +132,7 @@ class ScanManifest:
         not the one that the scan began with, and what `Storage.open_input` raises.
         """
         async with self._open_input(batch.tenant, uri, reached.input) as (local, name):
-            manifest = await in_thread(partial(self._manifests.open, local.path, name))
+            manifest = await in_thread(partial(self._manifests.open, local.descriptor, name))
             if batch.scan_cursor:
                 cursor = _Cursor.from_text(batch.scan_cursor)
                 if cursor.fingerprint != local.fingerprint:

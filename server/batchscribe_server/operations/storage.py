@@ -18,9 +18,11 @@ from batchscribe_server.domain.recognition import OnConflict
 
 @dataclass(frozen=True, slots=True)
 class LocalInput:
-    """An input as a local file. `fingerprint` changes when the bytes do, and tells whether a run may go on."""
+    """An input as a local file, open for reading. `fingerprint` changes when the bytes do, and tells whether a run may
+    go on.
+    """
 
-    path: str
+    descriptor: int
     size_bytes: int
     fingerprint: str
 
@@ -58,7 +60,8 @@ class Storage(Protocol):
         """The input as a local file for as long as the context lasts.
 
         Where it takes room on the disk, that is of the share of `party`. Raises JobFailure FETCH_FAILED when it is
-        missing, unreadable, not a file, or not allowed.
+        missing, unreadable, not a file, or not allowed, and INPUT_CHANGED, also on leaving the context, when it changed
+        while it was read.
         """
         ...
 

@@ -74,7 +74,7 @@ def _request(job: Job, priority: int, file: LocalInput, file_name: str) -> Diari
     assert config.diarization is not None
     return DiarizationRequest(
         job_id=job.id,
-        path=file.path,
+        descriptor=file.descriptor,
         diarization=config.diarization,
         file_name=file_name,
         separate_channels=config.separates_channels,

@@ -15,16 +15,17 @@ from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescript
 class TranscriptionRequest:
     """One file to transcribe.
 
-    `path` is a local file, `file_name` what it is called where it came from: of some formats the suffix is the only
-    sign. `first_segment` is the number of speech segments that an earlier, interrupted run has stored already; their
-    results are not given again. A file that is heard in sequence isn't cut beforehand: it goes on at `resume_at_ms`,
+    `descriptor` is the file, open as long as the transcription lasts, `file_name` what it is called where it came from:
+    of some formats the suffix is the only sign. `first_segment` is the number of speech segments that an earlier,
+    interrupted run has stored already; their results are not given again. A file that is heard in sequence isn't cut
+    beforehand: it goes on at `resume_at_ms`,
     up to where that run has stored it, and numbers on from `first_segment`. `language` is empty to have it detected.
     `word_times` asks for word times beyond what `config` says. Turns at the engine go round by `tenant`, and within
     one by `batch_id`: empty for a file of its own, all of which share the turn of one batch.
     """
 
     job_id: str
-    path: str
+    descriptor: int
     model: Model
     config: RecognitionConfig
     language: str = ""

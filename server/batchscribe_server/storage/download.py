@@ -82,7 +82,8 @@ async def downloaded(
     async with fetched.room(size_bytes, party) as path:
         async with fetch_time(uri, fetched.max_fetch_s):
             await _download_whole(uri, path, size_bytes, pieces, cut_off, expected)
-        yield LocalInput(str(path), size_bytes, fingerprint(size_bytes, etag))
+        with await on_disk(uri, partial(FileIO, path)) as file:
+            yield LocalInput(file.fileno(), size_bytes, fingerprint(size_bytes, etag))
 
 
 async def _download_whole(

@@ -6,10 +6,9 @@ import asyncio
 import errno
 import itertools
 import os
-import secrets
 import stat
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
+from batchscribe_server.storage.atomic_write import AtomicWriter
 from batchscribe_server.storage.file_uri import path_of, shown, uri_of
 from batchscribe_server.storage.globs import Selection
 from batchscribe_server.storage.objects import named_itself
@@ -33,10 +33,14 @@ _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is u
 
 
 class FileStorage:
-    """Reads and writes below the roots; all work on the disk is done in threads."""
+    """Reads and writes below the roots; all work on the disk is done in threads.
 
-    def __init__(self, roots: FileRoots) -> None:
+    Outputs and the folders made for them get the permissions that `umask` leaves, as those of other programs do.
+    """
+
+    def __init__(self, roots: FileRoots, umask: int = 0o022) -> None:
         self._roots = roots
+        self._writer = AtomicWriter(umask)
 
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a URI outside the roots."""
@@ -44,8 +48,22 @@ class FileStorage:
 
     @asynccontextmanager
     async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
-        """The file itself: nothing is copied. Its fingerprint is its size and the time it was last written."""
-        yield await asyncio.to_thread(self._inspect, uri)
+        """The file itself: nothing is copied. Its fingerprint is its size and the time it was last written.
+
+        Raises JobFailure INPUT_CHANGED when it is left, where somebody has written to the file meanwhile.
+        """
+        opened: list[LocalInput] = []  # filled by the thread, so that nothing is left open where this is cancelled
+        try:
+            await in_thread(lambda: opened.append(self._open(uri)))
+            try:
+                yield opened[0]
+            except JobFailure as failure:  # what is half written can't be decoded either
+                await in_thread(partial(_check_unchanged, uri, opened[0], failure))
+                raise
+            await in_thread(partial(_check_unchanged, uri, opened[0]))
+        finally:
+            for file in opened:
+                os.close(file.descriptor)
 
     async def list_prefix(
         self,
@@ -87,7 +105,34 @@ class FileStorage:
         return await asyncio.to_thread(self._remove, uri)
 
     def _write(self, uri: str, pieces: Iterable[bytes], on_conflict: OnConflict) -> WrittenFile:
-        return _write(uri, Path(self._resolve(uri, Reason.OUTPUT_FAILED)), pieces, on_conflict)
+        path = self._resolve(uri, Reason.OUTPUT_FAILED)
+        if (existing := self._existing(uri, path, on_conflict)) is not None:
+            return existing
+        try:
+            with self._roots.parent_of(path, self._writer.make_folder) as (folder, name):
+                replace = on_conflict is OnConflict.OVERWRITE
+                return WrittenFile(uri, self._writer.write(folder, name, pieces, replace=replace))
+        except FileExistsError as error:
+            # Someone else wrote it while this one was being written, or a file stands where a folder is to be.
+            if (existing := self._existing(uri, path, on_conflict)) is not None:
+                return existing
+            raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: {_plain(error)}") from error
+        except OSError as error:
+            raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: {_plain(error)}") from error
+
+    def _existing(self, uri: str, path: str, on_conflict: OnConflict) -> WrittenFile | None:
+        """The file that is there already and stays; None when one is to be written."""
+        if on_conflict is OnConflict.OVERWRITE:
+            return None
+        try:
+            status = self._roots.status_of(path)
+        except OSError:  # not there; anything else is told by the writing
+            return None
+        if on_conflict is OnConflict.SKIP and stat.S_ISREG(status.st_mode):
+            return WrittenFile(uri, status.st_size, skipped=True)
+        raise JobFailure(
+            Reason.OUTPUT_EXISTS, f"{uri} exists already; remove it, or let outputs be overwritten or skipped"
+        )
 
     def _check_writable(self, uri: str) -> None:
         path = Path(self._resolve(uri, Reason.OUTPUT_FAILED))
@@ -106,15 +151,15 @@ class FileStorage:
 
     def _exists(self, uri: str) -> bool:
         try:
-            # Unlike Path.is_file, false also where the server may not look: then the writing says so.
-            return os.path.isfile(self._roots.resolve(uri))  # noqa: PTH113
-        except PathNotAllowedError:
+            return stat.S_ISREG(self._roots.status_of(self._roots.resolve(uri)).st_mode)
+        except (PathNotAllowedError, OSError):  # where the server may not look, the writing says so
             return False
 
     def _remove(self, uri: str) -> bool:
-        path = Path(self._resolve(uri, Reason.OUTPUT_FAILED))
+        path = self._resolve(uri, Reason.OUTPUT_FAILED)
         try:
-            path.unlink()
+            with self._roots.parent_of(path) as (folder, name):
+                os.unlink(name, dir_fd=folder)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
@@ -127,30 +172,29 @@ class FileStorage:
         except PathNotAllowedError as error:
             raise JobFailure(reason, error.message) from None
 
-    def _inspect(self, uri: str) -> LocalInput:
+    def _open(self, uri: str) -> LocalInput:
         path = self._resolve(uri, Reason.FETCH_FAILED)
         try:
-            status = Path(path).stat()
-            if stat.S_ISDIR(status.st_mode):
-                raise JobFailure(
-                    Reason.FETCH_FAILED, f"{uri} is a folder; submit a batch with it as a prefix to take all its files"
-                )
-            if not stat.S_ISREG(status.st_mode):
-                raise JobFailure(Reason.FETCH_FAILED, f"{uri} is not a regular file")
-            os.close(os.open(path, os.O_RDONLY))
+            descriptor = self._roots.open_file(path)
         except (FileNotFoundError, NotADirectoryError):
             raise JobFailure(
                 Reason.FETCH_FAILED, f"there is no file {uri}; it may have been moved or removed"
             ) from None
         except OSError as error:
             raise JobFailure(Reason.FETCH_FAILED, f"{uri} cannot be read: {_plain(error)}") from error
-        return LocalInput(path, status.st_size, fingerprint(status.st_size, str(status.st_mtime_ns)))
+        try:
+            status = os.fstat(descriptor)
+            _refuse_all_but_files(uri, status.st_mode)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return LocalInput(descriptor, status.st_size, _mark_of(status))
 
     def _find(self, uri: str, selection: Selection, after_cursor: str) -> Iterator[FoundObject]:
         root = self._resolve(uri, Reason.SCAN_FAILED)
         walk = TreeWalk(root, selection.enters, self._roots.contains)
         try:
-            if not uri.endswith("/") and stat.S_ISREG((status := Path(root).stat()).st_mode):
+            if not uri.endswith("/") and stat.S_ISREG((status := self._roots.status_of(root)).st_mode):
                 if not after_cursor:
                     name, modified = shown(path_of(uri)), str(status.st_mtime_ns)
                     yield from named_itself(uri_of(root), name, status.st_size, modified, selection)
@@ -173,78 +217,30 @@ class FileStorage:
             ) from error
 
 
-def _write(uri: str, path: Path, pieces: Iterable[bytes], on_conflict: OnConflict) -> WrittenFile:
-    existing = _existing(uri, path, on_conflict)
-    if existing is not None:
-        return existing
-    # In the same folder, so that it can be renamed; hidden, so that no listing takes it for a file of its own. The name
-    # is new each time, since two who write one output must not share it. So a kill in the middle leaves it behind, and
-    # nobody can tell from outside that its writer is dead: docs/operations.md says how to remove such files.
-    unfinished = path.with_name(f".batchscribe-{secrets.token_hex(8)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            size_bytes = _write_through(unfinished, pieces)
-            if on_conflict is OnConflict.OVERWRITE:
-                unfinished.replace(path)
-            else:
-                _publish_new(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-    except FileExistsError as error:
-        # Someone else wrote it while this one was being written, or a file stands where a folder is to be.
-        existing = _existing(uri, path, on_conflict)
-        if existing is None:
-            raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: {_plain(error)}") from error
-        return existing
-    except OSError as error:
-        raise JobFailure(Reason.OUTPUT_FAILED, f"{uri} cannot be written: {_plain(error)}") from error
-    return WrittenFile(uri, size_bytes)
+def _refuse_all_but_files(uri: str, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise JobFailure(
+            Reason.FETCH_FAILED, f"{uri} is a folder; submit a batch with it as a prefix to take all its files"
+        )
+    if not stat.S_ISREG(mode):
+        raise JobFailure(Reason.FETCH_FAILED, f"{uri} is not a regular file")
 
 
-def _existing(uri: str, path: Path, on_conflict: OnConflict) -> WrittenFile | None:
-    """The file that is there already and stays; None when one is to be written."""
-    if on_conflict is OnConflict.OVERWRITE or not os.path.lexists(path):
-        return None
-    if on_conflict is OnConflict.SKIP and path.is_file():
-        return WrittenFile(uri, path.stat().st_size, skipped=True)
-    raise JobFailure(Reason.OUTPUT_EXISTS, f"{uri} exists already; remove it, or let outputs be overwritten or skipped")
+def _mark_of(status: os.stat_result) -> str:
+    return fingerprint(status.st_size, str(status.st_mtime_ns))
 
 
-def _write_through(path: Path, pieces: Iterable[bytes]) -> int:
-    """Write a new file down to the disk; returns its size."""
-    with path.open("xb") as file:
-        size_bytes = sum(file.write(piece) for piece in pieces)
-        file.flush()
-        os.fsync(file.fileno())
-    return size_bytes
-
-
-def _publish_new(unfinished: Path, path: Path) -> None:
-    """Give a finished file its name unless that is taken. Raises FileExistsError."""
-    try:
-        path.hardlink_to(unfinished)
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
-            raise
-        # No hard links here (FAT, some network shares): take the name first, then replace what took it.
-        path.open("xb").close()
-        unfinished.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where the file system lets folders be synced."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _check_unchanged(uri: str, file: LocalInput, cause: JobFailure | None = None) -> None:
+    if _mark_of(os.fstat(file.descriptor)) != file.fingerprint:
+        raise JobFailure(
+            Reason.INPUT_CHANGED, f"{uri} was written to while it was read. Submit it again once it is complete."
+        ) from cause
 
 
 def _plain(error: OSError) -> str:
     """What went wrong, without paths of this machine."""
+    if error.errno == errno.ELOOP:
+        return "a link was put in its place meanwhile"
     if error.errno in _NO_ROOM:
         return _NO_ROOM[error.errno]
     if isinstance(error, PermissionError):

@@ -1,26 +1,29 @@
 """Manifests as files: JSON lines and CSV, in UTF-8 with or without a byte order mark, read from any place on.
 
 JSON lines have an object in each line; CSV (RFC 4180) has a row that names the columns first. Blank lines count for
-nothing. A file is opened again for each of its parts, so that nothing is held between them, and a million records take
-no more memory than the part that is read.
+nothing. A file is read by its descriptor, which stays open, from a place on; a million records take no more memory than
+the part that is read.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.operations.manifest import Place, Record
 
 MAX_RECORD_BYTES = 1024**2
 """The longest line, and the longest row of CSV, which may go over several lines."""
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _COLUMNS = frozenset({"uri", "reference_id", "config", "config_mask"})
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -36,16 +39,16 @@ class _UnreadableError(Exception):
 class ManifestFile:
     """One version of a manifest: what is read of another one is refused."""
 
-    def __init__(self, path: str, version: tuple[int, ...], start: Place, columns: Sequence[str] | None) -> None:
+    def __init__(self, descriptor: int, version: tuple[int, ...], start: Place, columns: Sequence[str] | None) -> None:
         """`start` is the place of the first record, `columns` are those of a CSV file, None of JSON lines."""
-        self._path = path
+        self._descriptor = descriptor
         self._version = version
         self._start = start
         self._columns = columns
 
     def records(self, after: Place | None, limit: int) -> Sequence[Record]:
         """At most so many records, from the first one on where `after` is None; none at the end."""
-        with _readable(self._path) as file:
+        with _readable(self._descriptor) as file:
             place = after or self._start
             file.seek(place.offset_bytes)
             lines = _Lines(file, place)
@@ -58,12 +61,12 @@ class ManifestFile:
             return records
 
 
-def open_manifest(path: str, name: str) -> ManifestFile:
+def open_manifest(descriptor: int, name: str) -> ManifestFile:
     """Open a manifest; the suffix of its `name` tells the format, or else its first character.
 
     Raises JobFailure MANIFEST_INVALID, FETCH_FAILED.
     """
-    with _readable(path) as file:
+    with _readable(descriptor) as file:
         start = Place(len(_BYTE_ORDER_MARK) if file.read(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK else 0)
         file.seek(start.offset_bytes)
         if file.read(len(_GZIP)) == _GZIP:
@@ -72,12 +75,12 @@ def open_manifest(path: str, name: str) -> ManifestFile:
         lines = _Lines(file, start)
         try:
             if _is_json(name, file):
-                return ManifestFile(path, _version(file), start, None)
+                return ManifestFile(descriptor, _version(file), start, None)
             file.seek(start.offset_bytes)
             columns = next(filter(None, csv.reader(lines, strict=True)), [])
         except (_UnreadableError, csv.Error) as error:
             raise JobFailure(Reason.MANIFEST_INVALID, f"The manifest can't be read: line 1: {error}.") from error
-        return ManifestFile(path, _version(file), lines.place, _checked_columns(columns))
+        return ManifestFile(descriptor, _version(file), lines.place, _checked_columns(columns))
 
 
 class _Lines:
@@ -196,10 +199,37 @@ def _checked_columns(columns: Sequence[str]) -> Sequence[str]:
     return names
 
 
+class _ByPosition(io.RawIOBase):
+    """Reads a file whose descriptor is another's: the position is its own."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._position = 0
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        read = os.preadv(self._descriptor, [buffer], self._position)
+        self._position += read
+        return read
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: os.fstat(self._descriptor).st_size}[whence]
+        self._position = begin + offset
+        return self._position
+
+
 @contextmanager
-def _readable(path: str) -> Iterator[BinaryIO]:
+def _readable(descriptor: int) -> Iterator[BinaryIO]:
     try:
-        with Path(path).open("rb") as file:
+        with io.BufferedReader(_ByPosition(descriptor)) as file:
             yield file
     except OSError as error:
         words = (error.strerror or type(error).__name__).lower()

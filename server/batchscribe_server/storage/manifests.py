@@ -11,9 +11,9 @@ from batchscribe_server.storage.names_seen import NamesSeenOnDisk, names_seen
 class LocalManifests:
     """Opens manifests that were fetched."""
 
-    def open(self, path: str, name: str) -> ManifestFile:
-        """The manifest in a local file."""
-        return open_manifest(path, name)
+    def open(self, descriptor: int, name: str) -> ManifestFile:
+        """The manifest in a local file that is open."""
+        return open_manifest(descriptor, name)
 
     def names_seen(self) -> AbstractContextManager[NamesSeenOnDisk]:
         """A memory for names, which is empty as yet."""

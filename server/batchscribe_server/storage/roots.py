@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from batchscribe_server.domain.errors import PathNotAllowedError
 from batchscribe_server.storage.file_uri import MalformedFileUriError, path_of
 
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+"""Where there is O_PATH, a folder need not be readable to be passed through."""
+
 
 class FileRoots:
-    """Resolves URIs to real paths below one of the roots, whatever `..` and symbolic links lead to."""
+    """Resolves URIs to real paths below one of the roots, whatever `..` and symbolic links lead to.
+
+    What a path leads to may change between a look at it and its use. So files are reached from a root down, folder by
+    folder, without following any link (`parent_of`): a link that stays below the roots was followed by `resolve`, and
+    one that somebody puts in the way afterwards is an error.
+    """
 
     def __init__(self, roots: Iterable[str | Path]) -> None:
         self._roots = tuple(os.path.realpath(root) for root in roots)
@@ -35,4 +44,56 @@ class FileRoots:
 
     def contains(self, real_path: str) -> bool:
         """Whether a real path is a root or lies below one."""
-        return any(real_path == root or real_path.startswith(root.rstrip("/") + "/") for root in self._roots)
+        return self._root_of(real_path) is not None
+
+    @contextmanager
+    def parent_of(
+        self, real_path: str, make_folder: Callable[[str, int], None] | None = None
+    ) -> Iterator[tuple[int, str]]:
+        """The folder that holds a real path, open for as long as the context lasts, and the path's name in it.
+
+        A folder that is not there is made by `make_folder(name, parent)`. Raises OSError, also where a link or anything
+        else stands where a folder was to be.
+        """
+        root = self._root_of(real_path)
+        if root is None:
+            raise ValueError(f"{real_path!r} is outside the roots")
+        names = real_path[len(root) :].strip("/").split("/")
+        if names == [""]:
+            root, names = os.path.dirname(root), [os.path.basename(root) or "."]  # noqa: PTH119, PTH120 - may be "/"
+        folder = os.open(root, _FOLDER)
+        try:
+            for name in names[:-1]:
+                folder = _replaced(folder, _opened(name, folder, make_folder))
+            yield folder, names[-1]
+        finally:
+            os.close(folder)
+
+    def open_file(self, real_path: str) -> int:
+        """Open a file for reading. Raises OSError; does not wait for the other end of a pipe."""
+        with self.parent_of(real_path) as (folder, name):
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+
+    def status_of(self, real_path: str) -> os.stat_result:
+        """What lies at a real path. Raises OSError."""
+        with self.parent_of(real_path) as (folder, name):
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
+
+    def _root_of(self, real_path: str) -> str | None:
+        below = (root for root in self._roots if real_path == root or real_path.startswith(root.rstrip("/") + "/"))
+        return next(below, None)
+
+
+def _opened(name: str, parent: int, make_folder: Callable[[str, int], None] | None) -> int:
+    try:
+        return os.open(name, _FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        if make_folder is None:
+            raise
+        make_folder(name, parent)
+        return os.open(name, _FOLDER, dir_fd=parent)
+
+
+def _replaced(old: int, new: int) -> int:
+    os.close(old)
+    return new

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from io import FileIO
 from pathlib import Path
 
 from batchscribe_server.domain.errors import JobFailure, Reason, UploadSpaceError
@@ -80,15 +81,20 @@ class DiskUploadSpool:
                 Reason.FETCH_FAILED,
                 f"the bytes of {media.name} lie in a bucket, and this server has no storage.media_uri to reach it by",
             )
-        if not await asyncio.to_thread(Path(media.path).is_file):
+        try:
+            file = await in_thread(partial(FileIO, media.path))
+        except FileNotFoundError:
             if self._records_shared:
                 raise UploadElsewhereError(
                     f"The bytes of {media.name} are not on the disk of the replica that was to read them. Several "
                     "replicas need one place for uploads, which their operator names with storage.media_uri. "
                     "Upload the file again."
-                )
-            raise JobFailure(Reason.FETCH_FAILED, f"the bytes of {media.name} are gone; upload the file again")
-        yield LocalInput(media.path, media.size_bytes, media.sha256)
+                ) from None
+            raise JobFailure(
+                Reason.FETCH_FAILED, f"the bytes of {media.name} are gone; upload the file again"
+            ) from None
+        with file:
+            yield LocalInput(file.fileno(), media.size_bytes, media.sha256)
 
     async def media_ids(self) -> UploadIds:
         """The names of the finished files."""

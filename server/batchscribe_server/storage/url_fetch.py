@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from batchscribe_server.domain.errors import JobFailure, Reason
@@ -114,7 +115,8 @@ class UrlFetch:
                         self._file.close()
             assert self._room is not None
             mark = self._version.name or self._digest.hexdigest()
-            yield LocalInput(str(self._room.path), self._written_bytes, fingerprint(self._written_bytes, mark))
+            with await on_disk(self._name, partial(FileIO, self._room.path)) as file:
+                yield LocalInput(file.fileno(), self._written_bytes, fingerprint(self._written_bytes, mark))
 
     async def _until_whole(self, rooms: AsyncExitStack) -> None:
         failures = 0

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from batchscribe_engine.channel import LENGTH, MAX_FRAME_BYTES, ChannelClosedError, FrameCodec
-from batchscribe_engine.messages import Message
+from batchscribe_engine.channel import LENGTH, MAX_FRAME_BYTES, ChannelClosedError, FrameCodec, send_with_file
+from batchscribe_engine.messages import FileTask, Message
 
 MAX_UNSENT_BYTES = 4 * 1024 * 1024
 """What may wait for a child to read it. The protocol bounds what is in flight to far less, so more means a child that
@@ -26,7 +26,10 @@ class AsyncChannel(Generic[Incoming]):
     hold up nobody. One task receives.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, incoming: Any) -> None:
+    def __init__(
+        self, own_end: socket.socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, incoming: Any
+    ) -> None:
+        self._own_end = own_end
         self._reader = reader
         self._writer = writer
         self._codec: FrameCodec[Incoming] = FrameCodec(incoming)
@@ -35,7 +38,7 @@ class AsyncChannel(Generic[Incoming]):
     async def over(cls, own_end: socket.socket, incoming: Any) -> AsyncChannel[Incoming]:
         """Take a connected stream socket over; `incoming` is the union of message types the child may send."""
         reader, writer = await asyncio.open_connection(sock=own_end)
-        return cls(reader, writer, incoming)
+        return cls(own_end, reader, writer, incoming)
 
     def send(self, message: Message) -> None:
         """Send one message. Raises ChannelClosedError when the child is gone or has stopped reading."""
@@ -45,7 +48,23 @@ class AsyncChannel(Generic[Incoming]):
         if transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             transport.abort()
             raise ChannelClosedError("the child does not read what it is sent")
-        self._writer.write(self._codec.encode(message))
+        frame = self._codec.encode(message)
+        self._writer.write(self._with_file(frame, message.descriptor) if isinstance(message, FileTask) else frame)
+
+    def _with_file(self, frame: bytes, descriptor: int) -> bytes:
+        """Send a file with the begin of its frame, past the writer; returns the rest of the frame.
+
+        A child is given a file when it has nothing else to do, and so has read all that was sent before.
+        """
+        try:
+            if self._writer.transport.get_write_buffer_size():
+                raise BlockingIOError  # noqa: TRY301 - the same as where the kernel finds its buffer full
+            return frame[send_with_file(self._own_end, frame, descriptor) :]
+        except BlockingIOError as error:
+            self._writer.transport.abort()
+            raise ChannelClosedError("the child does not read what it is sent") from error
+        except OSError as error:
+            raise ChannelClosedError from error
 
     async def receive(self) -> Incoming:
         """Wait for the next message.

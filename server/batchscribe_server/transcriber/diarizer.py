@@ -225,6 +225,8 @@ class _Run:
 
     async def to_the_end(self) -> None:
         """Run the file until the child has answered. Raises _ChildLostError."""
+        if self._asked.answer.done():
+            return  # and its descriptor may be another file's by now
         self._asked.answer.add_done_callback(self._pass_cancellation_on)
         watch = asyncio.create_task(self._watch(), name=f"diarizer-watch-{self._child.pid}")
         try:
@@ -243,7 +245,7 @@ class _Run:
         request = self._asked.request
         return DiarizeTask(
             task_id=self._task_id,
-            path=request.path,
+            descriptor=request.descriptor,
             file_name=request.file_name,
             max_duration_ms=self._config.max_duration_ms,
             start_ms=request.start_offset_ms,

@@ -178,7 +178,7 @@ class LocalTranscriber:
             self._segment_ids,
         )
         task = MediaTask(
-            path=request.path,
+            descriptor=request.descriptor,
             file_name=request.file_name,
             voice_activity=voice_activity_options(request.config),
             max_duration_ms=request.max_duration_ms,

@@ -198,13 +198,15 @@ class MediaRun:
 
     async def to_the_end(self) -> None:
         """Run the file until the worker has ended it. Raises WorkerLostError when the worker is lost."""
+        if self._task.cancelled.done():
+            return  # and its descriptor may be another file's by now
         self._task.cancelled.add_done_callback(self._pass_cancellation_on)
         watch = asyncio.create_task(self._watch(), name=f"media-watch-{self._child.pid}")
         try:
             self._child.channel.send(
                 TranscodeTask(
                     task_id=self._task_id,
-                    path=self._task.path,
+                    descriptor=self._task.descriptor,
                     voice_activity=self._task.voice_activity,
                     first_segment=self._task.sink.next_index,
                     max_duration_ms=self._task.max_duration_ms,

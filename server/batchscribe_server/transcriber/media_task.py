@@ -55,10 +55,10 @@ class MediaSink(Holder, Protocol):
 @dataclass(slots=True, eq=False)
 class MediaTask:
     """A file to be decoded. `submitted_s` is when it was asked for; `cancelled` settles when nobody waits for it any
-    more; `crashes` counts the workers that died of it.
+    more, until when its descriptor is open; `crashes` counts the workers that died of it.
     """
 
-    path: str
+    descriptor: int
     file_name: str
     voice_activity: VoiceActivityOptions
     max_duration_ms: int

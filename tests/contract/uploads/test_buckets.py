@@ -8,7 +8,6 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -22,6 +21,7 @@ from tests.contract.uploads.conftest import MAX_UPLOAD_BYTES, PART_BYTES, S3Plac
 from tests.contract.uploads.test_spools import chunks, ids_of, media_of, pieces
 from tests.listening import free_port
 from tests.object_store import READER, cut_line, owners_client
+from tests.storage_steps import content_of
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +88,7 @@ async def test_a_run_goes_on_with_an_upload_where_its_connection_broke(s3_place:
         upload = await spool.receive("m", pieces(data))
     async with cut_line(s3_place.options.endpoint, 4 << 20, cuts=2) as line:
         async with s3_place.by_way_of(line.endpoint).opened() as spool, spool.open_input(media_of(upload)) as opened:
-            assert Path(opened.path).read_bytes() == data
+            assert content_of(opened) == data
         starts = [head for head in line.requests if "range: bytes=" in head.lower()]
     assert len(starts) == 2
 

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +14,7 @@ from batchscribe_server.domain.errors import JobFailure, Reason, UploadMismatchE
 from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.storage import UploadedFile, UploadSpool
 from tests.contract.uploads.conftest import MAX_UPLOAD_BYTES, PART_BYTES, SpoolPlace
+from tests.storage_steps import content_of
 
 PIECE_BYTES = 1 << 20
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ async def test_an_upload_is_kept_as_it_was_sent(spool: UploadSpool, place: Spool
     assert await place.seen() == ["m"]
     async with spool.open_input(media_of(upload)) as opened:
         assert (opened.size_bytes, opened.fingerprint) == (size_bytes, sha256)
-        assert Path(opened.path).read_bytes() == data
+        assert content_of(opened) == data
 
 
 async def test_what_one_server_received_another_opens_and_removes(spool: UploadSpool, place: SpoolPlace) -> None:
@@ -59,7 +59,7 @@ async def test_what_one_server_received_another_opens_and_removes(spool: UploadS
     async with place.opened() as another:
         assert await ids_of(another) == ["m"]
         async with another.open_input(media_of(upload)) as opened:
-            assert Path(opened.path).read_bytes() == b"abc"
+            assert content_of(opened) == b"abc"
         await another.remove("m")
     assert await ids_of(spool) == []
 
@@ -142,7 +142,7 @@ async def test_many_uploads_are_received_at_once(spool: UploadSpool) -> None:
         uploads = await asyncio.gather(*(spool.receive(f"m{number}", sent(number)) for number in range(count)))
     for number, upload in enumerate(uploads):
         async with spool.open_input(media_of(upload)) as opened:
-            data = Path(opened.path).read_bytes()
+            data = content_of(opened)
         assert set(data[:-3]) == {number}
         assert data[-3:] == b"end"
 

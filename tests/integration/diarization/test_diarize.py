@@ -11,6 +11,7 @@ import pytest
 from batchscribe_engine.diarization.diarize import diarize
 from batchscribe_engine.media.failure import TaskCancelledError
 from batchscribe_engine.messages import DiarizationDone, DiarizationFailed, DiarizeTask
+from tests.open_files import opened
 from tests.speech import RATE_HZ, side_by_side
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class ToldVoices:
 
 
 def told(path: Path, voices: ToldVoices) -> DiarizationDone | DiarizationFailed:
-    task = DiarizeTask(1, str(path), separate_channels=True)
+    task = DiarizeTask(1, opened(path), separate_channels=True)
     return diarize(task, cast("Voices", voices), voices.checkpoint)
 
 
@@ -78,6 +79,6 @@ def test_a_task_that_is_cancelled_begins_no_other_step(three_channels: Path, ste
     [pytest.param(1_000, "", id="just so long"), pytest.param(999, "MEDIA_TOO_LONG", id="longer")],
 )
 def test_only_the_part_that_is_heard_may_not_be_too_long(three_channels: Path, limit_ms: int, reason: str) -> None:
-    task = DiarizeTask(1, str(three_channels), start_ms=1_505, end_ms=2_500, max_duration_ms=limit_ms)
+    task = DiarizeTask(1, opened(three_channels), start_ms=1_505, end_ms=2_500, max_duration_ms=limit_ms)
     answer = diarize(task, cast("Voices", ToldVoices()), lambda decoded_ms: None)
     assert (answer.reason if isinstance(answer, DiarizationFailed) else "") == reason

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from batchscribe_engine.arena import Arena
-from batchscribe_engine.channel import LENGTH, FrameCodec
+from batchscribe_engine.channel import LENGTH, FrameCodec, send_with_file
 from batchscribe_engine.media.transcode import transcode
 from batchscribe_engine.media.voice_activity import SileroModel
 from batchscribe_engine.messages import (
+    FileTask,
     FromMediaWorker,
     Message,
     SegmentReady,
@@ -25,6 +26,7 @@ from batchscribe_engine.messages import (
     VoiceActivityOptions,
     WorkerReady,
 )
+from tests.open_files import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +59,9 @@ class WorkerProcess:
         theirs.close()
 
     def send(self, message: Message) -> None:
-        self._socket.sendall(self._codec.encode(message))
+        frame = self._codec.encode(message)
+        sent = send_with_file(self._socket, frame, message.descriptor) if isinstance(message, FileTask) else 0
+        self._socket.sendall(frame[sent:])
 
     def receive(self) -> FromMediaWorker:
         """The next message. Raises TimeoutError, and EOFError when the worker is gone."""
@@ -161,7 +165,9 @@ def run_task(arena: Arena, model: SileroModel) -> Callable[..., TranscodeRun]:
     """Runs a task in this process to its end."""
 
     def run(path: Path, *, voice_activity: VoiceActivityOptions | None = None, **fields: Any) -> TranscodeRun:
-        task = TranscodeTask(7, str(path), voice_activity or VoiceActivityOptions(), **fields)
+        task = TranscodeTask(
+            7, opened(path), voice_activity or VoiceActivityOptions(), **{"file_name": path.name, **fields}
+        )
         return TranscodeRun(task, arena, model)
 
     return run

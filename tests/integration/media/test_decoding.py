@@ -10,6 +10,7 @@ import pytest
 
 from batchscribe_engine.media.decoder import MediaFile
 from tests.media_files import ENCODINGS, encoded
+from tests.open_files import opened
 from tests.speech import read_wav, spoken
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Sound = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def heard(path: Path) -> Sound:
-    with MediaFile(str(path)) as media:
+    with MediaFile(opened(path), path.name) as media:
         sound = np.concatenate(list(media.blocks()))
         assert media.warning == ""
     assert sound.dtype == np.int16
@@ -82,7 +83,7 @@ def test_sound_that_is_missing_is_silence(name: str, tmp_path: Path) -> None:
 def test_a_format_without_a_header_is_known_by_the_name_the_file_had(file_name: str, tmp_path: Path) -> None:
     source_path = spoken(TEXT)
     spooled = encoded(source_path, tmp_path, ENCODINGS["g722"]).rename(tmp_path / "0199a-spooled")
-    with MediaFile(str(spooled), file_name) as media:
+    with MediaFile(opened(spooled), file_name) as media:
         assert media.info.codec == "g722"
         samples = sum(block.size for block in media.blocks())
     assert samples == pytest.approx(read_wav(source_path).size, rel=0.01)
@@ -90,7 +91,7 @@ def test_a_format_without_a_header_is_known_by_the_name_the_file_had(file_name: 
 
 def test_the_container_says_what_it_is(tmp_path: Path) -> None:
     path = encoded(spoken(TEXT), tmp_path, ENCODINGS["wav-5.1"])
-    with MediaFile(str(path)) as media:
+    with MediaFile(opened(path), path.name) as media:
         info = media.info
     assert (info.container, info.codec, info.sample_rate_hz, info.channels) == ("wav", "pcm_s16le", 48_000, 6)
     assert info.duration_ms == pytest.approx(1000 * read_wav(spoken(TEXT)).size / 16_000, abs=5)
@@ -106,11 +107,11 @@ def test_dts_that_passes_for_the_pcm_of_a_wav_file_is_recognised(tmp_path: Path)
         film.setsampwidth(2)
         film.setframerate(48_000)
         film.writeframes(np.frombuffer(frame, dtype=">i2").astype("<i2").tobytes() * 400)
-    with MediaFile(str(path)) as media:
+    with MediaFile(opened(path), path.name) as media:
         assert media.info.codec == "dca"
 
 
 def test_blocks_are_short_however_long_the_file_is(tmp_path: Path) -> None:
     path = encoded(spoken(TEXT), tmp_path, ENCODINGS["wav"])
-    with MediaFile(str(path)) as media:
+    with MediaFile(opened(path), path.name) as media:
         assert max(block.size for block in media.blocks()) <= 20_000

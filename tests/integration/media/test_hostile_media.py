@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 
-from batchscribe_engine.media.decoder import MediaFile
-from batchscribe_engine.media.failure import MediaError
 from batchscribe_engine.media.source_file import SourceFile
 from batchscribe_engine.messages import MediaFailed, MediaFinished, SegmentReady
 from tests.media_files import (
@@ -21,6 +19,7 @@ from tests.media_files import (
     truncated,
     video_without_sound,
 )
+from tests.open_files import opened
 from tests.speech import read_wav, silence, spoken
 
 if TYPE_CHECKING:
@@ -46,10 +45,6 @@ def test_a_text_renamed_wav_is_no_media(run_task: Callable[..., Any], tmp_path: 
 def test_an_empty_file_is_too_small(run_task: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     assert_fails(run_task(tmp_path / "empty.wav"), "MEDIA_TOO_SMALL", "0 bytes", "uploaded")
-
-
-def test_a_file_that_vanished_was_not_fetched(run_task: Callable[..., Any], tmp_path: Path) -> None:
-    assert_fails(run_task(tmp_path / "gone.wav"), "FETCH_FAILED", "could not be read")
 
 
 def test_a_video_without_sound_has_no_audio(run_task: Callable[..., Any], tmp_path: Path) -> None:
@@ -116,17 +111,6 @@ def test_a_good_header_over_rubbish_fails(name: str, run_task: Callable[..., Any
     assert_fails(run_task(path), "DECODE_FAILED", "damaged")
 
 
-def test_refused_files_leave_no_descriptor_open(tmp_path: Path) -> None:
-    path = video_without_sound(tmp_path)
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    refusals = []
-    for _ in range(5):
-        with pytest.raises(MediaError) as refused:
-            MediaFile(str(path))
-        refusals.append(refused)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-
-
 def test_a_rate_that_is_no_sound_is_refused(run_task: Callable[..., Any], tmp_path: Path) -> None:
     path = declared_wav(tmp_path, 4000, silence(0.125))
     content = bytearray(path.read_bytes())
@@ -177,5 +161,5 @@ def test_that_playlist_would_lead_there_without_precautions(tmp_path: Path, monk
     secret = encoded(spoken(TEXT), tmp_path, ENCODINGS["wav"])
     path = tmp_path / "playlist.wav"
     path.write_text(concat_script(secret))
-    with av.open(SourceFile(str(path)), mode="r", format="concat") as container:
+    with av.open(SourceFile(opened(path)), mode="r", format="concat") as container:
         assert sum(frame.samples for frame in container.decode(audio=0)) > 100_000

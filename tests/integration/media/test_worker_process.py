@@ -27,6 +27,7 @@ from batchscribe_engine.messages import (
     VoiceActivityOptions,
 )
 from tests.media_files import ENCODINGS, encoded, renamed_text
+from tests.open_files import opened
 from tests.speech import joined, read_wav, silent, spoken
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ SECOND = "In seventeen minutes, the museum opens its doors."
 
 
 def task(task_id: int, path: Path) -> TranscodeTask:
-    return TranscodeTask(task_id, str(path), VoiceActivityOptions())
+    return TranscodeTask(task_id, opened(path), VoiceActivityOptions(), file_name=path.name)
 
 
 @pytest.fixture

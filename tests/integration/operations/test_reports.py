@@ -29,7 +29,7 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 
 
 def bad_file_fails(request: TranscriptionRequest) -> Script:
-    failure = JobFailure(Reason.DECODE_FAILED, "It is broken.") if request.path.endswith("bad.wav") else None
+    failure = JobFailure(Reason.DECODE_FAILED, "It is broken.") if request.file_name.endswith("bad.wav") else None
     return Script(failure=failure)
 
 

@@ -110,7 +110,7 @@ async def test_a_batch_mirrors_the_tree_of_its_input(tmp_path: Path) -> None:
 
 async def test_a_failed_file_leaves_a_notice_and_the_batch_goes_on(tmp_path: Path) -> None:
     def script(request: TranscriptionRequest) -> Script:
-        failed = request.path.endswith("bad.wav")
+        failed = request.file_name.endswith("bad.wav")
         return Script(failure=JobFailure(Reason.NO_AUDIO, "There is no sound in it.") if failed else None)
 
     async with in_process_service(tmp_path, ScriptedTranscriber(script)) as service:
@@ -132,7 +132,7 @@ async def test_a_failed_file_leaves_a_notice_and_the_batch_goes_on(tmp_path: Pat
 
 async def test_an_unexpected_crash_of_one_run_is_that_jobs_internal_error(tmp_path: Path) -> None:
     def script(request: TranscriptionRequest) -> Script:
-        if request.path.endswith("cursed.wav"):
+        if request.file_name.endswith("cursed.wav"):
             raise ZeroDivisionError
         return Script()
 
@@ -332,7 +332,7 @@ async def test_a_file_that_waits_to_be_heard_has_no_part_in_what_kills_the_serve
             async for _ in service.watch.job(TENANT, good.id, after=None, include_segments=False):
                 if (await service.store.get_job(TENANT, good.id)).attempt == life:
                     break
-            assert [Path(request.path).name for request in transcriber.requests] == ["bad.wav"]
+            assert [request.file_name for request in transcriber.requests] == ["bad.wav"]
         # Here the server is killed: what it runs is left as it stands.
     async with in_process_service(tmp_path) as service:
         bad, good = await service.ended(bad), await service.ended(good)
@@ -350,7 +350,7 @@ async def test_what_kills_the_server_at_each_start_takes_no_other_file_along(tmp
         killed = asyncio.Event()
 
         def script_for(request: TranscriptionRequest, killed: asyncio.Event = killed) -> Script:
-            if Path(request.path).name == "killer.wav":
+            if request.file_name == "killer.wav":
                 killed.set()
             return Script()
 

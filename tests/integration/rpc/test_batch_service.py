@@ -68,7 +68,7 @@ async def test_manifest_entries_have_their_own_configs(server: Served) -> None:
     asked: dict[str, TranscriptionRequest] = {}
 
     def script(request: TranscriptionRequest) -> Script:
-        asked[Path(request.path).name] = request
+        asked[request.file_name] = request
         return Script()
 
     server.service.transcriber.script_for = script
@@ -115,7 +115,7 @@ async def test_failed_files_are_retried(server: Served) -> None:
     broken = {"a.wav"}
 
     def script(request: TranscriptionRequest) -> Script:
-        failure = JobFailure(Reason.DECODE_FAILED, "broken") if Path(request.path).name in broken else None
+        failure = JobFailure(Reason.DECODE_FAILED, "broken") if request.file_name in broken else None
         return Script(failure=failure)
 
     server.service.transcriber.script_for = script

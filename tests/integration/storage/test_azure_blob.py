@@ -29,7 +29,7 @@ from tests.azure_store import (
     needs_azurite,
 )
 from tests.object_store import cut_line
-from tests.storage_steps import check_listed_as_opened, failure_of, listed, read, reason_of
+from tests.storage_steps import check_listed_as_opened, content_of, failure_of, listed, read, reason_of
 
 pytestmark = [pytest.mark.timeout(120), needs_azurite]
 
@@ -92,7 +92,7 @@ async def test_a_blob_is_a_local_file_for_as_long_as_it_is_open(
 ) -> None:
     await blobs.upload_blob(f"calls/{name}", b"sound")
     async with storage.open_input(f"az://{container}/calls/{name}") as opened:
-        assert Path(opened.path).read_bytes() == b"sound"
+        assert content_of(opened) == b"sound"
         assert opened.size_bytes == 5
     assert list((tmp_path / "fetched").iterdir()) == []
 

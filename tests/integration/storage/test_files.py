@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from batchscribe_server.storage.file_uri import uri_of
 from batchscribe_server.storage.files import FileStorage
 from batchscribe_server.storage.roots import FileRoots
 from tests.full_disk import file_size_limit
+from tests.storage_steps import content_of, read
 
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
 
@@ -53,7 +55,7 @@ async def test_an_input_is_opened_in_place(storage: Storage, root: Path) -> None
     path = root / "100% #1? ü.wav"
     path.write_bytes(b"sound")
     async with storage.open_input(uri(path)) as opened:
-        assert opened.path == str(path)
+        assert os.path.samestat(path.stat(), os.fstat(opened.descriptor))
         assert opened.size_bytes == 5
 
 
@@ -342,3 +344,135 @@ async def test_stale_outputs_are_found_and_removed(storage: Storage, root: Path)
     assert await storage.remove(uri(stale))
     assert not await storage.exists(uri(stale))
     assert not await storage.remove(uri(stale))
+
+
+# links that are put in the way after a path was looked at
+
+
+class LinkedAfterwards(FileRoots):
+    """Roots below which, as soon as a path was resolved, somebody puts a link in place of what was there."""
+
+    def __init__(self, root: Path, place: Path, target: Path) -> None:
+        super().__init__([root])
+        self._place = place
+        self._target = target
+
+    def resolve(self, uri: str) -> str:
+        """The path, which then leads elsewhere."""
+        path = super().resolve(uri)
+        if not self._place.is_symlink():
+            self._place.rename(self._place.with_name("moved"))
+            self._place.symlink_to(self._target)
+        return path
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "a.wav").write_bytes(b"secret")
+    return folder
+
+
+@pytest.fixture
+def calls(root: Path) -> Path:
+    (root / "calls").mkdir()
+    (root / "calls" / "a.wav").write_bytes(b"sound")
+    return root / "calls"
+
+
+@pytest.mark.parametrize("place", ["calls", "calls/a.wav"])
+async def test_a_link_put_in_the_way_of_an_input_is_not_followed(
+    root: Path, calls: Path, outside: Path, place: str
+) -> None:
+    target = outside if place == "calls" else outside / "a.wav"
+    storage = FileStorage(LinkedAfterwards(root, root / place, target))
+    with pytest.raises(JobFailure) as failure:
+        async with storage.open_input(uri(calls / "a.wav")):
+            pass
+    assert failure.value.reason is Reason.FETCH_FAILED
+
+
+@pytest.mark.parametrize("on_conflict", list(OnConflict))
+async def test_a_link_put_in_the_way_of_an_output_is_not_followed(
+    root: Path, calls: Path, outside: Path, on_conflict: OnConflict
+) -> None:
+    storage = FileStorage(LinkedAfterwards(root, calls, outside))
+    with pytest.raises(JobFailure) as failure:
+        await storage.write_output(uri(calls / "new.txt"), b"text", on_conflict)
+    assert failure.value.reason is Reason.OUTPUT_FAILED
+    assert names_in(outside) == ["a.wav"]
+
+
+async def test_a_link_put_in_the_way_of_what_is_removed_is_not_followed(root: Path, calls: Path, outside: Path) -> None:
+    storage = FileStorage(LinkedAfterwards(root, calls, outside))
+    with suppress(JobFailure):
+        await storage.remove(uri(calls / "a.wav"))
+    assert names_in(outside) == ["a.wav"]
+
+
+async def test_links_that_stay_below_the_roots_are_followed(storage: Storage, root: Path, calls: Path) -> None:
+    (root / "by-name").symlink_to("calls")
+    (root / "by-path").symlink_to(calls)
+    for folder in ("by-name", "by-path"):
+        assert await read(storage, uri(root / folder / "a.wav")) == b"sound"
+        await storage.write_output(uri(root / folder / f"{folder}.txt"), b"text")
+    assert names_in(calls) == ["a.wav", "by-name.txt", "by-path.txt"]
+
+
+# inputs that are written to while they are read
+
+
+@pytest.mark.parametrize("failure", [None, JobFailure(Reason.DECODE_FAILED, "It is broken.")])
+async def test_an_input_that_grows_while_it_is_read_has_changed(
+    storage: Storage, calls: Path, failure: JobFailure | None
+) -> None:
+    with pytest.raises(JobFailure) as changed:
+        async with storage.open_input(uri(calls / "a.wav")):
+            with (calls / "a.wav").open("ab") as file:
+                file.write(b" and more")
+            if failure is not None:
+                raise failure
+    assert changed.value.reason is Reason.INPUT_CHANGED
+
+
+async def test_an_input_that_is_written_anew_while_it_is_read_has_changed(storage: Storage, calls: Path) -> None:
+    with pytest.raises(JobFailure) as changed:
+        async with storage.open_input(uri(calls / "a.wav")):
+            (calls / "a.wav").write_bytes(b"SOUND")
+            os.utime(calls / "a.wav", ns=(0, 0))  # two writings may be too close for the clock of a file system
+    assert changed.value.reason is Reason.INPUT_CHANGED
+
+
+async def test_an_input_that_is_replaced_is_read_to_its_end(storage: Storage, calls: Path) -> None:
+    async with storage.open_input(uri(calls / "a.wav")) as opened:
+        (calls / "new").write_bytes(b"other sound")
+        (calls / "new").replace(calls / "a.wav")
+        assert content_of(opened) == b"sound"
+
+
+# permissions
+
+
+async def test_outputs_are_for_whom_the_operators_umask_says(root: Path) -> None:
+    before = os.umask(0o077)  # that of a server
+    try:
+        await FileStorage(FileRoots([root]), umask=0o027).write_output(uri(root / "new/a.txt"), b"text")
+    finally:
+        os.umask(before)
+    assert (root / "new").stat().st_mode & 0o777 == 0o750
+    assert (root / "new/a.txt").stat().st_mode & 0o777 == 0o640
+
+
+# names that are not UTF-8
+
+
+async def test_names_that_are_not_utf8_are_listed_and_opened(storage: Storage, root: Path) -> None:
+    for name in (b"caf\xe9.wav", b"caf\xe8.wav"):
+        (root / os.fsdecode(name)).write_bytes(name)
+    found = await listed(storage, root)
+    assert [(each.uri.rpartition("/")[2], each.relative_path) for each in found] == [
+        ("caf%E8.wav", r"caf\xe8.wav"),
+        ("caf%E9.wav", r"caf\xe9.wav"),
+    ]
+    assert [await read(storage, each.uri) for each in found] == [b"caf\xe8.wav", b"caf\xe9.wav"]

@@ -18,7 +18,7 @@ from batchscribe_server.storage.s3 import PART_BYTES, S3Storage
 from batchscribe_server.storage.s3_options import S3Options
 from tests.full_disk import file_size_limit
 from tests.object_store import OWNER, READER, cut_line, object_store
-from tests.storage_steps import check_listed_as_opened, listed, read, reason_of
+from tests.storage_steps import check_listed_as_opened, content_of, listed, read, reason_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -83,7 +83,7 @@ async def test_an_object_is_a_local_file_for_as_long_as_it_is_open(
 ) -> None:
     await client.put_object(Bucket=bucket, Key=f"calls/{name}", Body=b"sound")
     async with storage.open_input(f"s3://{bucket}/calls/{name}") as opened:
-        assert Path(opened.path).read_bytes() == b"sound"
+        assert content_of(opened) == b"sound"
         assert opened.size_bytes == 5
     assert list((tmp_path / "fetched").iterdir()) == []
 

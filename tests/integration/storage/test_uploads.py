@@ -14,6 +14,7 @@ from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.storage import UploadedFile, UploadElsewhereError
 from batchscribe_server.storage.upload_places import UploadPlaces
 from batchscribe_server.storage.uploads import DiskUploadSpool
+from tests.storage_steps import content_of
 
 MAX_UPLOAD_BYTES = 3_000_000
 MAX_TOTAL_BYTES = 5_000_000
@@ -118,7 +119,7 @@ async def test_uploads_of_before_are_opened_and_removed_where_a_bucket_takes_the
     await places.receive("after", chunks(b"def"))
     assert (names_in(tmp_path / "old"), names_in(tmp_path / "new")) == (["before"], ["after"])
     async with places.open_input(media_of(before)) as opened:
-        assert Path(opened.path).read_bytes() == b"abc"
+        assert content_of(opened) == b"abc"
     assert sorted([each async for page in places.media_ids() for each in page]) == ["after", "before"]
     for media_id in ("before", "after"):
         await places.remove(media_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import zlib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from batchscribe_server.storage.download import ATTEMPTS
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.urls import UrlStorage
 from tests.scripted_web import LONG_AGO, Asked, Reply, ranged, scripted_web
-from tests.storage_steps import read
+from tests.storage_steps import content_of, read
 from tests.url_storage import BODY, OPEN, SECRET, V1, V2, Pauses, failure_of, ranges, storage_of
 
 pytestmark = pytest.mark.timeout(60)
@@ -30,8 +31,9 @@ pytestmark = pytest.mark.timeout(60)
 async def test_a_file_is_there_for_as_long_as_it_is_open(tmp_path: Path, target: str) -> None:
     async with scripted_web(lambda _: Reply(body=BODY)) as web, storage_of(tmp_path) as storage:
         async with storage.open_input(web.url(target) + "#part") as opened:
-            assert Path(opened.path).read_bytes() == BODY
-            assert list((tmp_path / "fetched").iterdir()) == [Path(opened.path)]
+            assert content_of(opened) == BODY
+            (fetched,) = (tmp_path / "fetched").iterdir()
+            assert os.path.samestat(fetched.stat(), os.fstat(opened.descriptor))
         assert list((tmp_path / "fetched").iterdir()) == []
     assert web.asked[0].target == target.replace("ü ö", "%C3%BC%20%C3%B6")
     assert web.asked[0].headers["accept-encoding"] == "identity"
@@ -136,7 +138,7 @@ async def test_a_server_without_ranges_starts_over(tmp_path: Path, headers: dict
         storage_of(tmp_path) as storage,
         storage.open_input(web.url()) as opened,
     ):
-        assert Path(opened.path).read_bytes() == BODY
+        assert content_of(opened) == BODY
     assert len(web.asked) == 3
 
 

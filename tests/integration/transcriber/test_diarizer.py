@@ -19,6 +19,7 @@ from batchscribe_server.operations.diarizer import DiarizationFailure, Diarizati
 from batchscribe_server.operations.transcriber import TranscriberClosedError
 from batchscribe_server.transcriber.backoff import Backoff
 from batchscribe_server.transcriber.diarizer import DiarizerConfig, LocalDiarizer
+from tests.open_files import opened
 from tests.scripted_children import PATIENCE_S, TESTS, children_of_this_process, until
 from tests.scripted_diarizer import seen, write_script
 
@@ -45,7 +46,7 @@ async def running(config: DiarizerConfig = QUICK) -> AsyncIterator[LocalDiarizer
 
 
 def request(path: Path, **changes: Any) -> DiarizationRequest:
-    plain = DiarizationRequest(path.stem, str(path), Diarization(DiarizationMode.SPEAKER))
+    plain = DiarizationRequest(path.stem, opened(path), Diarization(DiarizationMode.SPEAKER))
     return replace(plain, **changes)
 
 
@@ -150,7 +151,7 @@ async def test_a_child_that_does_not_start_fails_the_file(tmp_path: Path) -> Non
 
 async def test_a_file_that_meets_a_fault_of_the_service_fails_alone(tmp_path: Path) -> None:
     harmless = write_script(tmp_path / "harmless", [(0, 800, 0, None)])
-    unutterable = request(tmp_path / "\udcff")  # no message can hold such a name
+    unutterable = request(harmless, file_name="\udcff")  # no message can hold such a name
     async with running(replace(QUICK, grace_s=0.1)) as diarizer:
         await diarizer.speakers(request(harmless))
         calls = [asyncio.create_task(diarizer.speakers(asked)) for asked in (unutterable, request(harmless))]
@@ -220,5 +221,5 @@ async def test_without_the_extra_it_is_not_available(tmp_path: Path) -> None:
     async with LocalDiarizer(QUICK, available=False) as diarizer:
         assert not diarizer.available
         with pytest.raises(DiarizationFailure, match=r"batchscribe\[diarization\]") as failed:
-            await diarizer.speakers(request(tmp_path / "a"))
+            await diarizer.speakers(request(write_script(tmp_path / "a", [])))
     assert failed.value.reason == "DIARIZATION_UNAVAILABLE"

@@ -17,6 +17,7 @@ from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.operations.diarizer import DiarizationFailure, DiarizationRequest
 from batchscribe_server.transcriber.commands import DiarizerOptions, diarizer_argv
 from batchscribe_server.transcriber.diarizer import DiarizerConfig, LocalDiarizer
+from tests.open_files import opened
 from tests.speech import RATE_HZ, read_wav, side_by_side, silence, spoken, write_wav
 
 Samples = npt.NDArray[np.int16]
@@ -64,7 +65,7 @@ def request(
     path: Path, *, fewest: int = 0, most: int = 0, apart: bool = False, start_ms: int = 0
 ) -> DiarizationRequest:
     asked = Diarization(DiarizationMode.SPEAKER, fewest, most)
-    return DiarizationRequest(path.stem, str(path), asked, separate_channels=apart, start_offset_ms=start_ms)
+    return DiarizationRequest(path.stem, opened(path), asked, separate_channels=apart, start_offset_ms=start_ms)
 
 
 def speaks(turns: list[SpeakerTurn], time_ms: float) -> set[int]:

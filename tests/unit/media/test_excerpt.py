@@ -31,7 +31,7 @@ def test_an_excerpt_is_cut_to_the_sample(
 ) -> None:
     steps: list[int] = []
     sound = np.stack([ALL] * channels) if channels else ALL
-    task = DiarizeTask(1, "unread", start_ms=start_ms, end_ms=end_ms)
+    task = DiarizeTask(1, -1, start_ms=start_ms, end_ms=end_ms)
     excerpt = Excerpt(task, lambda: steps.append(excerpt.work_ms))
     blocks = list(excerpt.of(np.split(sound, np.cumsum(BLOCKS)[:-1], axis=-1)))
     heard = np.concatenate(blocks, axis=-1) if blocks else sound[..., :0]

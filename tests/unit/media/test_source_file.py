@@ -9,6 +9,7 @@ import pytest
 
 from batchscribe_engine.media.failure import MediaError
 from batchscribe_engine.media.source_file import MIN_MEDIA_BYTES, SourceFile
+from tests.open_files import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,23 +17,18 @@ if TYPE_CHECKING:
 
 def reason_of(path: Path) -> str:
     with pytest.raises(MediaError) as caught:
-        SourceFile(str(path))
+        SourceFile(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
     return caught.value.reason
 
 
 def test_reads_and_seeks(tmp_path: Path) -> None:
     path = tmp_path / "media"
     path.write_bytes(bytes(range(256)))
-    file = SourceFile(str(path))
+    file = SourceFile(opened(path))
     assert file.read(3) == b"\x00\x01\x02"
     assert file.seek(-2, os.SEEK_END) == file.tell() == 254
     assert file.read(9) == b"\xfe\xff"
     assert file.read(9) == b""
-    file.close()
-
-
-def test_a_missing_file_was_not_fetched(tmp_path: Path) -> None:
-    assert reason_of(tmp_path / "gone.wav") == "FETCH_FAILED"
 
 
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -50,9 +46,10 @@ def test_a_file_that_can_hold_no_sound_is_too_small(tmp_path: Path, size_bytes: 
 def test_a_read_that_fails_is_told_from_bad_content(tmp_path: Path) -> None:
     path = tmp_path / "media"
     path.write_bytes(b"x" * 200)
-    file = SourceFile(str(path))
+    descriptor = opened(path)
+    file = SourceFile(descriptor)
     file.raise_failure()
-    file.close()
+    os.close(descriptor)
     with pytest.raises(OSError, match="descriptor"):
         file.read(1)
     with pytest.raises(MediaError) as caught:
@@ -72,6 +69,5 @@ def test_a_read_that_fails_is_told_from_bad_content(tmp_path: Path) -> None:
 def test_only_a_wav_header_tells_the_size(tmp_path: Path, head: bytes, declared_bytes: int) -> None:
     path = tmp_path / "media"
     path.write_bytes(head + b"x" * 200)
-    file = SourceFile(str(path))
+    file = SourceFile(opened(path))
     assert file.declared_bytes == declared_bytes
-    file.close()

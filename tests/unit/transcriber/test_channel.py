@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 
@@ -12,6 +13,7 @@ from batchscribe_engine.channel import LENGTH, BlockingChannel, ChannelClosedErr
 from batchscribe_engine.messages import (
     CancelTask,
     FromMediaWorker,
+    MediaFailed,
     MediaProgress,
     ToMediaWorker,
     TranscodeTask,
@@ -82,7 +84,7 @@ async def test_nonsense_closes_the_channel(ends, nonsense):
 async def test_a_child_that_does_not_read_is_given_up_instead_of_waited_for(ends):
     channel, _ = ends
 
-    large = TranscodeTask(1, path="x" * 100_000, voice_activity=VoiceActivityOptions())
+    large = MediaFailed(1, "", "x" * 100_000)
 
     def flood() -> None:
         for _ in range(2 * MAX_UNSENT_BYTES // 100_000):
@@ -92,3 +94,41 @@ async def test_a_child_that_does_not_read_is_given_up_instead_of_waited_for(ends
         flood()
     with pytest.raises(ChannelClosedError):
         channel.send(CancelTask(1))
+
+
+async def test_a_file_travels_with_its_task_whatever_its_name_is_made_of(ends, tmp_path):
+    channel, other = ends
+    child: BlockingChannel[ToMediaWorker] = BlockingChannel(other.detach(), ToMediaWorker)
+    for number, name in enumerate([b"caf\xe9.wav", b"plain.wav"]):
+        path = tmp_path / os.fsdecode(name)
+        path.write_bytes(name)
+        with path.open("rb") as file:
+            channel.send(CancelTask(number))
+            channel.send(TranscodeTask(number, file.fileno(), VoiceActivityOptions(), file_name="x" * 10_000))
+        path.unlink()
+    for number, name in enumerate([b"caf\xe9.wav", b"plain.wav"]):
+        assert await asyncio.to_thread(child.receive) == CancelTask(number)
+        task = await asyncio.to_thread(child.receive)
+        assert isinstance(task, TranscodeTask)
+        with os.fdopen(task.descriptor, "rb") as file:
+            assert file.read() == name
+        assert task.file_name == "x" * 10_000
+    child.close()
+
+
+async def test_a_child_that_does_not_read_is_given_no_file(ends, tmp_path):
+    channel, _ = ends
+    (tmp_path / "a").touch()
+    channel.send(MediaFailed(1, "", "x" * 1_000_000))
+    with (tmp_path / "a").open("rb") as file, pytest.raises(ChannelClosedError, match="does not read"):
+        channel.send(TranscodeTask(1, file.fileno(), VoiceActivityOptions()))
+
+
+def test_a_task_without_its_file_closes_the_channel():
+    own, other = socket.socketpair()
+    child: BlockingChannel[ToMediaWorker] = BlockingChannel(other.detach(), ToMediaWorker)
+    own.sendall(FrameCodec(ToMediaWorker).encode(TranscodeTask(1, 0, VoiceActivityOptions())))
+    with pytest.raises(ChannelClosedError, match="without its file"):
+        child.receive()
+    child.close()
+    own.close()

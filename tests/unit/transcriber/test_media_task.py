@@ -24,7 +24,7 @@ class Clock:
 def task(name: str, priority: int = 0, submitted_s: float = 0.0, party: Party = NOBODY) -> MediaTask:
     cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     sink: Any = None
-    return MediaTask(name, name, VoiceActivityOptions(), 0, priority, sink, name, submitted_s, cancelled, party)
+    return MediaTask(-1, name, VoiceActivityOptions(), 0, priority, sink, name, submitted_s, cancelled, party)
 
 
 def alive() -> asyncio.Future[int]:
@@ -34,7 +34,7 @@ def alive() -> asyncio.Future[int]:
 async def taken(queue: MediaQueue, count: int) -> list[str]:
     async with asyncio.timeout(5):
         tasks = [await queue.take(alive()) for _ in range(count)]
-    return [one.path for one in tasks if one is not None]
+    return [one.file_name for one in tasks if one is not None]
 
 
 async def test_files_go_by_priority_then_by_age():
@@ -111,7 +111,7 @@ async def test_a_batch_whose_files_keep_the_workers_gets_no_more_of_them():
     assert await taken(queue, 2) == ["long", "short 0"]
     for short, following in itertools.pairwise(shorts):
         queue.done(short)
-        assert await taken(queue, 1) == [following.path]
+        assert await taken(queue, 1) == [following.file_name]
 
 
 async def test_age_lifts_a_priority_and_not_one_file_before_others_of_the_same():

@@ -160,7 +160,7 @@ class AnyInterleaving(RuleBasedStateMachine):
     )
     def open(self, segments: int, tenant: str, batch: str, priority: int, language: str) -> None:
         request = TranscriptionRequest(
-            "job", "/f", MODEL, RecognitionConfig(), language, tenant=tenant, batch_id=batch, priority=priority
+            "job", -1, MODEL, RecognitionConfig(), language, tenant=tenant, batch_id=batch, priority=priority
         )
 
         def begin() -> None:

@@ -67,7 +67,7 @@ class Desk:
 
     def session(self, **changes: Any) -> Session:
         known: dict[str, Any] = {"language": "en"} | changes
-        request = TranscriptionRequest(job_id="j", path="/f", model=MODEL, config=RecognitionConfig(), **known)
+        request = TranscriptionRequest(job_id="j", descriptor=-1, model=MODEL, config=RecognitionConfig(), **known)
         return Session(request, ModelSpec("base", "/base"), DecodeOptions(), self.slots, self, self.ids)
 
     def cut(self, session: Session, length_s: float = 1.0) -> None:
