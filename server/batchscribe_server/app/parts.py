@@ -16,6 +16,7 @@ from batchscribe_server import rendering, text
 from batchscribe_server.analysis.analyst import Analyst
 from batchscribe_server.analysis.language_model import LanguageModel
 from batchscribe_server.app.data_directory import data_directory
+from batchscribe_server.app.descriptors import raised_descriptor_limit
 from batchscribe_server.app.errors import StartupError
 from batchscribe_server.app.installed import installed
 from batchscribe_server.app.private_places import check_file_roots
@@ -61,7 +62,7 @@ from batchscribe_server.operations.write_outputs import WriteOutputs
 from batchscribe_server.rpc.admin_server import AdminServer
 from batchscribe_server.rpc.read_manifest import EntryReader
 from batchscribe_server.rpc.server import RpcServer
-from batchscribe_server.rpc.services import Services
+from batchscribe_server.rpc.services import RpcLimits, Services
 from batchscribe_server.settings import (
     AnalysisSettings,
     DiarizationSettings,
@@ -216,7 +217,8 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
             diarizer=diarizer,
             transcriber=transcriber,
         )
-        rpc = RpcServer(services, observer=rpc_metrics, tracing=tracing, admin=settings.admin.public)
+        limits_of_rpc = RpcLimits(max_connections=raised_descriptor_limit() // 2)
+        rpc = RpcServer(services, limits_of_rpc, observer=rpc_metrics, tracing=tracing, admin=settings.admin.public)
         presence = Presence(
             store,
             wakeups,

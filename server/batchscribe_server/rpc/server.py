@@ -119,4 +119,6 @@ def _options(limits: RpcLimits) -> list[tuple[str, int]]:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.http2.min_ping_interval_without_data_ms", round(limits.min_ping_interval_s * 1_000)),
         ("grpc.so_reuseport", 0),
+        ("grpc.server_handshake_timeout_ms", round(limits.greeting_s * 1_000)),
+        *([("grpc.max_allowed_incoming_connections", limits.max_connections)] if limits.max_connections else []),
     ]

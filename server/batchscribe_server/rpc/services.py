@@ -39,7 +39,8 @@ class RpcLimits:
     """What clients may ask of the transport. An upload is cut off when nothing comes for `upload_silence_s`.
 
     A client may ping every `min_ping_interval_s`, also without a call; the server pings an idle connection every
-    `keepalive_s` and gives it up when no answer comes within `keepalive_timeout_s`.
+    `keepalive_s` and gives it up when no answer comes within `keepalive_timeout_s`. Of `max_connections` (0 for any
+    number) one that has not said what it speaks after `greeting_s` is closed.
     """
 
     max_receive_bytes: int = 4 << 20
@@ -49,3 +50,5 @@ class RpcLimits:
     keepalive_timeout_s: float = 10.0
     min_ping_interval_s: float = 10.0
     upload_silence_s: float = 60.0
+    max_connections: int = 0
+    greeting_s: float = 20.0

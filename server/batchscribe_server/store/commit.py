@@ -43,7 +43,15 @@ class _Done:
 class GroupCommit:
     """The only writer of a database. Owns one thread and one connection; belongs to one event loop."""
 
-    def __init__(self, engine: Engine, wakeups: Wakeups, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        wakeups: Wakeups,
+        clock: Callable[[], datetime],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check` raises where nothing may be written."""
+        self._check = check
         self._engine = engine
         self._wakeups = wakeups
         self._clock = clock
@@ -97,6 +105,7 @@ class GroupCommit:
 
     def _commit(self, group: list[_Waiting]) -> list[_Done]:
         try:
+            self._check()
             with self._engine.begin() as connection:
                 done = []
                 for waiting in group:

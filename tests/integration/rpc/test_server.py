@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import runpy
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -272,3 +273,22 @@ async def test_a_held_health_watch_does_not_hold_up_the_stop(tmp_path: Path) -> 
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await watch.read()
         assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_idle_connections_are_bounded_and_end_while_those_who_talk_go_on(tmp_path: Path) -> None:
+    limits = RpcLimits(max_connections=4, greeting_s=1.0)
+    async with served(tmp_path, limits) as server, asyncio.timeout(PATIENCE_S):
+        request = model_service_pb2.ListModelsRequest()
+        await server.models.ListModels(request)
+        host, _, port = server.address.partition(":")
+        idle = [await asyncio.open_connection(host, int(port)) for _ in range(12)]
+        await server.models.ListModels(request)
+        for reader, writer in idle:  # each is closed: most at once, the others when they have not said a word
+            with suppress(ConnectionResetError):
+                await reader.read()
+            writer.close()
+        async with grpc.aio.insecure_channel(
+            server.address, options=[("grpc.use_local_subchannel_pool", 1)]
+        ) as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            await health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True)
