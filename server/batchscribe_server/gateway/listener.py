@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchscribe_server.gateway.browsers import browser_guard
 from batchscribe_server.gateway.cluster import CLUSTER, KEEPALIVE
 from batchscribe_server.gateway.options import GatewayOptions, Tls
 from batchscribe_server.gateway.routes import REASON_HEADER, route_configuration
@@ -71,6 +72,7 @@ def _http_filters(options: GatewayOptions, descriptors: Config) -> list[Config]:
     return [
         health,
         *([extension("filters.http.cors", f"{_FILTERS}.cors.v3.Cors")] if options.cors_origins else []),
+        browser_guard(options),
         *([_rate_limit(options.rate_limit)] if options.rate_limit else []),
         extension("filters.http.grpc_web", f"{_FILTERS}.grpc_web.v3.GrpcWeb"),
         request_buffer(),

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 MAX_PORT = 65_535
+MAX_RATE_LIMIT = 1_000_000
+MAX_DRAIN_S = 86_400
 ANY_ORIGIN = "*"
 DEFAULT_LISTEN = "127.0.0.1:8080"
 DEFAULT_ADMIN = "127.0.0.1:0"
 
+_ORIGIN = re.compile(r"https?://([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
 
@@ -67,7 +69,8 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
-    """A gateway. `rate_limit` is of requests a second from one address; 0 for no limit.
+    """A gateway. `rate_limit` is of requests a second from one address; 0 for no limit. `hosts` are the names that
+    clients call it by: on loopback those of loopback are known.
 
     Told to stop, it is unhealthy but takes calls for `drain_delay_s` more; then it lets those that are open go on for
     `drain_timeout_s`.
@@ -79,6 +82,7 @@ class GatewayOptions:
     tls: Tls | None = None
     rate_limit: int = 0
     cors_origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     drain_delay_s: int = 5
     drain_timeout_s: float = 30.0
 
@@ -94,6 +98,14 @@ class GatewayOptions:
             raise OptionError("--admin-listen: only a loopback address will do: who reaches it can stop the gateway")
         for origin in self.cors_origins:
             _check_origin(origin)
+        for host in self.hosts:
+            if not (_HOST_NAME.fullmatch(host) or (host[:1] == "[" and _is_ip(host[1:-1]) and host[-1] == "]")):
+                raise OptionError(f"--host: {host!r} is not a name like scribe.example.org; leave out its port")
+        if not 0 <= self.rate_limit <= MAX_RATE_LIMIT:
+            raise OptionError(f"--rate-limit: {self.rate_limit} is not from 1 to {MAX_RATE_LIMIT}")
+        for option, seconds in (("--drain-delay", self.drain_delay_s), ("--drain-timeout", self.drain_timeout_s)):
+            if not 0 <= seconds <= MAX_DRAIN_S:
+                raise OptionError(f"{option}: {seconds:g} is not from 0 to {MAX_DRAIN_S} seconds")
 
 
 def parsed_options(given: Mapping[str, Any]) -> GatewayOptions:
@@ -113,16 +125,13 @@ def parsed_options(given: Mapping[str, Any]) -> GatewayOptions:
         admin=Address.parsed(given.get("admin_listen", DEFAULT_ADMIN), "--admin-listen"),
         tls=Tls(tls_cert, tls_key, client_ca) if tls_cert and tls_key else None,
         cors_origins=tuple(given.get("cors_origin", ())),
+        hosts=tuple(given.get("host", ())),
         **plain,
     )
 
 
 def _check_origin(origin: str) -> None:
-    try:
-        scheme, netloc, *_ = urlsplit(origin)
-    except ValueError:  # of brackets that hold no address
-        scheme = netloc = ""
-    if origin != ANY_ORIGIN and not (scheme in ("http", "https") and netloc and origin == f"{scheme}://{netloc}"):
+    if origin != ANY_ORIGIN and not _ORIGIN.fullmatch(origin):
         raise OptionError(f"--cors-origin: {origin!r} is not an origin like https://console.example.org, nor *")
 
 

@@ -97,7 +97,7 @@ def _rest_routes(descriptors: Config) -> list[Config]:
 def _cors_policy(origins: Sequence[str]) -> Config:
     return typed(
         "extensions.filters.http.cors.v3.CorsPolicy",
-        allow_origin_string_match=[{"prefix": ""} if origin == ANY_ORIGIN else {"exact": origin} for origin in origins],
+        allow_origin_string_match=[_origin_match(origin) for origin in origins],
         allow_methods="GET, POST, PATCH, DELETE, OPTIONS",
         allow_headers=(
             "authorization,content-type,accept,x-grpc-web,x-user-agent,grpc-timeout,connect-protocol-version,"
@@ -107,6 +107,11 @@ def _cors_policy(origins: Sequence[str]) -> Config:
         max_age="86400",
         forward_not_matching_preflights=False,
     )
+
+
+def _origin_match(origin: str) -> Config:
+    # Envoy takes no empty prefix.
+    return {"safe_regex": {"regex": ".*"}} if origin == ANY_ORIGIN else {"exact": origin.lower()}
 
 
 # One for each handling, so that YAML can refer to what it has said.

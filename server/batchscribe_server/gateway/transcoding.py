@@ -27,11 +27,13 @@ class _Refusal:
 
 _REFUSALS = (
     _Refusal(400, 3, "MALFORMED_REQUEST"),
+    _Refusal(403, 7, "ORIGIN_NOT_ALLOWED"),
     _Refusal(404, 5, "NO_SUCH_PATH", "There is no such path."),
     _Refusal(405, 12, "NO_SUCH_METHOD"),
     _Refusal(408, 4, "REQUEST_TIMEOUT"),
     _Refusal(413, 8, "REQUEST_TOO_LARGE"),
     _Refusal(415, 3, "UNSUPPORTED_CONTENT_TYPE"),
+    _Refusal(421, 7, "HOST_NOT_KNOWN"),
     _Refusal(429, 8, "RATE_LIMITED"),
     _Refusal(431, 8, "HEADERS_TOO_LARGE"),
     _Refusal(502, 14, "NO_ANSWER"),

@@ -41,6 +41,14 @@ def gateway(
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="A web origin whose pages may call, or *. Repeatable."),
     ] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name that clients call it by: then no other is answered. Repeatable.",
+            show_default="any; on loopback its own",
+        ),
+    ] = None,
     admin_listen: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Envoy's admin port, on loopback.", show_default="127.0.0.1, any port"),
@@ -68,6 +76,7 @@ def gateway(
         "client_ca": client_ca,
         "rate_limit": rate_limit,
         "cors_origin": cors_origin,
+        "host": host,
         "admin_listen": admin_listen,
         "drain_delay_s": drain_delay,
         "drain_timeout_s": drain_timeout,
