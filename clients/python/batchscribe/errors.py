@@ -148,6 +148,10 @@ class PermissionDeniedError(BatchscribeError):
     """The server refuses this."""
 
 
+class ModelNotAllowedError(PermissionDeniedError):
+    """The server would have to fetch the model, and its operator has not allowed requests this one."""
+
+
 class PathNotAllowedError(PermissionDeniedError):
     """The file lies outside the folders that the server's operator allowed (`--file-root`)."""
 
@@ -239,6 +243,7 @@ ERRORS_BY_REASON: Mapping[str, type[BatchscribeError]] = {
     "HISTORY_PURGED": HistoryPurgedError,
     "SEQUENCE_AHEAD": SequenceAheadError,
     "PATH_NOT_ALLOWED": PathNotAllowedError,
+    "MODEL_NOT_ALLOWED": ModelNotAllowedError,
     "DATABASE_UNAVAILABLE": DatabaseUnavailableError,
     "SERVER_DRAINING": ServerDrainingError,
     "INTERNAL": InternalError,

@@ -128,7 +128,14 @@ async def opened_parts(settings: Settings, registry: CollectorRegistry) -> Async
 @asynccontextmanager
 async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Parts]:
     wakeups = Wakeups()
-    models = ModelCatalog(settings.model, settings.data_dir, hub_allowed=settings.hub, declared=settings.models)
+    models = ModelCatalog(
+        settings.model,
+        settings.data_dir,
+        hub_allowed=settings.hub,
+        hub_models=settings.hub_models,
+        hub_max_bytes=settings.hub_max_bytes,
+        declared=settings.models,
+    )
     try:
         await models.resolve("")
     except JobFailure as failure:

@@ -129,6 +129,12 @@ class ModelNotFoundError(DomainError):
     reason = "MODEL_NOT_FOUND"
 
 
+class ModelNotAllowedError(ModelNotFoundError):
+    """The model would have to be fetched, and requests may not have this one fetched."""
+
+    reason = "MODEL_NOT_ALLOWED"
+
+
 class ReplicaNotFoundError(DomainError):
     """No such replica, or it has ended."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from batchscribe_server.domain.errors import JobFailure, ModelNotFoundError, Reason
@@ -23,6 +23,9 @@ class ModelCatalog:
     """The default model, what the operator declared (`declared`: a name to a path, a known name or a Hugging Face id),
     Whisper's sizes, and Hugging Face ids.
 
+    What requests may have fetched from the hub is in `hub_models`, at most `hub_max_bytes` each and without the
+    operator's token; neither holds for what the operator chose.
+
     Only the operator names paths: a client's name is never taken for one, so that it can't feel its way about the
     disk. A default that is a path goes by its folder's name (`/models/whisper-de` is `whisper-de`). Joined models,
     digests and calibrations are kept in `cache_dir`. Belongs to one event loop.
@@ -34,6 +37,8 @@ class ModelCatalog:
         cache_dir: Path,
         *,
         hub_allowed: bool = True,
+        hub_models: Collection[str] = (),
+        hub_max_bytes: int = 16 << 30,
         declared: Mapping[str, str] | None = None,
         hub: Hub | None = None,
         locate_package: LocateFolder = installed_folder,
@@ -49,8 +54,15 @@ class ModelCatalog:
             self._default_name = target_of(default_name)
         self._hub = hub or Hub()
         self._lookup = ModelLookup(
-            self._declared, cache_dir / "models", self._hub, hub_allowed=hub_allowed, locate_package=locate_package
+            self._declared,
+            cache_dir / "models",
+            self._hub,
+            hub_allowed=hub_allowed,
+            default=self._default_name,
+            hub_models=hub_models,
+            locate_package=locate_package,
         )
+        self._hub_max_bytes = hub_max_bytes
         self._digests = Digests(cache_dir / "models" / "digests.json")
         self._calibrations = Calibrations(cache_dir / "calibrations")
         self._resolving: dict[str, asyncio.Task[Model]] = {}
@@ -122,7 +134,12 @@ class ModelCatalog:
     def _at_hand(self, model: Model) -> Model:
         """The model with a path: joined or downloaded if need be."""
         if model.source is ModelSource.HUB:
-            self._hub.fetch(self._lookup.repository(model.name))
+            operators = self._lookup.is_operators(model.name)
+            self._hub.fetch(
+                self._lookup.repository(model.name),
+                with_token=operators,
+                max_bytes=None if operators else self._hub_max_bytes,
+            )
             model = self.get(model.name)
             if not model.path:
                 raise HubError("what was downloaded is not a Whisper model in CTranslate2 form")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import structlog
 from huggingface_hub.constants import HF_HUB_CACHE
 
 from batchscribe_server.models.folder import WEIGHTS
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _FILES = ("config.json", "preprocessor_config.json", WEIGHTS, "tokenizer.json", "vocabulary.*")
 
@@ -52,8 +57,12 @@ class Hub:
         names = [path.name.removeprefix("models--").replace("--", "/") for path in self._cache_dir.glob("models--*")]
         return sorted(name for name in names if is_repository(name))
 
-    def fetch(self, repository: str) -> Path:
-        """Download a model into the cache, or what is missing of it; returns its folder. Raises HubError."""
+    def fetch(self, repository: str, *, with_token: bool, max_bytes: int | None) -> Path:
+        """Download a model into the cache, or what is missing of it; returns its folder.
+
+        The operator's token goes along only `with_token`. Raises HubError, also where the model is larger than
+        `max_bytes`.
+        """
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import (
             GatedRepoError,
@@ -62,15 +71,21 @@ class Hub:
             RepositoryNotFoundError,
         )
 
+        download = partial(
+            snapshot_download,
+            repository,
+            cache_dir=self._cache_dir,
+            endpoint=self._endpoint,
+            allow_patterns=list(_FILES),
+            token=None if with_token else False,
+        )
         try:
-            return Path(
-                snapshot_download(
-                    repository,
-                    cache_dir=self._cache_dir,
-                    endpoint=self._endpoint,
-                    allow_patterns=list(_FILES),
-                )
-            )
+            size_bytes = _size_bytes(download)
+            if max_bytes is not None and size_bytes > max_bytes:
+                raise HubError(f"it has {size_bytes} bytes, and the setting hub_max_bytes allows {max_bytes}")
+            _log.info("model_download_started", repository=repository, size_bytes=size_bytes)
+            folder = Path(download())
+            _log.info("model_downloaded", repository=repository, size_bytes=size_bytes)
         except GatedRepoError as error:
             raise HubError(f"{repository} asks for an agreement on the Hugging Face hub and for a token") from error
         except RepositoryNotFoundError as error:
@@ -81,6 +96,19 @@ class Hub:
             raise HubError("the Hugging Face hub cannot be reached from here") from error
         except OSError as error:
             raise HubError(f"the download broke off: {(error.strerror or type(error).__name__).lower()}") from error
+        return folder
+
+
+def _size_bytes(download: Callable[..., Any]) -> int:
+    """How large it is, before anything is fetched. Raises as `download` does."""
+    from huggingface_hub.errors import DryRunError, HfHubHTTPError
+
+    try:
+        return sum(file.file_size for file in download(dry_run=True))
+    except DryRunError as error:
+        if isinstance(error.__cause__, HfHubHTTPError):
+            raise error.__cause__ from None
+        raise HubError("the Hugging Face hub cannot be reached from here") from error
 
 
 def cached_sha256(weights: Path) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from batchscribe_server.domain.errors import ModelNotFoundError
+from batchscribe_server.domain.errors import ModelNotAllowedError, ModelNotFoundError
 from batchscribe_server.domain.model import Model, ModelSource
 from batchscribe_server.models.folder import WEIGHTS, NotAModelFolderError, read_folder
 from batchscribe_server.models.hub import Hub, is_repository
@@ -32,7 +32,8 @@ def target_of(name: str) -> str:
 class ModelLookup:
     """Finds models as they are on this machine. Nothing is loaded, joined or fetched.
 
-    `declared` are the operator's own names: paths of folders, or what else names a model.
+    `declared` are the operator's own names: paths of folders, or what else names a model. These and the default may be
+    fetched from the hub, and what `hub_models` has.
     """
 
     def __init__(
@@ -42,12 +43,16 @@ class ModelLookup:
         hub: Hub,
         *,
         hub_allowed: bool,
+        default: str,
+        hub_models: Collection[str],
         locate_package: LocateFolder,
     ) -> None:
         self._declared = declared
         self._joined_dir = joined_dir
         self._hub = hub
         self._hub_allowed = hub_allowed
+        self._operators = frozenset(map(target_of, (default, *declared.values())))
+        self._fetchable = self._operators | frozenset(map(target_of, hub_models))
         self._locate_package = locate_package
 
     def find(self, name: str) -> Model:
@@ -72,6 +77,10 @@ class ModelLookup:
         target = target_of(self._declared.get(name, name))
         size = WHISPER_SIZES.get(target)
         return size.repository if size is not None else target
+
+    def is_operators(self, name: str) -> bool:
+        """Whether the operator chose the model: as the default, or under a name of their own."""
+        return target_of(self._declared.get(name, name)) in self._operators
 
     def joined_folder(self, name: str) -> Path:
         """Where a model that comes in parts is joined."""
@@ -117,4 +126,9 @@ class ModelLookup:
         size = WHISPER_SIZES.get(target)
         if not self._hub_allowed or not (size is not None or is_repository(target)):
             return None
+        if target not in self._fetchable:
+            raise ModelNotAllowedError(
+                f"the model {name!r} is not on this server, and requests may not have it fetched from the Hugging Face "
+                "hub; its operator can allow that with the setting hub_models"
+            )
         return Model(name, ModelSource.HUB, "", 0, languages_of(size) if size is not None else ())

@@ -26,6 +26,7 @@ from batchscribe_server.domain.errors import (
     JobFailure,
     JobNotFoundError,
     MediaNotFoundError,
+    ModelNotAllowedError,
     ModelNotFoundError,
     NothingToRetryError,
     NotTerminalError,
@@ -65,6 +66,7 @@ CODES: dict[type[DomainError], grpc.StatusCode] = {
     UploadStalledError: grpc.StatusCode.ABORTED,
     UploadNotStoredError: grpc.StatusCode.UNAVAILABLE,
     PathNotAllowedError: grpc.StatusCode.PERMISSION_DENIED,
+    ModelNotAllowedError: grpc.StatusCode.PERMISSION_DENIED,
     DrainingError: grpc.StatusCode.UNAVAILABLE,
     DatabaseUnavailableError: grpc.StatusCode.UNAVAILABLE,
 }

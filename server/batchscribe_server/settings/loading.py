@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     model: str = "base"
     models: dict[str, str] = {}
     hub: bool = True
+    hub_models: tuple[str, ...] = ()
+    hub_max_bytes: Annotated[int, Field(ge=1)] = 16 << 30
     drain_timeout_s: Annotated[float, Field(ge=0)] = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"

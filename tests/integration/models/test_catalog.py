@@ -10,13 +10,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from batchscribe_server.domain.errors import JobFailure, ModelNotFoundError, Reason
+from batchscribe_server.domain.errors import JobFailure, ModelNotAllowedError, ModelNotFoundError, Reason
 from batchscribe_server.domain.model import ModelSource
 from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.models.folder import read_folder
@@ -39,6 +40,8 @@ def catalog(
     default: str = "base",
     *,
     hub_allowed: bool = False,
+    hub_models: Collection[str] = (),
+    hub_max_bytes: int = 1 << 20,
     declared: dict[str, str] | None = None,
     locate: Callable[[str, str], Path | None] = not_installed,
     endpoint: str = NOBODY_LISTENS,
@@ -47,6 +50,8 @@ def catalog(
         default,
         tmp_path / "cache",
         hub_allowed=hub_allowed,
+        hub_models=hub_models,
+        hub_max_bytes=hub_max_bytes,
         declared=declared,
         hub=Hub(tmp_path / "hub", endpoint),
         locate_package=locate,
@@ -54,7 +59,13 @@ def catalog(
 
 
 @pytest.fixture
-def small_hub() -> Iterator[str]:
+def tokens() -> list[str | None]:
+    """What the hub was sent as Authorization."""
+    return []
+
+
+@pytest.fixture
+def small_hub(tokens: list[str | None]) -> Iterator[str]:
     """A hub on this machine that has one model, Systran/faster-whisper-small; its address."""
 
     class Answers(BaseHTTPRequestHandler):
@@ -62,6 +73,7 @@ def small_hub() -> Iterator[str]:
             self.do_GET()
 
         def do_GET(self) -> None:
+            tokens.append(self.headers["Authorization"])
             path = self.path.partition("?")[0]
             if path.startswith("/api/models/Systran/faster-whisper-small"):
                 files = [{"rfilename": name, "path": name, "type": "file", "size": 1, "oid": "0"} for name in contents]
@@ -266,7 +278,7 @@ async def test_a_cached_file_that_is_not_what_the_hub_gave_is_refused(tmp_path: 
 
 
 async def test_a_model_is_downloaded_once_where_that_is_allowed(tmp_path: Path, small_hub: str) -> None:
-    models = catalog(tmp_path, hub_allowed=True, endpoint=small_hub)
+    models = catalog(tmp_path, hub_allowed=True, hub_models=["small"], endpoint=small_hub)
     assert (models.get("small").source, models.get("small").path) == (ModelSource.HUB, "")
     model = await models.resolve("small")
     assert (model.source, model.sha256) == (ModelSource.HUB_CACHE, hashlib.sha256(b"weights").hexdigest())
@@ -274,13 +286,43 @@ async def test_a_model_is_downloaded_once_where_that_is_allowed(tmp_path: Path, 
     assert await catalog(tmp_path).resolve("small") == model
 
 
+async def test_requests_have_nothing_fetched_but_what_is_listed(tmp_path: Path, small_hub: str) -> None:
+    models = catalog(tmp_path, "turbo", hub_allowed=True, declared={"de": "org/whisper-de"}, endpoint=small_hub)
+    assert {models.get(name).source for name in ("", "turbo", "de", "org/whisper-de")} == {ModelSource.HUB}
+    for name in ("small", "Systran/faster-whisper-small", "someone/else"):
+        with pytest.raises(ModelNotAllowedError, match="hub_models"):
+            models.get(name)
+        with pytest.raises(JobFailure, match="hub_models") as failure:
+            await models.resolve(name)
+        assert failure.value.reason is Reason.MODEL_UNAVAILABLE
+    assert "small" not in [model.name for model in models.list()]
+
+
+async def test_a_model_that_is_too_large_is_not_fetched(tmp_path: Path, small_hub: str) -> None:
+    allowed: dict[str, Any] = {"hub_allowed": True, "hub_models": ["small"], "hub_max_bytes": 2, "endpoint": small_hub}
+    with pytest.raises(JobFailure, match="hub_max_bytes allows 2"):
+        await catalog(tmp_path, **allowed).resolve("small")
+    assert not list((tmp_path / "hub").rglob("model.bin"))
+    # The operator's own choice is not bound by it.
+    assert (await catalog(tmp_path, "small", **allowed).resolve("")).path
+
+
+@pytest.mark.parametrize(("default", "sent"), [("base", False), ("small", True)])
+async def test_the_operators_token_goes_along_with_the_operators_choices_alone(
+    tmp_path: Path, small_hub: str, tokens: list[str | None], monkeypatch: pytest.MonkeyPatch, default: str, sent: bool
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_operators")
+    await catalog(tmp_path, default, hub_allowed=True, hub_models=["small"], endpoint=small_hub).resolve("small")
+    assert set(tokens) == ({"Bearer hf_operators"} if sent else {None})
+
+
 async def test_a_model_that_the_hub_does_not_have_is_unavailable(tmp_path: Path, small_hub: str) -> None:
     with pytest.raises(JobFailure, match="has no model someone/else"):
-        await catalog(tmp_path, hub_allowed=True, endpoint=small_hub).resolve("someone/else")
+        await catalog(tmp_path, "someone/else", hub_allowed=True, endpoint=small_hub).resolve("")
 
 
 async def test_a_hub_that_cannot_be_reached_says_what_else_to_do(tmp_path: Path) -> None:
-    models = catalog(tmp_path, hub_allowed=True)
+    models = catalog(tmp_path, hub_allowed=True, hub_models=["large"])
     assert (models.get("large").name, models.get("large").source) == ("large-v3", ModelSource.HUB)
     with pytest.raises(JobFailure, match=r"cannot be reached.*batchscribe\[models\].*--model") as failure:
         await models.resolve("large-v3")
@@ -289,9 +331,9 @@ async def test_a_hub_that_cannot_be_reached_says_what_else_to_do(tmp_path: Path)
 
 def test_models_of_the_hub_are_listed_last_and_only_where_it_is_allowed(tmp_path: Path) -> None:
     cache_from_hub(tmp_path / "hub", "Systran/faster-whisper-small")
-    offered = catalog(tmp_path, "turbo", hub_allowed=True).list()
+    offered = catalog(tmp_path, "turbo", hub_allowed=True, hub_models=["medium"]).list()
     assert [model.name for model in offered[:2]] == ["large-v3-turbo", "small"]
-    assert {model.name for model in offered} == set(WHISPER_SIZES)
+    assert {model.name for model in offered} == {"large-v3-turbo", "small", "medium"}
     assert "yue" in offered[0].languages
     assert [model.name for model in catalog(tmp_path, "turbo").list()] == ["small"]
 
