@@ -127,7 +127,10 @@ class BatchCalls:
         return await self._connection.call(self._connection.batches.CancelBatch, CancelBatchRequest(name=name_of(name)))
 
     async def retry_batch(self, name: BatchName) -> Batch:
-        """Run the failed files of a batch that has ended again. Raises NotTerminalError, NothingToRetryError."""
+        """Run the files again that failed or were cancelled, of a batch that has ended.
+
+        Raises NotTerminalError, NothingToRetryError.
+        """
         request = RetryBatchRequest(name=name_of(name))
         return await self._connection.call(self._connection.batches.RetryBatch, request, repeatable=False)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from batchscribe.v1.state_pb2 import (
@@ -45,9 +47,15 @@ def enum_number(enum: EnumDescriptor, word: str | int) -> int:
     name = re.sub(r"[-\s]", "_", word.strip()).upper()
     value = enum.values_by_name.get(_prefix(enum) + name) or enum.values_by_name.get(name)
     if value is None:
-        known = ", ".join(enum_word(enum, value.number).lower() for value in enum.values if value.number)
-        raise ValueError(f"{word!r} is not one of {known}")
+        known = [enum_word(enum, value.number).lower() for value in enum.values if value.number]
+        raise ValueError(f"{word!r} is not one of {', '.join(known)}{did_you_mean(word, known)}")
     return value.number
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """What may have been meant by a word that is not known, to put after that; empty where nothing is like it."""
+    alike = difflib.get_close_matches(word.lower(), known, n=1)
+    return f"; did you mean {alike[0]}?" if alike else ""
 
 
 def _prefix(enum: EnumDescriptor) -> str:

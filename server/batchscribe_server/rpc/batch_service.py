@@ -90,7 +90,7 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         return batch_message(await self._services.store.cancel_batch(DEFAULT_TENANT, batch_id))
 
     async def RetryBatch(self, request: pb.RetryBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
-        """Run the failed files again."""
+        """Run the files again that failed or were cancelled."""
         batch_id = check_named(request, "batches")
         return batch_message(await self._services.store.retry_batch(DEFAULT_TENANT, batch_id))
 

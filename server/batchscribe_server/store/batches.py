@@ -88,9 +88,9 @@ class SqlBatchStore:
         return await repeat(self._database, partial(_cancel, tenant=tenant, batch_id=batch_id, created=created))
 
     async def retry_batch(self, tenant: str, batch_id: str) -> Batch:
-        """Queue the failed jobs again."""
+        """Queue the failed and the cancelled jobs again."""
         batch = await self._database.write(partial(_reopen, tenant=tenant, batch_id=batch_id))
-        await repeat(self._database, partial(_restart_failed, batch_id=batch_id, reopen_time=batch.update_time))
+        await repeat(self._database, partial(_restart_rest, batch_id=batch_id, reopen_time=batch.update_time))
         await forget_events(self._database, batch.name, below=batch.history_start)
         return await self.get_batch(tenant, batch_id)
 
@@ -237,30 +237,32 @@ def _cancel(ledger: Ledger, tenant: str, batch_id: str, created: datetime | None
 
 
 def _reopen(ledger: Ledger, tenant: str, batch_id: str) -> Batch:
-    failed = ledger.jobs(*_to_retry(batch_id), limit=CHUNK_TRANSCRIPTS)
+    jobs = ledger.jobs(*_to_retry(batch_id), limit=CHUNK_TRANSCRIPTS)
     batch = ledger.batch_of(tenant, batch_id)
     check_is_kept(batch)
     if not batch.state.terminal:
         raise NotTerminalError(f"The batch {batch_id!r} has not ended yet.", batch=batch_id)
     if batch.error is not None:
         raise NothingToRetryError("The batch failed as a whole: create a new one.", batch=batch_id)
-    if not failed:
-        raise NothingToRetryError(f"No file of the batch {batch_id!r} failed.", batch=batch_id)
+    if not jobs:
+        raise NothingToRetryError(f"No file of the batch {batch_id!r} failed or was cancelled.", batch=batch_id)
     check_can_run(ledger.connection, batch.name)
     ledger.reopen(batch)
-    ledger.restart_jobs(failed)
+    ledger.restart_jobs(jobs)
     return batch_as_written(ledger, batch_id)
 
 
-def _restart_failed(ledger: Ledger, batch_id: str, reopen_time: datetime) -> bool | None:
-    """The rest of the failed jobs, but none that failed since the batch runs again."""
+def _restart_rest(ledger: Ledger, batch_id: str, reopen_time: datetime) -> bool | None:
+    """The rest of the jobs to retry, but none that ended since the batch runs again, or is being cancelled again."""
     jobs = ledger.jobs(*_to_retry(batch_id), _jobs.finish_time <= reopen_time, limit=CHUNK_TRANSCRIPTS)
+    if not jobs or ledger.batch(batch_id).stopping:
+        return True
     ledger.restart_jobs(jobs)
     return None if len(jobs) == CHUNK_TRANSCRIPTS else True
 
 
 def _to_retry(batch_id: str) -> tuple[ColumnElement[bool], ...]:
-    return _jobs.batch_id == batch_id, _jobs.state == State.FAILED, _jobs.deletion.is_(None)
+    return _jobs.batch_id == batch_id, _jobs.state.in_((State.FAILED, State.CANCELLED)), _jobs.deletion.is_(None)
 
 
 def _unscanned(connection: Connection) -> Sequence[Batch]:

@@ -370,6 +370,20 @@ async def test_many_failed_files_are_retried_over_several_transactions(store: St
     await check_history(store, batch.name, retried.sequence, retried.history_start)
 
 
+async def test_a_retried_batch_runs_its_cancelled_files_again(store: Store) -> None:
+    batch, _ = await scanned_batch(store, 3)
+    await succeed(store, await claim_one(store))
+    await store.finish(await claim_one(store), Outcome(State.FAILED, error=BROKEN))
+    await store.cancel_batch(TENANT, batch.id)
+    retried = await store.retry_batch(TENANT, batch.id)
+    assert (retried.state, retried.cancel_requested) == (State.QUEUED, False)
+    assert (retried.counts.queued, retried.counts.succeeded, retried.counts.finished) == (2, 1, 1)
+    for claim in await claim_all(store):
+        await succeed(store, claim)
+    done = await store.get_batch(TENANT, batch.id)
+    assert (done.state, done.counts.succeeded) == (State.SUCCEEDED, 3)
+
+
 async def test_a_retried_file_makes_its_cancelled_batch_run_again(store: Store) -> None:
     batch, jobs = await scanned_batch(store, 2)
     await store.cancel_batch(TENANT, batch.id)

@@ -40,7 +40,9 @@ def test_a_row_of_csv_may_have_a_config(tmp_path: Path) -> None:
     ("name", "text", "complaint"),
     [
         ("files.txt", "# nothing\n", "lists no files"),
-        ("files.txt", 's3://b/1.wav\n{"url": "x"}\n', "line 2"),
+        ("files.txt", 's3://b/1.wav\n{"ury": "x"}\n', "line 2: 'ury' is no field of an entry; did you mean uri"),
+        ("files.txt", '{"uri": "a", "config": {"langage": "de"}}\n', "line 1: .*langage"),
+        ("files.txt", "{x\na.wav\n{y\n", "line 1: .*; line 3: "),
         ("files.txt", '{"reference_id": "x"}\n', "line 1: no uri"),
         ("files.csv", "file\na.wav\n", "one of them uri"),
         ("files.csv", "uri,language\na.wav,de\n", "one of them uri"),
@@ -54,4 +56,19 @@ def test_what_is_wrong_is_named(tmp_path: Path, name: str, text: str, complaint:
     manifest = tmp_path / name
     manifest.write_text(text)
     with pytest.raises(ValueError, match=complaint):
+        list(read_manifest(manifest))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["files.txt", "files.csv"])
+def test_a_list_may_be_what_powershell_writes(tmp_path: Path, encoding: str, name: str) -> None:
+    manifest = tmp_path / name
+    manifest.write_text("uri\r\n" * (name == "files.csv") + "s3://b/grün.wav\r\ns3://b/2.wav\r\n", encoding, newline="")
+    assert [entry.uri for entry in read_manifest(manifest)] == ["s3://b/grün.wav", "s3://b/2.wav"]
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path: Path) -> None:
+    manifest = tmp_path / "files.txt"
+    manifest.write_bytes(b"s3://b/caf\xe9.wav\n")
+    with pytest.raises(ValueError, match=r"files\.txt: is not text in UTF-8"):
         list(read_manifest(manifest))

@@ -182,7 +182,7 @@ async def cancel(invocation: Invocation, names: Names) -> None:
 
 @command(app, "retry")
 async def retry(invocation: Invocation, names: Names) -> None:
-    """Run the failed files of batches again."""
+    """Run the files of batches again that failed or were cancelled."""
     async with invocation.client() as client:
         for name in names:
             batch = await client.retry_batch(batch_name(name))

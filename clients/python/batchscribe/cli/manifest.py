@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from google.protobuf.json_format import Parse, ParseError
-from google.protobuf.message import Message
+from google.protobuf.json_format import ParseDict, ParseError
 
 from batchscribe.inputs import is_upload, uri_of
+from batchscribe.states import did_you_mean
 from batchscribe.v1.storage_pb2 import ManifestEntry
 
 _COLUMNS = ("uri", "reference_id", "config", "config_mask")
+_PROBLEMS_TOLD = 10
+
+_Line = tuple[int, ManifestEntry | str]
+"""The number of a line, and its entry or what is wrong with it."""
 
 
 def read_manifest(path: Path) -> Iterator[ManifestEntry]:
@@ -20,62 +27,87 @@ def read_manifest(path: Path) -> Iterator[ManifestEntry]:
 
     A `.csv` file has a header that names `uri` and perhaps `reference_id`, `config` (as JSON) and `config_mask`. In any
     other each line is a URI, a path, or a JSON object with the fields of ManifestEntry; empty lines and those that
-    begin with # count for nothing. Paths become `file://` URIs.
+    begin with # count for nothing. Paths become `file://` URIs. It is UTF-8, or UTF-16 with a byte order mark.
 
-    Raises OSError, and ValueError naming the line that is wrong.
+    Raises OSError, and ValueError naming the lines that are wrong, the first ten of them.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        entries = _from_csv(path, file) if path.suffix.lower() == ".csv" else _from_lines(path, file)
-        is_empty = True
-        for entry in entries:
-            is_empty = False
+    problems: list[str] = []
+    is_empty = True
+    for number, entry in _lines_of(path):
+        is_empty = False
+        if isinstance(entry, str):
+            problems.append(f"line {number}: {entry}")
+            if len(problems) == _PROBLEMS_TOLD:
+                break
+        elif not problems:
             yield entry
+    if problems:
+        more = ", and perhaps more" if len(problems) == _PROBLEMS_TOLD else ""
+        raise ValueError(f"{path}, {'; '.join(problems)}{more}")
     if is_empty:
         raise ValueError(f"{path}: lists no files")
 
 
-def _from_csv(path: Path, lines: Iterable[str]) -> Iterator[ManifestEntry]:
+def _lines_of(path: Path) -> Iterator[_Line]:
+    with path.open("rb") as file:
+        mark = file.read(2)
+    encoding = "utf-16" if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    with path.open(encoding=encoding, newline="") as file:
+        try:
+            yield from _from_csv(path, file) if path.suffix.lower() == ".csv" else _from_lines(file)
+        except UnicodeError as error:
+            raise ValueError(f"{path}: is not text in UTF-8; save it as UTF-8") from error
+
+
+def _from_csv(path: Path, lines: Iterable[str]) -> Iterator[_Line]:
     reader = csv.DictReader(lines, strict=True)
     try:
         columns = reader.fieldnames or ()
         if "uri" not in columns or not set(_COLUMNS).issuperset(columns):
             raise ValueError(f"{path}: the first line must name the columns, one of them uri, of {', '.join(_COLUMNS)}")
         for row in reader:
-            where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
-                raise ValueError(f"{where}: there are {len(columns)} columns, and other values than that")
-            entry = ManifestEntry(
-                uri=row["uri"], reference_id=row.get("reference_id") or "", config_mask=row.get("config_mask") or ""
-            )
-            if config := row.get("config"):
-                _parse(config, entry.config, where)
-            yield _with_uri(entry, where)
+                yield reader.line_num, f"there are {len(columns)} columns, and other values than that"
+                continue
+            fields: dict[str, object] = {name: value for name, value in row.items() if value and name != "config"}
+            try:
+                if row.get("config"):
+                    fields["config"] = _json(row["config"])
+                yield reader.line_num, _entry(fields)
+            except ValueError as error:
+                yield reader.line_num, str(error)
     except csv.Error as error:
-        raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+        yield reader.line_num, str(error)
 
 
-def _from_lines(path: Path, lines: Iterable[str]) -> Iterator[ManifestEntry]:
+def _from_lines(lines: Iterable[str]) -> Iterator[_Line]:
     for number, line in enumerate(map(str.strip, lines), start=1):
         if not line or line.startswith("#"):
             continue
-        entry = ManifestEntry(uri=line)
-        if line.startswith("{"):
-            entry = ManifestEntry()
-            _parse(line, entry, f"{path}, line {number}")
-        yield _with_uri(entry, f"{path}, line {number}")
+        try:
+            yield number, _entry(_json(line) if line.startswith("{") else {"uri": line})
+        except ValueError as error:
+            yield number, str(error)
 
 
-def _parse(text: str, message: Message, where: str) -> None:
+def _json(text: str) -> Any:
     try:
-        Parse(text, message)
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is no JSON: {error.msg.lower()} at character {error.colno}") from error
+
+
+def _entry(fields: dict[str, object]) -> ManifestEntry:
+    """An entry of these fields, whose path becomes a URI; the name of an upload stays what it is. Raises ValueError."""
+    for name in fields:
+        if name not in _COLUMNS:
+            raise ValueError(f"{name!r} is no field of an entry{did_you_mean(name, _COLUMNS)}")
+    try:
+        entry = ParseDict(fields, ManifestEntry())
     except ParseError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _with_uri(entry: ManifestEntry, where: str) -> ManifestEntry:
-    """The entry, whose path becomes a URI; the name of an upload stays what it is."""
+        raise ValueError(" ".join(str(error).split("Available Fields")[0].split())) from error
     if not entry.uri:
-        raise ValueError(f"{where}: no uri")
+        raise ValueError("no uri")
     if not is_upload(entry.uri):
         entry.uri = uri_of(entry.uri)
     return entry

@@ -121,7 +121,7 @@ class BatchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryBatch(self, request, context):
-        """Run the failed files of a batch that has ended again. Its retention counts anew from its next end.
+        """Run the files again that failed or were cancelled, of a batch that has ended. Its retention counts anew from its next end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

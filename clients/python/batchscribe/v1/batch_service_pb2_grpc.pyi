@@ -49,7 +49,7 @@ class BatchServiceStub:
     back unchanged.
     """
     RetryBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_pb2.Batch]
-    """Run the failed files of a batch that has ended again. Its retention counts anew from its next end."""
+    """Run the files again that failed or were cancelled, of a batch that has ended. Its retention counts anew from its next end."""
     DeleteBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.DeleteBatchRequest, _empty_pb2.Empty]
     """Cancel what is active and remove the record of the batch and its jobs. Outputs stay unless `delete_outputs` is set."""
     WatchBatch: _grpc.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _event_pb2.BatchEvent]
@@ -73,7 +73,7 @@ class BatchServiceAsyncStub(BatchServiceStub):
     back unchanged.
     """
     RetryBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_pb2.Batch]  # type: ignore[assignment]
-    """Run the failed files of a batch that has ended again. Its retention counts anew from its next end."""
+    """Run the files again that failed or were cancelled, of a batch that has ended. Its retention counts anew from its next end."""
     DeleteBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.DeleteBatchRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Cancel what is active and remove the record of the batch and its jobs. Outputs stay unless `delete_outputs` is set."""
     WatchBatch: _aio.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _event_pb2.BatchEvent]  # type: ignore[assignment]
@@ -130,7 +130,7 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _batch_service_pb2.RetryBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.Batch, _abc.Awaitable[_batch_pb2.Batch]]:
-        """Run the failed files of a batch that has ended again. Its retention counts anew from its next end."""
+        """Run the files again that failed or were cancelled, of a batch that has ended. Its retention counts anew from its next end."""
 
     @_abc_1.abstractmethod
     def DeleteBatch(
