@@ -25,6 +25,7 @@ from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.models.known_calibrations import Calibrations
 from batchscribe_server.settings import Settings, SettingsFileError, load_settings
 from batchscribe_server.transcriber.child import describe_exit
+from batchscribe_server.transcriber.surroundings import child_environment, python_argv
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
 
@@ -59,7 +60,8 @@ def calibrate(
         model = _resolved(model_name, language, settings)
         measured = _measured(
             [
-                *(sys.executable, "-m", "batchscribe_engine.calibration", model.path, str(speech_dir)),
+                *python_argv("batchscribe_engine.calibration"),
+                *(model.path, str(speech_dir)),
                 *(f"--margin={margin_s:g}" for margin_s in margins_s),
                 *(["--as-it-is"] if as_it_is else []),
                 *(f"--beam={beam_size}", f"--language={language}"),
@@ -110,7 +112,7 @@ def _resolved(name: str, language: str, settings: Settings) -> Model:
 
 def _measured(argv: Sequence[str]) -> Measured:
     # Its progress and its errors go where ours go. An interrupt at the terminal reaches both.
-    child = subprocess.run(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+    child = subprocess.run(argv, env=child_environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
     if child.returncode:
         raise CalibrateError(f"the calibration ended with {describe_exit(child.returncode)}")
     outcome: Outcome = msgspec.json.decode(child.stdout, type=Outcome)

@@ -14,10 +14,9 @@ CPU_RESERVE_S = 10
 
 
 def lower_priority(nice: int) -> None:
-    """Stand back behind the server, and leave no core dump, which would hold somebody's speech."""
+    """Stand back behind the server."""
     with contextlib.suppress(OSError):
         os.nice(nice)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def limit_memory(more_bytes: int) -> None:

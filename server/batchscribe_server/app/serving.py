@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from batchscribe_server.app.errors import StartupError
 from batchscribe_server.app.parts import Parts, opened_parts
+from batchscribe_server.app.privacy import keep_to_ourselves
 from batchscribe_server.logs import configure_logging
 from batchscribe_server.metrics.exposition import exposed, new_registry
 from batchscribe_server.metrics.probes import Probes
@@ -49,20 +50,23 @@ def serve(options: Mapping[str, Any]) -> int:
         return 2
     configure_logging(settings.log_level, settings.log_format)
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(settings, keep_to_ourselves()))
     except (StartupError, StoreError) as error:
         print(f"batchscribe: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, outputs_umask: int) -> None:
     log.info("settings", **settings.redacted())
     stopping, hurrying = asyncio.Event(), asyncio.Event()
     _listen_for_signals(stopping, hurrying)
     registry = new_registry()
     probes = Probes()
-    async with _metrics_exposed(registry, probes, settings.metrics), opened_parts(settings, registry) as parts:
+    async with (
+        _metrics_exposed(registry, probes, settings.metrics),
+        opened_parts(settings, registry, outputs_umask) as parts,
+    ):
         probes.follow(lambda: parts.rpc.serving)
         await parts.housekeeping.recover()
         port = await _started(parts.rpc, settings.listen)

@@ -41,7 +41,9 @@ async def fetched_files(settings: Settings) -> FetchedFiles:
 
 
 @asynccontextmanager
-async def opened_storages(settings: Settings, fetched: FetchedFiles) -> AsyncIterator[StoragesByAccess]:
+async def opened_storages(
+    settings: Settings, fetched: FetchedFiles, outputs_umask: int
+) -> AsyncIterator[StoragesByAccess]:
     """Files, buckets, containers and URLs, as far as they are set up. Raises StartupError."""
     storage = settings.storage
 
@@ -51,7 +53,7 @@ async def opened_storages(settings: Settings, fetched: FetchedFiles) -> AsyncIte
 
         return S3Storage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
 
-    shared: dict[str, Storage] = {"file": FileStorage(FileRoots(settings.file_roots))}
+    shared: dict[str, Storage] = {"file": FileStorage(FileRoots(settings.file_roots), outputs_umask)}
     async with AsyncExitStack() as stack:
         yield StoragesByAccess(
             shared,

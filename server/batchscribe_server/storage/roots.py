@@ -31,10 +31,11 @@ class FileRoots:
         Raises PathNotAllowedError for one outside the roots, with the same words whether or not it exists.
         """
         try:
-            path = path_of(uri)
+            real_path = os.path.realpath(path_of(uri))
         except MalformedFileUriError as error:
             raise PathNotAllowedError(str(error), uri=uri) from None
-        real_path = os.path.realpath(path)
+        except OSError as error:  # a link that was replaced while it was followed
+            raise PathNotAllowedError(f"{uri} changed while its links were followed; try again", uri=uri) from error
         if not self.contains(real_path):
             raise PathNotAllowedError(
                 f"{uri} is outside the folders that this server may use; its operator allows a folder with --file-root",

@@ -16,6 +16,7 @@ import structlog
 from batchscribe_engine.channel import ChannelClosedError
 from batchscribe_engine.messages import Shutdown
 from batchscribe_server.transcriber.channel import AsyncChannel
+from batchscribe_server.transcriber.surroundings import FOLDER, child_environment
 
 log = structlog.get_logger()
 
@@ -82,6 +83,8 @@ class Child(Generic[Incoming]):
                     *command.argv,
                     *(word for name, number in descriptors.items() for word in (name, str(number))),
                     pass_fds=tuple(descriptors.values()),
+                    cwd=FOLDER,
+                    env=child_environment(),
                     start_new_session=True,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +14,7 @@ from batchscribe_engine.messages import (
     WorkerReady,
 )
 from batchscribe_server.transcriber.child import ChildCommand
+from batchscribe_server.transcriber.surroundings import python_argv
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class DiarizerOptions:
 def engine_argv(options: EngineOptions) -> tuple[str, ...]:
     """The command line of the inference process."""
     return (
-        *(sys.executable, "-m", "batchscribe_engine.inference"),
+        *python_argv("batchscribe_engine.inference"),
         *("--device", options.device),
         *("--compute-type", options.compute_type),
         *("--concurrency", str(options.concurrency)),
@@ -76,7 +76,7 @@ def engine_argvs(options: EngineOptions, devices: Sequence[str], cores: int) -> 
 def media_argv(options: MediaOptions) -> tuple[str, ...]:
     """The command line of a media worker."""
     return (
-        *(sys.executable, "-m", "batchscribe_engine.media"),
+        *python_argv("batchscribe_engine.media"),
         *("--memory-limit-bytes", str(options.memory_limit_bytes)),
         *("--cpu-limit-s-per-minute", f"{options.cpu_limit_s_per_minute:g}"),
         *("--nice", str(options.nice)),
@@ -86,7 +86,7 @@ def media_argv(options: MediaOptions) -> tuple[str, ...]:
 def diarizer_argv(options: DiarizerOptions) -> tuple[str, ...]:
     """The command line of the diarizer."""
     return (
-        *(sys.executable, "-m", "batchscribe_engine.diarization"),
+        *python_argv("batchscribe_engine.diarization"),
         *("--threads", str(options.threads)),
         *("--memory-limit-bytes", str(options.memory_limit_bytes)),
         *("--nice", str(options.nice)),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import Sequence
 
 import msgspec
 import structlog
 
+from batchscribe_server.transcriber.surroundings import FOLDER, child_environment, python_argv
+
 log = structlog.get_logger()
 
 DEVICE = re.compile(r"cpu|cuda(:\d+)?")
-LISTING_ARGV = (sys.executable, "-m", "batchscribe_engine.inference", "--list-devices")
+LISTING_ARGV = (*python_argv("batchscribe_engine.inference"), "--list-devices")
 LISTING_TIMEOUT_S = 60.0
 
 SLOTS_ON_CPU = 128
@@ -65,6 +66,8 @@ async def count_cuda_devices(argv: Sequence[str]) -> int:
     """How many GPUs a short-lived child finds. Raises DeviceListingError."""
     process = await asyncio.create_subprocess_exec(
         *argv,
+        cwd=FOLDER,
+        env=child_environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 from batchscribe_engine.messages import DecodeOptions, ModelSpec, VoiceActivityOptions
@@ -16,8 +17,8 @@ _VOICE_ACTIVITY = VoiceActivityOptions()
 
 
 def model_spec(model: Model) -> ModelSpec:
-    """The model as the engine loads it."""
-    return ModelSpec(model.name, model.path, model.window_margin_s)
+    """The model as the engine loads it, which runs in another folder."""
+    return ModelSpec(model.name, str(Path(model.path).absolute()), model.window_margin_s)
 
 
 def decode_options(request: TranscriptionRequest) -> DecodeOptions:
