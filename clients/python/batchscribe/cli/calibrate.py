@@ -10,11 +10,13 @@ import typer
 
 from batchscribe.cli.command import Json
 from batchscribe.cli.exit_codes import ExitCode
+from batchscribe.cli.option_values import plainly_read
 
 app = typer.Typer()
 
 
 @app.command("calibrate")
+@plainly_read
 def calibrate(
     context: typer.Context,
     model: Annotated[

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 from batchscribe.async_client import AsyncClient
 from batchscribe.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_of
 from batchscribe.cli.interrupts import LeftRunning
+from batchscribe.cli.option_values import readable
 from batchscribe.cli.printing import json_visible, note, result_line, visible, visible_lines
 from batchscribe.errors import BatchscribeError, UnavailableError
 
@@ -83,6 +84,8 @@ def command(app: typer.Typer, name: str) -> Callable[[Body[P]], Body[P]]:
             _keyword("json", Json, default=False),
             _keyword("verbose", Verbose, default=False),
         ]
+
+        parameters = [each.replace(annotation=readable(each.annotation)) for each in parameters]
 
         def run(**given: Any) -> None:
             invocation = _invocation(

@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 import typer
 
 from batchscribe.cli.exit_codes import ExitCode
+from batchscribe.cli.option_values import plainly_read
 
 app = typer.Typer()
 
 
 @app.command("gateway")
+@plainly_read
 def gateway(
     replica: Annotated[
         list[str],

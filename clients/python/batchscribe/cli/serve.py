@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 import typer
 
 from batchscribe.cli.exit_codes import ExitCode
+from batchscribe.cli.option_values import plainly_read
 
 app = typer.Typer()
 
 
 @app.command("serve")
+@plainly_read
 def serve(
     listen: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Where to listen.", show_default="127.0.0.1:50051")
