@@ -93,13 +93,16 @@ class Counts:
 
     @property
     def progress(self) -> float:
-        """Audio done over audio total, 0 to 1; files not opened yet are taken to be as long as the others are."""
-        if not self.total or self.finished >= self.total:
+        """Audio done over audio total, 0 to 1; files not opened yet are taken to be as long as the others are.
+
+        With cancelled files it stays where they stopped.
+        """
+        # A file that failed before it was opened has no audio to wait for.
+        waiting = self.total - self.succeeded - self.failed
+        if not self.total or not waiting:
             return float(self.total > 0)
         if not self.opened or not self.audio_total_ms:
             return 0.0
-        # A file that failed before it was opened has no audio to wait for.
-        waiting = self.queued + self.running
         unopened = min(waiting, max(0, self.total - self.opened))
         expected_ms = self.audio_total_ms + unopened * self.audio_total_ms / self.opened
         return min(1.0, self.audio_done_ms / expected_ms)

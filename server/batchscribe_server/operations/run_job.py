@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
@@ -304,9 +304,21 @@ class _Run:
         self._media_segments_done = claim.job.media_segments_done
         self._processed_ms = claim.job.processed_ms
         self._next_progress = 0.0
+        self._storing = asyncio.Lock()
+        self._stored: Advance | None = None  # the last step, where watchers were not told of its progress
+        self._untold = asyncio.Event()
 
     async def hear(self, transcriber: Transcriber, request: TranscriptionRequest) -> MediaSummary:
         """Store all that the transcriber gives, and return its summary."""
+        telling = asyncio.create_task(self._tell_in_time(), name="job-progress")
+        try:
+            return await self._hear(transcriber, request)
+        finally:
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
+
+    async def _hear(self, transcriber: Transcriber, request: TranscriptionRequest) -> MediaSummary:
         async with aclosing(transcriber.transcribe(request)) as transcription:
             async for item in transcription:
                 match item:
@@ -352,20 +364,40 @@ class _Run:
         return (segment,)
 
     async def _advance(self, segments: tuple[Segment, ...], processed_ms: int) -> None:
-        self._processed_ms = max(self._processed_ms, processed_ms)
-        due = time.monotonic() >= self._next_progress
-        if due:
-            self._next_progress = time.monotonic() + PROGRESS_INTERVAL_S
-        await self._store.advance(
-            self._claim,
-            Advance(
+        async with self._storing:
+            self._processed_ms = max(self._processed_ms, processed_ms)
+            due = time.monotonic() >= self._next_progress
+            step = Advance(
                 segments=segments,
                 media_segments_done=self._media_segments_done,
                 processed_ms=self._processed_ms,
                 detected_language=self._language,
                 progress_event=due,
-            ),
-        )
+            )
+            await self._store.advance(self._claim, step)
+            self._told() if due else self._tell_later(step)
         before = self._claim.job
         if self._media_segments_done > before.media_segments_done or self._processed_ms > before.processed_ms:
             self._place.progressed()
+
+    def _told(self) -> None:
+        self._next_progress = time.monotonic() + PROGRESS_INTERVAL_S
+        self._untold.clear()
+
+    def _tell_later(self, step: Advance) -> None:
+        self._stored = replace(step, segments=(), progress_event=True)
+        self._untold.set()
+
+    async def _tell_in_time(self) -> None:
+        """Tell of what several results at once have done, though nothing follows them for a long time."""
+        while True:
+            await self._untold.wait()
+            await asyncio.sleep(self._next_progress - time.monotonic())
+            async with self._storing:
+                if self._stored is None or not self._untold.is_set():
+                    continue
+                try:
+                    await self._store.advance(self._claim, self._stored)
+                except LeaseLostError:
+                    return  # the run learns of it by itself
+                self._told()

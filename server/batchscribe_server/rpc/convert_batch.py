@@ -48,7 +48,7 @@ def batch_message(batch: Batch) -> pb.Batch:
         config=recognition_config_message(batch.config),
         state=state_message(batch.state),
         stage=_stage_message(batch),
-        progress=batch.counts.progress,
+        progress=1.0 if batch.state is State.SUCCEEDED else batch.counts.progress,
         counts=counts_message(batch.counts),
         error=failure_message(batch.error),
         report_uri=batch.report_uri,

@@ -432,7 +432,7 @@ class Ledger:
             job = after or before
             if job is not None and job.state is State.RUNNING and batch.start_time is None:
                 batch.start_time = self.now
-        elif counts != batch.counts:
+        else:  # also where the counts stay: what changed them before may not have been told
             told = batch.progress_time
             batch.progress_due = batch.progress_due or told is None or self.now - told >= PROGRESS_INTERVAL
         batch.counts = counts

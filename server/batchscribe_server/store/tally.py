@@ -14,7 +14,8 @@ _NOTHING = Counts()
 def tally(job: Job | None) -> Counts:
     """The counts of a batch of this job alone. Its audio counts once its duration is known.
 
-    All of a finished job's audio is done, whichever way it ended, so that the progress of a batch reaches 1.
+    All of a finished job's audio is done, whether or not it failed, so that the progress of a batch reaches 1. Of a
+    cancelled one it is what was transcribed.
     """
     if job is None:
         return _NOTHING
@@ -29,7 +30,7 @@ def tally(job: Job | None) -> Counts:
         cancelled=int(state is State.CANCELLED),
         opened=int(duration_ms > 0),
         audio_total_ms=duration_ms,
-        audio_done_ms=duration_ms if state.terminal else min(job.processed_ms, duration_ms),
+        audio_done_ms=duration_ms if state in (State.SUCCEEDED, State.FAILED) else min(job.processed_ms, duration_ms),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -161,6 +162,20 @@ async def test_progress_is_told_at_most_once_a_second_while_files_advance(store:
     told = (await details(store, batch.name))[before:]
     assert told == [BatchProgressed(Counts(total=1, running=1, opened=1, audio_total_ms=10_000, audio_done_ms=6_000))]
     assert (await store.get_batch(TENANT, batch.id)).counts.audio_done_ms == 7_000
+
+
+async def test_progress_that_was_not_told_is_told_with_the_next_step_that_changes_nothing(
+    store: Store, clock: Clock
+) -> None:
+    batch, _ = await scanned_batch(store, 1)
+    claim = await claim_one(store)
+    await store.describe(claim, MEDIA, "base", "f")
+    await store.advance(claim, step(0))
+    before = len(await details(store, batch.name))
+    clock.advance(1)
+    await store.advance(claim, replace(step(0), segments=(), progress_event=True))
+    told = (await details(store, batch.name))[before:]
+    assert told == [BatchProgressed(Counts(total=1, running=1, opened=1, audio_total_ms=10_000, audio_done_ms=1_000))]
 
 
 async def test_cancelling_takes_the_queued_and_asks_the_running_to_stop(store: Store, wakeups: Wakeups) -> None:

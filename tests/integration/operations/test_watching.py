@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from batchscribe_server.domain.batch import SingleInput
 from batchscribe_server.domain.errors import DrainingError, HistoryPurgedError, JobNotFoundError, SequenceAheadError
-from batchscribe_server.domain.event import Event, SegmentHeard, StateChanged
+from batchscribe_server.domain.event import BatchProgressed, Event, JobProgressed, SegmentHeard, StateChanged
 from batchscribe_server.domain.job import State
-from batchscribe_server.operations.store import BatchChanges
+from batchscribe_server.operations.store import BatchChanges, ListQuery
 from batchscribe_server.operations.submit import NewBatch, NewJob
+from batchscribe_server.operations.transcriber import MediaSummary, Transcription, TranscriptionRequest
 from batchscribe_server.operations.watch import Heartbeat, Snapshot, Watch, WatchLimits, WatchMessage
 from tests.in_process_service import PATIENCE_S, TENANT, InProcessService, in_process_service
 from tests.scripted_engine import Script, ScriptedTranscriber
@@ -234,3 +236,41 @@ async def test_a_new_job_of_a_deleted_jobs_name_has_its_own_events(tmp_path: Pat
         seen = await collect(service.watch.job(TENANT, new.id, after=None, include_segments=True))
         assert segment_indexes(seen) == [0]
         await stuck.aclose()
+
+
+class BurstThenSilence(ScriptedTranscriber):
+    """Gives all segments at once, and its end only when it may."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: Script(texts=("one", "two", "three")))
+        self.may_end = asyncio.Event()
+
+    async def transcribe(self, request: TranscriptionRequest) -> AsyncGenerator[Transcription]:
+        async with aclosing(super().transcribe(request)) as items:
+            async for item in items:
+                if isinstance(item, MediaSummary):
+                    await self.may_end.wait()
+                yield item
+
+
+async def test_what_a_burst_of_results_has_done_is_told_though_nothing_follows(tmp_path: Path) -> None:
+    transcriber = BurstThenSilence()
+    async with in_process_service(tmp_path, transcriber) as service, asyncio.timeout(PATIENCE_S):
+        new = NewBatch(SingleInput(service.audio("a.wav")))
+        batch = await service.submit.batch(TENANT, new)
+        told_done_ms = 0
+        async for message in service.watch.batch(TENANT, batch.id, after=None):
+            if isinstance(message, Event) and isinstance(message.detail, BatchProgressed):
+                told_done_ms = message.detail.counts.audio_done_ms
+            if told_done_ms == 5_000:
+                break
+        (job,) = (await service.store.list_jobs(ListQuery(TENANT, 10, batch_id=batch.id))).items
+        assert job.state is State.RUNNING
+        async for message in service.watch.job(TENANT, job.id, after=None, include_segments=False):
+            if isinstance(message, Event) and isinstance(message.detail, JobProgressed):
+                told_done_ms = message.detail.processed_ms
+                if told_done_ms == 5_000:
+                    break
+        transcriber.may_end.set()
+        assert (await service.batch_ended(batch)).counts.progress == 1.0
+        assert [segment.text async for segment in service.store.read_segments(job.id)] == ["one", "two", "three"]

@@ -52,6 +52,21 @@ def test_a_failed_file_is_done_with_all_its_audio() -> None:
     assert tally(job(State.FAILED, duration_ms=10, processed_ms=4)) == expected
 
 
+def test_of_a_cancelled_file_what_was_transcribed_is_done() -> None:
+    expected = Counts(total=1, cancelled=1, opened=1, audio_total_ms=10, audio_done_ms=4)
+    assert tally(job(State.CANCELLED, duration_ms=10, processed_ms=4)) == expected
+    assert tally(job(State.CANCELLED)) == Counts(total=1, cancelled=1)
+
+
+def test_progress_stays_where_a_cancelled_batch_stopped() -> None:
+    running, waiting = job(State.RUNNING, duration_ms=10, processed_ms=4), job(State.QUEUED)
+    before = shifted(shifted(Counts(), None, running), None, waiting)
+    stopped = shifted(before, running, job(State.CANCELLED, duration_ms=10, processed_ms=4))
+    ended = shifted(stopped, waiting, job(State.CANCELLED))
+    assert [counts.progress for counts in (before, stopped, ended)] == [0.2, 0.2, 0.2]
+    assert shifted(Counts(), None, job(State.CANCELLED)).progress == 0
+
+
 @given(st.lists(jobs), st.one_of(st.none(), jobs), st.one_of(st.none(), jobs))
 def test_counts_shifted_job_by_job_are_those_of_all_jobs(
     others: list[Job], before: Job | None, after: Job | None

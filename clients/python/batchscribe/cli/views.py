@@ -39,6 +39,7 @@ class JobView:
         self._label = label
         self._segments_to_stdout = segments_to_stdout
         self._pace = Pace()
+        self._done = (0.0, 0.0)  # seconds of audio, and progress: what was told last
 
     def show(self, event: JobEvent) -> None:
         time_s = unix_seconds_of(event.event_time)
@@ -69,6 +70,7 @@ class JobView:
                 assert_never(other)
 
     def _show_progress(self, time_s: float, progress: float, done_s: float, total_s: float) -> None:
+        self._done = done_s, progress
         note = f"{clock(done_s)} / {clock(total_s) if total_s else '?'}" + pace_note(
             self._pace, time_s, done_s, progress
         )
@@ -76,7 +78,7 @@ class JobView:
 
     def _show_state(self, time_s: float, change: StateChange) -> None:
         if change.state == STATE_RUNNING:
-            self._pace.begin(time_s)
+            self._pace.begin(time_s, *self._done)
             if change.attempt > 1:
                 self._screen.line(f"{self._label}: attempt {change.attempt}")
         elif change.state == STATE_FAILED:
@@ -92,6 +94,7 @@ class BatchView:
         self._screen = screen
         self._label = ""
         self._pace = Pace()
+        self._done = (0.0, 0.0)  # seconds of audio, and progress: what was told last
 
     def show(self, event: BatchEvent) -> None:
         time_s = unix_seconds_of(event.event_time)
@@ -114,6 +117,7 @@ class BatchView:
 
     def _show_progress(self, time_s: float, progress: float, counts: Counts) -> None:
         done_s = seconds_of(counts.audio_done)
+        self._done = done_s, progress
         note = files_note(counts) + f"  {clock(done_s)} of audio" + pace_note(self._pace, time_s, done_s, progress)
         self._screen.progress(self._label, progress, note)
 
@@ -128,7 +132,7 @@ class BatchView:
 
     def _show_state(self, time_s: float, change: StateChange) -> None:
         if change.state == STATE_RUNNING:
-            self._pace.begin(time_s)
+            self._pace.begin(time_s, *self._done)
         elif change.state == STATE_FAILED:
             self._screen.line(f"{self._label}: failed: {change.error.message} ({change.error.reason})")
 

@@ -87,7 +87,9 @@ class Batch(_message.Message):
     stage: _state_pb2.Stage.ValueType
     """What it is busy with."""
     progress: _builtins.float
-    """Audio done over audio total, 0 to 1; files not opened yet are taken to be as long as the others."""
+    """Audio done over audio total, 0 to 1; files not opened yet are taken to be as long as the others.
+    Of a cancelled batch it stays where it stopped.
+    """
     etag: _builtins.str
     """Changes with every change of the batch."""
     report_uri: _builtins.str
