@@ -134,6 +134,11 @@ class Job:
         return Party(self.tenant, self.batch_id)
 
     @property
+    def skipped(self) -> bool:
+        """Whether nothing was transcribed, for all its outputs had been there before."""
+        return self.media is None and bool(self.outputs) and all(output.skipped for output in self.outputs)
+
+    @property
     def formats(self) -> tuple[TranscriptFormat, ...]:
         """What is written of it. A summary only where its own config asks for one: in a manifest not all need to."""
         without = TranscriptFormat.SUMMARY if self.config.summary is None else None

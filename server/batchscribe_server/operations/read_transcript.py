@@ -50,12 +50,20 @@ class ReadTranscript:
         """The transcript, or that of one channel, in pieces.
 
         Raises JobNotFoundError, TranscriptNotReadyError, and TranscriptNotFoundError for a channel or a summary that is
-        not there.
+        not there, and for a job that was skipped: what it left where it was may be of anything.
         """
         job = await self._store.get_job(tenant, job_id)
         if job.state is not State.SUCCEEDED:
             raise TranscriptNotReadyError(
                 f"{job.name} is {job.state}: a transcript can be read once it has SUCCEEDED", job=job.name
+            )
+        if job.skipped:
+            there = ", ".join(output.uri for output in job.outputs)
+            raise TranscriptNotFoundError(
+                f"{job.name} was skipped, for its outputs were there already: read {there}, or submit it again with "
+                "on_conflict OVERWRITE",
+                job=job.name,
+                uri=job.outputs[0].uri,
             )
         analysis = await self._store.get_analysis(job.id) if job.config.wants_analysis else None
         heard = await load_transcript(self._store, job, job.audio_duration_ms)

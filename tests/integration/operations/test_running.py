@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchscribe_server.domain.batch import ManifestEntry, ManifestInput, PrefixInput
-from batchscribe_server.domain.errors import InvalidArgumentError, JobFailure, Reason
+from batchscribe_server.domain.errors import InvalidArgumentError, JobFailure, Reason, TranscriptNotFoundError
 from batchscribe_server.domain.event import Event, SegmentHeard
 from batchscribe_server.domain.job import Job, State
 from batchscribe_server.domain.recognition import (
@@ -286,6 +286,10 @@ async def test_conflicts_are_skipped_or_refused_before_anything_is_transcribed(t
         assert failed.error.reason is Reason.OUTPUT_EXISTS
         assert (tmp_path / "a.wav.json").read_text() == "mine"
         assert service.transcriber.requests == []
+        for format in (TranscriptFormat.JSON, TranscriptFormat.TEXT):
+            with pytest.raises(TranscriptNotFoundError, match="was skipped") as nothing:
+                await service.read_transcript(TENANT, skipped.id, format)
+            assert nothing.value.metadata == {"job": skipped.name, "uri": f"{uri}.json"}
 
 
 async def test_stale_notices_go_when_a_file_succeeds(tmp_path: Path) -> None:

@@ -150,7 +150,8 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTranscript(self, request, context):
-        """Read the transcript of a job that succeeded, in any format, whatever was written.
+        """Read the transcript of a job that succeeded, in any format, whatever was written. One that ON_CONFLICT_SKIP left out
+        has none: TRANSCRIPT_NOT_FOUND says where its outputs are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,9 @@ class JobServiceStub:
     stream that broke is resumed with `after_sequence`.
     """
     GetTranscript: _grpc.UnaryStreamMultiCallable[_job_service_pb2.GetTranscriptRequest, _httpbody_pb2.HttpBody]
-    """Read the transcript of a job that succeeded, in any format, whatever was written."""
+    """Read the transcript of a job that succeeded, in any format, whatever was written. One that ON_CONFLICT_SKIP left out
+    has none: TRANSCRIPT_NOT_FOUND says where its outputs are.
+    """
 
 @_typing.type_check_only
 class JobServiceAsyncStub(JobServiceStub):
@@ -88,7 +90,9 @@ class JobServiceAsyncStub(JobServiceStub):
     stream that broke is resumed with `after_sequence`.
     """
     GetTranscript: _aio.UnaryStreamMultiCallable[_job_service_pb2.GetTranscriptRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Read the transcript of a job that succeeded, in any format, whatever was written."""
+    """Read the transcript of a job that succeeded, in any format, whatever was written. One that ON_CONFLICT_SKIP left out
+    has none: TRANSCRIPT_NOT_FOUND says where its outputs are.
+    """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     """Single files: submit, watch, read."""
@@ -168,6 +172,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.GetTranscriptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
-        """Read the transcript of a job that succeeded, in any format, whatever was written."""
+        """Read the transcript of a job that succeeded, in any format, whatever was written. One that ON_CONFLICT_SKIP left out
+        has none: TRANSCRIPT_NOT_FOUND says where its outputs are.
+        """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
