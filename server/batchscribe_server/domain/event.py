@@ -47,12 +47,13 @@ class BatchProgressed:
 
 @dataclass(frozen=True, slots=True)
 class BatchJobChanged:
-    """A job of the batch entered `state`."""
+    """A job of the batch entered `state`. `input_name` is the name of its file where that was uploaded."""
 
     job_id: str
     input_uri: str
     state: State
     error: Failure | None = None
+    input_name: str = ""
 
 
 EventDetail = StateChanged | JobProgressed | SegmentHeard | BatchProgressed | BatchJobChanged

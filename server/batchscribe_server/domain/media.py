@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from batchscribe_server.domain.job import DEFAULT_TENANT
+from batchscribe_server.domain.job import DEFAULT_TENANT, Job
 
+_SEPARATOR = re.compile(r"[/\\]")  # of whatever system it came from
 _COLLECTION = "media/"
 
 
@@ -37,8 +39,14 @@ class Media:
 
     @property
     def output_name(self) -> str:
-        """The name that outputs take from it: its file's where it came from, or its id."""
-        return self.file_name or self.id
+        """The name that outputs take from it: its file's where it came from, without folders, or its id."""
+        name = _SEPARATOR.split(self.file_name)[-1]
+        return name if name.strip(".") else self.id
+
+
+def shown_input(job: Job) -> str:
+    """What a job's input is called where it is shown: an upload by the name of its file, others by their URIs."""
+    return job.relative_path or job.input_uri if is_upload(job.input_uri) else job.input_uri
 
 
 def is_upload(uri: str) -> bool:

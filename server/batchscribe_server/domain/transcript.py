@@ -78,7 +78,8 @@ class MediaDescription:
 class Transcript:
     """A whole transcript with what its readers want to know of its making; what renderers render.
 
-    `analysis` is what was found in it, None where nothing was looked for.
+    `input_uri` is the name of its file where that was uploaded. `analysis` is what was found in it, None where nothing
+    was looked for.
     """
 
     job_name: str

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from batchscribe_server.domain.errors import TranscriptNotFoundError, TranscriptNotReadyError
 from batchscribe_server.domain.job import Job, State
+from batchscribe_server.domain.media import shown_input
 from batchscribe_server.domain.recognition import TranscriptFormat
 from batchscribe_server.domain.speakers import with_speakers
 from batchscribe_server.domain.transcript import MediaDescription, Transcript
@@ -24,7 +25,7 @@ async def load_transcript(store: Store, job: Job, duration_ms: int) -> Transcrip
     segments = await in_thread(lambda: in_turns(with_speakers(segments, turns) if turns else segments))
     return Transcript(
         job_name=job.name,
-        input_uri=job.input_uri,
+        input_uri=shown_input(job),
         reference_id=job.reference_id,
         model=job.model,
         task=job.config.task,

@@ -9,6 +9,7 @@ from datetime import datetime
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.layout import notice_uri, output_uri
+from batchscribe_server.domain.media import shown_input
 from batchscribe_server.domain.recognition import MAX_SEPARATE_CHANNELS, OnConflict, TranscriptFormat
 from batchscribe_server.domain.transcript import Transcript
 from batchscribe_server.operations.observers import TransferObserver
@@ -93,7 +94,7 @@ class WriteOutputs:
     async def notice_beside(self, job: Job, failure: Failure, time: datetime, storage: Storage) -> None:
         """Write the notice of what failed, and leave the transcripts alone. Raises JobFailure."""
         if job.output.write_notice and not job.output.kept_by_service:
-            notice = self._renderer.render_notice(failure, job.input_uri, job.name, time)
+            notice = self._renderer.render_notice(failure, shown_input(job), job.name, time)
             uri = notice_uri(job.output, job.input_uri, job.relative_path)
             await self._write(storage, uri, notice, "notice")
 

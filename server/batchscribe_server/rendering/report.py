@@ -7,8 +7,8 @@
 
 Every key is always there. Times are seconds: `elapsed` from the file's first start to its end, null where it never
 started. A file that failed has `error`: its stable `reason` and a `message` in plain words. An output that was
-`skipped` had been there before; its size is null where it was not looked at. As in transcripts, a URL has neither query
-nor fragment.
+`skipped` had been there before; its size is null where it was not looked at. As in transcripts, an upload has the
+name of its file, and a URL neither query nor fragment.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 
 from batchscribe_server.domain.job import Job, OutputFile
+from batchscribe_server.domain.media import shown_input
 from batchscribe_server.domain.url import shown_url
 
 
@@ -26,7 +27,7 @@ def render_report_line(job: Job) -> bytes:
     if job.start_time is not None and job.finish_time is not None:
         elapsed = round((job.finish_time - job.start_time).total_seconds(), 3)
     line = {
-        "input": shown_url(job.input_uri),
+        "input": shown_url(shown_input(job)),
         "reference_id": job.reference_id,
         "job": job.name,
         "state": job.state.value,

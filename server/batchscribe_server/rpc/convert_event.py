@@ -16,6 +16,7 @@ from batchscribe_server.domain.event import (
     StateChanged,
 )
 from batchscribe_server.domain.job import Job
+from batchscribe_server.domain.layout import file_name
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.domain.transcript import Segment, Word
 from batchscribe_server.operations.watch import Heartbeat, Snapshot, WatchMessage
@@ -117,4 +118,5 @@ def _job_change_message(change: BatchJobChanged) -> pb.BatchJobChange:
         input_uri=change.input_uri,
         state=state_message(change.state),
         error=failure_message(change.error),
+        file_name=file_name(change.input_name or change.input_uri),
     )

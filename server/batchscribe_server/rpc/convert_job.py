@@ -5,7 +5,8 @@ from __future__ import annotations
 from batchscribe.v1 import job_pb2 as pb
 from batchscribe.v1 import state_pb2, transcript_pb2
 from batchscribe_server.domain.job import Job, JobStage, OutputFile, State
-from batchscribe_server.domain.media import Media
+from batchscribe_server.domain.layout import file_name
+from batchscribe_server.domain.media import Media, shown_input
 from batchscribe_server.operations.submit import NewJob
 from batchscribe_server.rpc.convert_access import storage_access
 from batchscribe_server.rpc.convert_recognition import recognition_config, recognition_config_message
@@ -68,6 +69,7 @@ def job_message(job: Job) -> pb.Job:
         create_time=timestamp(job.create_time),
         update_time=timestamp(job.update_time),
         etag=etag(job.name, job.sequence),
+        file_name=file_name(shown_input(job)),
     )
     if job.audio_duration_ms:
         message.audio_duration.CopyFrom(duration(job.audio_duration_ms))

@@ -23,6 +23,7 @@ from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import BatchNotFoundError, EtagMismatchError, JobNotFoundError
 from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, Event, EventDetail, StateChanged
 from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.media import is_upload, shown_input
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.wakeups import DELETIONS, QUEUE, REPORTS
@@ -428,7 +429,8 @@ class Ledger:
         if before is None or after is None or before.state is not after.state:
             batch.progress_due = True
             if after is not None:
-                self._tell_of(batch, BatchJobChanged(after.id, after.input_uri, after.state, after.error))
+                name = shown_input(after) if is_upload(after.input_uri) else ""
+                self._tell_of(batch, BatchJobChanged(after.id, after.input_uri, after.state, after.error, name))
             job = after or before
             if job is not None and job.state is State.RUNNING and batch.start_time is None:
                 batch.start_time = self.now

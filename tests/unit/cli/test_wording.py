@@ -6,7 +6,9 @@ import pytest
 
 from batchscribe.cli.pace import Pace
 from batchscribe.cli.views import files_note, pace_note
-from batchscribe.cli.wording import aligned, clock, file_name, moment, size, span, span_seconds, speed
+from batchscribe.cli.wording import aligned, clock, file_name, moment, named_input, size, span, span_seconds, speed
+from batchscribe.v1.event_pb2 import BatchJobChange
+from batchscribe.v1.job_pb2 import Job
 from batchscribe.v1.state_pb2 import Counts
 
 
@@ -101,3 +103,9 @@ def test_spans_of_time_are_read_and_written_alike(text: str, seconds: float) -> 
 def test_what_is_no_span_of_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="7d"):
         span_seconds(text)
+
+
+def test_an_upload_is_named_by_its_file_and_others_by_their_uris() -> None:
+    assert named_input(Job(input_uri="media/01a2", file_name="call.wav")) == "call.wav"
+    assert named_input(Job(input_uri="media/01a2")) == "media/01a2"  # of an older server
+    assert named_input(BatchJobChange(input_uri="s3://calls/a.wav", file_name="a.wav")) == "s3://calls/a.wav"

@@ -358,8 +358,10 @@ def test_events_of_a_batch() -> None:
     assert (progress.progress, progress.counts.total, progress.counts.audio_done.ToMilliseconds()) == (0.25, 2, 1_000)
     changed = BatchJobChanged("j", "file:///a", State.RUNNING)
     assert batch_event_message(event(changed)).job_change == event_pb2.BatchJobChange(
-        job="jobs/j", input_uri="file:///a", state=state_pb2.STATE_RUNNING
+        job="jobs/j", input_uri="file:///a", state=state_pb2.STATE_RUNNING, file_name="a"
     )
+    uploaded = BatchJobChanged("j", "media/01a2", State.RUNNING, input_name="call 1.wav")
+    assert batch_event_message(event(uploaded)).job_change.file_name == "call 1.wav"
     assert batch_event_message(event(StateChanged(State.SUCCEEDED))).state_change.state == state_pb2.STATE_SUCCEEDED
     batch = Batch("b", SingleInput("file:///a"), NOW, NOW)
     assert batch_event_message(Snapshot(batch, 3, NOW)).snapshot.name == "batches/b"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 from batchscribe.cli.views import files_note
-from batchscribe.cli.wording import clock, local_time, size, span
+from batchscribe.cli.wording import clock, is_upload, local_time, named_input, size, span
 from batchscribe.outputs import format_word
 from batchscribe.states import enum_word, state_word
 from batchscribe.times import seconds_of
@@ -38,7 +38,7 @@ def job_row(job: Job) -> tuple[str, ...]:
     """A job as a line of a list."""
     audio = clock(seconds_of(job.audio_duration)) if job.HasField("audio_duration") else "-"
     state = f"{state_of(job)} ({job.error.reason})" if job.HasField("error") else state_of(job)
-    return (job.name, state, audio, local_time(job.create_time), job.input_uri or input_note(job.input))
+    return (job.name, state, audio, local_time(job.create_time), named_input(job) or input_note(job.input))
 
 
 def batch_row(batch: Batch) -> tuple[str, ...]:
@@ -85,6 +85,7 @@ def job_details(job: Job) -> list[tuple[str, str]]:
         ("error", job.error.message),
         ("warning", job.warning),
         ("input", job.input_uri or input_note(job.input)),
+        ("file", job.file_name if is_upload(job.input_uri) else ""),
         ("audio", clock(seconds_of(job.audio_duration)) if job.HasField("audio_duration") else ""),
         ("language", job.detected_language.code),
         ("model", job.model),

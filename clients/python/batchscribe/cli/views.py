@@ -8,7 +8,7 @@ from batchscribe.cli.command import json_line
 from batchscribe.cli.pace import Pace
 from batchscribe.cli.printing import result_line
 from batchscribe.cli.screen import Screen
-from batchscribe.cli.wording import clock, file_name, moment, speed
+from batchscribe.cli.wording import clock, file_name, moment, named_input, speed
 from batchscribe.times import seconds_of, unix_seconds_of
 from batchscribe.v1.event_pb2 import BatchEvent, BatchJobChange, JobEvent, StateChange
 from batchscribe.v1.state_pb2 import STATE_CANCELLED, STATE_FAILED, STATE_RUNNING, STATE_SUCCEEDED, Counts
@@ -46,7 +46,7 @@ class JobView:
         match event.WhichOneof("event"):
             case "snapshot":
                 job = event.snapshot
-                self._label = self._label or file_name(job.input_uri or job.input.uri) or job.name
+                self._label = self._label or file_name(named_input(job) or job.input.uri) or job.name
                 if job.HasField("start_time"):
                     self._pace.begin(unix_seconds_of(job.start_time))
                 elif job.queue_position:
@@ -124,11 +124,11 @@ class BatchView:
     def _show_file(self, change: BatchJobChange) -> None:
         match change.state:
             case _ if change.state == STATE_SUCCEEDED:
-                self._screen.line(f"done       {change.input_uri}")
+                self._screen.line(f"done       {named_input(change)}")
             case _ if change.state == STATE_FAILED:
-                self._screen.line(f"failed     {change.input_uri}: {change.error.message} ({change.error.reason})")
+                self._screen.line(f"failed     {named_input(change)}: {change.error.message} ({change.error.reason})")
             case _ if change.state == STATE_CANCELLED:
-                self._screen.line(f"cancelled  {change.input_uri}")
+                self._screen.line(f"cancelled  {named_input(change)}")
 
     def _show_state(self, time_s: float, change: StateChange) -> None:
         if change.state == STATE_RUNNING:

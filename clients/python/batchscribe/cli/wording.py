@@ -10,6 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from batchscribe.cli.printing import visible
 from batchscribe.inputs import is_web_url
 from batchscribe.times import datetime_of
+from batchscribe.v1.event_pb2 import BatchJobChange
+from batchscribe.v1.job_pb2 import Job
 
 SPAN_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
@@ -71,6 +73,16 @@ def file_name(uri: str) -> str:
     """The last part of a URI or a path; of a URL without its query, which may be long, and a secret."""
     path = re.split(r"[?#]", uri, maxsplit=1)[0] if is_web_url(uri) else uri
     return path.rstrip("/").rpartition("/")[2] or path
+
+
+def is_upload(uri: str) -> bool:
+    """Whether an input is an upload."""
+    return uri.startswith("media/")
+
+
+def named_input(job: Job | BatchJobChange) -> str:
+    """A job's file: an upload by its name, others by their URIs."""
+    return (job.file_name or job.input_uri) if is_upload(job.input_uri) else job.input_uri
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -217,12 +217,15 @@ class BatchJobChange(_message.Message):
     INPUT_URI_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
     job: _builtins.str
     """The job: `jobs/{id}`."""
     input_uri: _builtins.str
     """Its file."""
     state: _state_pb2.State.ValueType
     """The state it entered."""
+    file_name: _builtins.str
+    """What its file is called where it came from, as `Job.file_name` has it."""
     @_builtins.property
     def error(self) -> _state_pb2.JobError:
         """Why, when it failed."""
@@ -234,10 +237,11 @@ class BatchJobChange(_message.Message):
         input_uri: _builtins.str = ...,
         state: _state_pb2.State.ValueType = ...,
         error: _state_pb2.JobError | None = ...,
+        file_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "input_uri", b"input_uri", "job", b"job", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "file_name", b"file_name", "input_uri", b"input_uri", "job", b"job", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
