@@ -17,7 +17,7 @@ import msgspec
 
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
 from batchscribe_engine.diarization.diarize import diarize
-from batchscribe_engine.media.failure import TaskCancelledError
+from batchscribe_engine.media.failure import TaskCancelledError, in_one_line
 from batchscribe_engine.messages import (
     CancelTask,
     DiarizationFailed,
@@ -70,7 +70,8 @@ class DiarizationWorker:
         except ChannelClosedError:
             raise
         except Exception as error:  # the boundary: one file that defies it must not cost the next one its diarizer
-            log.exception("diarization_failed", extra={"task_id": task.task_id})
+            fault = in_one_line(error)
+            log.exception("diarization_failed: %s", fault, exc_info=False)
             answer = DiarizationFailed(task.task_id, "FAILED", f"It met a fault: {type(error).__name__}.")
         finally:
             os.close(task.descriptor)

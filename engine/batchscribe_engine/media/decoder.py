@@ -13,7 +13,7 @@ import av.error
 import av.logging
 import numpy as np
 
-from batchscribe_engine.media.demuxers import ALLOWED_DEMUXERS, DEMUXER_OF_SUFFIX
+from batchscribe_engine.media.demuxers import ALLOWED_DEMUXERS, DEMUXER_OF_SUFFIX, GUESSED_DEMUXERS
 from batchscribe_engine.media.failure import MediaError
 from batchscribe_engine.media.mixdown import MOST_PLANES, apart, first_alike, mono
 from batchscribe_engine.media.source_file import SourceFile
@@ -34,6 +34,14 @@ _WAV_PROBE_BYTES = 32 * 1024
 """FFmpeg reads 5 s of a WAV file, whose header says all there is to know, in search of DTS that passes for PCM: half
 the time that a short file takes. DTS shows itself in its first few frames, of 2 KB each."""
 
+LEAST_BYTES_PER_SECOND = 10
+EXPANDED_FREELY_S = 600.0
+"""The densest coding of nothing (FLAC or Opus of digital silence, a muted participant) takes some 20 bytes a second.
+What holds more sound than this was made to keep a worker busy."""
+
+_LEAST_SPEECH_BYTES_PER_SECOND = 250
+"""Speech is not coded in less. A file too small for the length it declares is not believed."""
+
 _EXACT_DURATION = {"aiff", "caf", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "w64"}
 """Containers that state how long they are; of others FFmpeg guesses it from the bit rate or the size."""
 
@@ -43,7 +51,10 @@ av.logging.set_level(None)
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a container says of itself and of its sound. `duration_ms` is 0 where it says nothing; it may be a lie."""
+    """What a container says of itself and of its sound.
+
+    `duration_ms` is 0 where it says nothing, or more than so many bytes can hold; otherwise it may be a guess.
+    """
 
     container: str
     codec: str
@@ -70,8 +81,9 @@ class MediaFile:
             self._container = opened.enter_context(_open_container(self._file, demuxer))
             self._stream = _sound_of(self._container)
             self.size_bytes = self._file.size_bytes
-            self.info = _info(self._container, self._stream)
+            self.info = _info(self._container, self._stream, self.size_bytes)
             self._declared_s = _declared_s(self._container, self._stream)
+            self._most_s = EXPANDED_FREELY_S + self.size_bytes / LEAST_BYTES_PER_SECOND
             self._opened = opened.pop_all()
         self._position_s = 0.0
         self._lost_at_s: float | None = None
@@ -112,7 +124,7 @@ class MediaFile:
             # Channels that are missing now are silent, unlike any that is there.
             both += [(index, -1) for index in alike[len(both) :]]
             alike = tuple(map(both.index, both))
-            self._position_s += frame.samples / frame.sample_rate
+            self._advance(frame.samples / frame.sample_rate)
             yield alike
 
     def _resampled(self, samples_of: Callable[[Any], npt.NDArray[np.float32]]) -> Iterator[npt.NDArray[np.int16]]:
@@ -133,9 +145,28 @@ class MediaFile:
             for block in _silence(round(silence_s * rate_hz), rate_hz, resampler.channels):
                 yield from resampler.push(block)
             yield from resampler.push(_as_many(samples, resampler.channels))
-            self._position_s += silence_s + samples.shape[1] / rate_hz
+            self._advance(silence_s + samples.shape[1] / rate_hz)
         if resampler is not None:
             yield from resampler.flush()
+
+    def _advance(self, seconds: float) -> None:
+        self._position_s += seconds
+        if self._position_s > self._most_s:
+            raise MediaError(
+                "DECODE_FAILED",
+                f"The file has {self.size_bytes} bytes and unpacks to more than {clock(self._most_s)} of sound, more "
+                "than any recording does. It is probably damaged; convert it, for example to FLAC, and send it again.",
+            )
+
+    @property
+    def states_duration(self) -> bool:
+        """Whether the container says how long it is, and FFmpeg does not guess."""
+        return self._container.format.name in _EXACT_DURATION
+
+    def packets_ms(self) -> int:
+        """How long the sound is by its packets, none of which is decoded. The stream is used up then."""
+        base = self._stream.time_base
+        return int(1000 * sum((packet.duration or 0) * base for packet in self._packets())) if base else 0
 
     @property
     def position_ms(self) -> int:
@@ -166,6 +197,11 @@ class MediaFile:
         if not self._heard_after_loss:
             return f"The file is damaged: it could not be decoded after {at}. What was heard before is kept."
         return f"The file is damaged: parts of it could not be decoded, the first at {at}. The rest is kept."
+
+    @property
+    def was_guessed(self) -> bool:
+        """Whether nothing but its bits suggests that the file is in the format that it was taken for."""
+        return self._container.format.name in GUESSED_DEMUXERS
 
     @property
     def promised_sound(self) -> bool:
@@ -199,6 +235,8 @@ class MediaFile:
                     yield packet
             except MemoryError:
                 raise
+            except IndexError:  # PyAV's, for a packet of a stream that showed up only now: not the one that is read
+                continue
             except (av.error.FFmpegError, OSError):
                 self._note_loss()
                 failures += 1
@@ -323,14 +361,16 @@ def _sound_of(container: Any) -> Any:
     return stream
 
 
-def _info(container: Any, stream: Any) -> MediaInfo:
+def _info(container: Any, stream: Any, size_bytes: int) -> MediaInfo:
     context = stream.codec_context
+    duration_ms = max(0, (container.duration or 0) // 1000)
+    believable = duration_ms <= 1000 * size_bytes / _LEAST_SPEECH_BYTES_PER_SECOND
     return MediaInfo(
         container=container.format.name,
         codec=context.name,
         sample_rate_hz=context.sample_rate or 0,
         channels=context.channels or 0,
-        duration_ms=max(0, (container.duration or 0) // 1000),
+        duration_ms=duration_ms if believable else 0,
     )
 
 

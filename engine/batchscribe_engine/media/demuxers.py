@@ -57,5 +57,8 @@ ALLOWED_DEMUXERS = (
     "truehd",
 )
 
+GUESSED_DEMUXERS = frozenset({"aac", "ac3", "dts", "eac3", "loas", "mp3", "truehd"})
+"""Bare streams that nothing marks but a few bits here and there, which raw samples may hold by chance."""
+
 DEMUXER_OF_SUFFIX = {".g722": "g722", ".g729": "g729", ".gsm": "gsm"}
 """Telephony streams without any header: only the name of the file tells what they are."""

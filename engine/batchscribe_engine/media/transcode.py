@@ -39,9 +39,6 @@ BATCH_SAMPLES = 64 * FRAME_SAMPLES
 PROGRESS_EACH_S = 1.0
 PROGRESS_EACH_AUDIO_MS = 60_000
 
-LEAST_BYTES_PER_SECOND = 250
-"""Speech is not coded in less. A file too small for the length it declares is not believed."""
-
 
 def transcode(
     task: TranscodeTask,
@@ -103,8 +100,8 @@ class _Transcoding:
         self._checkpoint(0)
         with MediaFile(task.descriptor, task.file_name) as media:
             info = media.info
-            if _plausible(info.duration_ms, media.size_bytes):
-                refuse_longer("file", info.duration_ms, task.max_duration_ms)
+            if 0 < task.max_duration_ms < info.duration_ms:
+                self._refuse_longer(media)
             alike = excerpt.channels_alike() if task.separate_channels else ()
             self._send(
                 MediaOpened(
@@ -122,7 +119,7 @@ class _Transcoding:
             else:
                 self._hear(media)
             if not excerpt.decoded_samples:
-                raise _nothing_heard(media.promised_sound)
+                raise _nothing_heard(media)
             if excerpt.decoded_samples <= excerpt.first_sample:
                 raise MediaError(
                     "NO_AUDIO",
@@ -137,6 +134,16 @@ class _Transcoding:
                     warning=media.damage if excerpt.at_end else media.warning,
                 )
             )
+
+    def _refuse_longer(self, media: MediaFile) -> None:
+        """Refuse a file that is longer than allowed, before any of it is transcribed: by its packets if all there is is
+        a guess.
+        """
+        length_ms = media.info.duration_ms
+        if not media.states_duration:
+            with MediaFile(self._task.descriptor, self._task.file_name) as counted:
+                length_ms = counted.packets_ms()
+        refuse_longer("file", length_ms, self._task.max_duration_ms)
 
     def _hear(self, media: MediaFile) -> None:
         channel = OneChannel(self._model, self._task.voice_activity)
@@ -206,12 +213,14 @@ def batches(blocks: Iterable[npt.NDArray[np.int16]]) -> Iterator[npt.NDArray[np.
         yield np.concatenate(gathered, axis=-1)
 
 
-def _plausible(duration_ms: int, size_bytes: int) -> bool:
-    return size_bytes >= LEAST_BYTES_PER_SECOND * duration_ms / 1000
-
-
-def _nothing_heard(promised: bool) -> MediaError:
-    if promised:
+def _nothing_heard(media: MediaFile) -> MediaError:
+    if media.was_guessed:
+        return MediaError(
+            "UNSUPPORTED_FORMAT",
+            f"The file is in no format known here: some of it looks like {media.info.container}, but nothing of it can "
+            "be decoded. Raw samples need a header: send them as WAV or FLAC.",
+        )
+    if media.promised_sound:
         return MediaError(
             "DECODE_FAILED",
             "Nothing of the file's sound could be decoded: it is damaged. Send it again from an intact original.",

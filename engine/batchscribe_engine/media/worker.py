@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from batchscribe_engine.channel import BlockingChannel, ChannelClosedError
-from batchscribe_engine.media.failure import TaskCancelledError
+from batchscribe_engine.media.failure import TaskCancelledError, in_one_line
 from batchscribe_engine.media.transcode import transcode
 from batchscribe_engine.messages import (
     CancelTask,
@@ -131,8 +131,9 @@ class MediaWorker:
             )
         except ChannelClosedError:
             raise
-        except Exception:  # the worker's boundary: one file that defies it must not cost the next one its worker
-            log.exception("media_task_failed", extra={"task_id": task.task_id})
+        except Exception as error:  # the worker's boundary: one file that defies it must not cost the next its worker
+            fault = in_one_line(error)
+            log.exception("media_task_failed: %s", fault, exc_info=False)
             self._channel.send(
                 MediaFailed(
                     task.task_id,

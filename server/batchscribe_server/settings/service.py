@@ -66,14 +66,17 @@ class EngineSettings(Group):
 
 
 class MediaSettings(Group):
-    """The media workers and what a file may be at most; 0 workers means as many as cores, 0 elsewhere no limit."""
+    """The media workers and what a file may be at most; 0 workers means as many as cores, 0 elsewhere no limit.
+
+    The longest file is a day long: longer ones are mistakes more often than recordings.
+    """
 
     workers: Annotated[int, Field(ge=0)] = 0
     memory_limit_bytes: Annotated[int, Field(gt=0)] = 1 * GIB
     max_upload_bytes: Annotated[int, Field(gt=0)] = 5 * GIB
     max_spool_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
     max_size_bytes: Annotated[int, Field(ge=0)] = 0
-    max_duration_s: Annotated[float, Field(ge=0)] = 0.0
+    max_duration_s: Annotated[float, Field(ge=0)] = 24 * 3600.0
     nice: Annotated[int, Field(ge=0, le=19)] = 10
 
 
