@@ -11,8 +11,9 @@ from batchscribe_server.domain.recognition import SubtitleConfig
 from batchscribe_server.domain.transcript import Transcript
 from batchscribe_server.rendering.cues import Cue, Turn, cues_of
 
-# pysubs2 takes `\N`, `\n` and `\h` for line breaks and spaces; a backslash that was said so goes in disguise.
-_BACKSLASH_DISGUISE = "\ue05c"
+# pysubs2 takes `\N`, `\n` and `\h` for line breaks and spaces; a backslash that was said so goes in disguise,
+# as a noncharacter, which no text has.
+_BACKSLASH_DISGUISE = "\ufdd0"
 
 
 def srt_blocks(transcript: Transcript, config: SubtitleConfig) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from batchscribe.v1 import recognition_pb2 as pb
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.rpc.validate_text import check_text
 
 MAX_REPLACEMENTS = 100
 MAX_REPLACED_CHARS = 200
@@ -44,5 +45,4 @@ def _check_replacement(replacement: pb.Replacement, path: str, violations: Viola
         violations.add(f"{path}.from", "is required")
     elif len(words) > MAX_REPLACED_CHARS:
         violations.add(f"{path}.from", f"is longer than {MAX_REPLACED_CHARS} characters")
-    if len(replacement.to) > MAX_REPLACING_CHARS or not (replacement.to.isprintable()):
-        violations.add(f"{path}.to", f"must be at most {MAX_REPLACING_CHARS} printable characters")
+    check_text(replacement.to, f"{path}.to", violations, MAX_REPLACING_CHARS)

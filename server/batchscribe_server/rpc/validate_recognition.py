@@ -13,6 +13,7 @@ from batchscribe_server.rpc.convert_time import duration_ms
 from batchscribe_server.rpc.languages import whisper_language
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.validate_editing import check_editing
+from batchscribe_server.rpc.validate_text import check_text
 
 MAX_MODEL_NAME_CHARS = 255
 MAX_PROMPT_CHARS = 2_000
@@ -129,8 +130,9 @@ def _check_channels(config: pb.RecognitionConfig, path: str, violations: Violati
         return
     for index, label in enumerate(labels):
         label_path = f"{path}.diarization.channel_labels[{index}]"
-        if not label.strip() or len(label) > MAX_CHANNEL_LABEL_CHARS or not label.isprintable():
-            violations.add(label_path, f"must be 1 to {MAX_CHANNEL_LABEL_CHARS} printable characters")
+        check_text(label, label_path, violations, MAX_CHANNEL_LABEL_CHARS)
+        if not label.strip():
+            violations.add(label_path, "is empty; leave all labels out to have the channels' numbers")
         elif label in labels[:index]:
             violations.add(label_path, "is the label of another channel")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchscribe_server.domain.errors import Violations
+from batchscribe_server.rpc.characters import refused_character
 from batchscribe_server.rpc.names import shown
 
 MAX_TEXT_CHARS = 255
@@ -15,12 +16,10 @@ MIN_PRIORITY = -100
 MAX_PRIORITY = 100
 
 
-def check_text(text: str, path: str, violations: Violations) -> None:
+def check_text(text: str, path: str, violations: Violations, max_chars: int = MAX_TEXT_CHARS) -> None:
     """Check a short text, such as a display name or a reference id; it may be empty."""
-    if len(text) > MAX_TEXT_CHARS:
-        violations.add(path, f"is longer than {MAX_TEXT_CHARS} characters")
-    elif not _is_plain(text):
-        violations.add(path, "holds control characters")
+    if problem := _problem(text, max_chars):
+        violations.add(path, problem)
 
 
 def check_labels(labels: Mapping[str, str], path: str, violations: Violations) -> None:
@@ -29,13 +28,9 @@ def check_labels(labels: Mapping[str, str], path: str, violations: Violations) -
         violations.add(path, f"holds {len(labels)} labels, at most {MAX_LABELS} are taken")
         return
     for key, value in labels.items():
-        if not 0 < len(key) <= MAX_LABEL_KEY_CHARS or not _is_plain(key):
-            violations.add(path, f"the key {shown(key)} must be 1 to {MAX_LABEL_KEY_CHARS} plain characters")
-        if len(value) > MAX_LABEL_VALUE_CHARS or not _is_plain(value):
-            violations.add(
-                f"{path}[{shown(key)}]",
-                f"must be at most {MAX_LABEL_VALUE_CHARS} plain characters",
-            )
+        if problem := _problem(key, MAX_LABEL_KEY_CHARS) if key else "is empty":
+            violations.add(path, f"the key {shown(key)} {problem}")
+        check_text(value, f"{path}[{shown(key)}]", violations, MAX_LABEL_VALUE_CHARS)
 
 
 def check_priority(priority: int, path: str, violations: Violations) -> None:
@@ -44,5 +39,8 @@ def check_priority(priority: int, path: str, violations: Violations) -> None:
         violations.add(path, f"must be from {MIN_PRIORITY} to {MAX_PRIORITY}")
 
 
-def _is_plain(text: str) -> bool:
-    return all(character >= " " and character != "\x7f" for character in text)
+def _problem(text: str, max_chars: int) -> str:
+    if len(text) > max_chars:
+        return f"is longer than {max_chars} characters"
+    refused = refused_character(text)
+    return f"holds {refused}, a control character; leave it out" if refused else ""

@@ -447,6 +447,43 @@ def test_a_manifest_holds_at_most_a_thousand_files() -> None:
     assert violations(validate.check_create_batch, request) == {"batch.input.manifest.files": "INVALID_FIELD"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian with a non-joiner
+        "\u00ab\u00a0oui\u00a0\u00bb et 5\u202f%",  # French no-break spaces
+        "\u4eca\u65e5\u3000\u6674\u308c",  # an ideographic space
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",  # a family, joined
+        "\u05d0\u200f!",  # a mark from right to left
+        "\U0001fae9\ue000",  # newer than Python's Unicode, and private
+    ],
+)
+def test_every_script_is_taken_in_replacements_labels_and_names(text: str) -> None:
+    assert violations(validate.check_create_job, _job_with(text)) == {}
+
+
+@pytest.mark.parametrize("char", ["\n", "\x1b", "\x9b", "\u2028", "\u202e", "\u2067", "\ufdd0", "\U0010ffff"])
+def test_controls_and_what_turns_text_round_are_refused(char: str) -> None:
+    text = f"a{char}b"
+    assert set(violations(validate.check_create_job, _job_with(text))) == {
+        "job.config.replacements[0].to",
+        "job.config.diarization.channel_labels[0]",
+        "job.display_name",
+        "job.labels['name']",
+    }
+
+
+def _job_with(text: str) -> jobs.CreateJobRequest:
+    """A job whose texts are all the same."""
+    request = job_request()
+    config = request.job.config
+    config.replacements.add(**{"from": text, "to": text})
+    config.diarization.mode = config.diarization.MODE_CHANNEL
+    config.diarization.channel_labels.append(text)
+    request.job.display_name = request.job.labels["name"] = text
+    return request
+
+
 def test_at_most_64_labels_and_200_hotwords_are_taken() -> None:
     request = job_request()
     for k in range(64):
