@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from uniseg.graphemecluster import grapheme_cluster_boundaries
 
 from batchscribe_engine.messages import Word
 
@@ -73,7 +75,7 @@ def timed_words(
         first_frames.setdefault(token, frame)
     words: list[Word] = []
     position = 0
-    for text, its_tokens in zip(texts, tokens, strict=True):
+    for text, its_tokens in whole_clusters(texts, tokens):
         after = position + len(its_tokens)
         probabilities = alignment.probabilities[position:after]
         start_ms = min(length_ms, first_frames.get(position, 0) * ALIGNMENT_STEP_MS)
@@ -86,6 +88,24 @@ def timed_words(
         for word in as_spoken(with_punctuation(words), mel, length_ms)
         if word.text.strip()
     )
+
+
+def whole_clusters(texts: Sequence[str], tokens: Sequence[Sequence[int]]) -> list[tuple[str, list[int]]]:
+    """Words and their tokens, those joined that are within one grapheme cluster (UAX 29), and marks to what they mark.
+
+    Where there are no spaces the tokenizer parts words between any two characters, a tone mark from its consonant.
+    """
+    boundaries = set(grapheme_cluster_boundaries("".join(texts)))
+    joined: list[tuple[str, list[int]]] = []
+    starts = accumulate((len(text) for text in texts), initial=0)
+    for start, text, its_tokens in zip(starts, texts, tokens, strict=False):
+        is_mark = unicodedata.category(text.strip()[:1] or "a").startswith("M")
+        if joined and (is_mark or start not in boundaries):
+            before, before_tokens = joined[-1]
+            joined[-1] = before + text, [*before_tokens, *its_tokens]
+        else:
+            joined.append((text, list(its_tokens)))
+    return joined
 
 
 def as_spoken(words: Sequence[Word], mel: Mel, length_ms: int) -> list[Word]:

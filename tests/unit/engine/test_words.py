@@ -1,9 +1,13 @@
+import itertools
+import unicodedata
+
 import numpy as np
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchscribe_engine.inference.words import Alignment, quiet_frames, timed_words, without_pauses
+from batchscribe_engine.inference.words import Alignment, quiet_frames, timed_words, whole_clusters, without_pauses
 from batchscribe_engine.messages import Word
 
 LOUD = np.zeros((1, 3000), dtype=np.float32)
@@ -123,3 +127,48 @@ def test_quiet_is_40_db_below_the_peak() -> None:
     np.testing.assert_array_equal(quiet_frames(mel), [False, False, False])
     mel[1, 2] = 0.1
     np.testing.assert_array_equal(quiet_frames(mel), [False, False, True])
+
+
+@pytest.mark.parametrize(
+    ("texts", "whole"),
+    [
+        (["\u0915\u094d", "\u0937"], ["\u0915\u094d\u0937"]),  # a Devanagari conjunct
+        (["\U0001f468\u200d", "\U0001f469"], ["\U0001f468\u200d\U0001f469"]),  # emoji, joined
+        (["\u1019", "\u102c"], ["\u1019\u102c"]),  # a Burmese vowel, which is no part of a cluster
+        (["e", "\u0301", "a"], ["e\u0301", "a"]),
+        ([" \u0e01", " \u0e31", "\u0e02"], [" \u0e01 \u0e31", "\u0e02"]),
+    ],
+)
+def test_what_is_written_as_one_is_one_word(texts: list[str], whole: list[str]) -> None:
+    assert [text for text, _ in whole_clusters(texts, [[0]] * len(texts))] == whole
+
+
+def test_a_tone_mark_is_no_word_of_its_own() -> None:
+    alignment = Alignment(path(0, 10, 20, 30), [0.9, 0.5, 0.8])
+    words = timed_words(["\u0e17", "\u0e35\u0e48", "\u0e19"], [[1], [2], [3]], alignment, LOUD, 2000)
+    assert [word.text for word in words] == ["\u0e17\u0e35\u0e48", "\u0e19"]
+    assert words[0].probability == pytest.approx(0.7)
+    assert (words[0].start_ms, words[1].start_ms) == (0, words[0].end_ms)
+
+
+@given(
+    st.lists(
+        st.text(
+            "\u0e01\u0e31\u0e48\u0e33 \u0ea5\u0ebb\u1780\u17b6\u1019\u102c\u103a\u0915\u093f"
+            "\u0627\u064e\u05e9\u05c1e\u0301\u304b\u3099\u6f22\U0001f468\u200d\U0001f3fd\ufe0f\U0001f1e9\u1112\u1161\u11ab",
+            min_size=1,
+            max_size=3,
+        ),
+        max_size=12,
+    )
+)
+def test_no_word_begins_within_a_cluster_or_with_a_mark_and_no_token_is_lost(texts: list[str]) -> None:
+    tokens = [[number] for number in range(len(texts))]
+    joined = whole_clusters(texts, tokens)
+    assert "".join(text for text, _ in joined) == "".join(texts)
+    assert [token for _, its_tokens in joined for token in its_tokens] == list(range(len(texts)))
+    clusters = regex.findall(r"\X", "".join(texts))
+    ends = set(itertools.accumulate(map(len, clusters)))
+    assert set(itertools.accumulate(len(text) for text, _ in joined)) <= ends
+    for text, _ in joined[1:]:
+        assert not text.strip() or not unicodedata.category(text.strip()[0]).startswith("M")
