@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from batchscribe_server.domain.marks import CLAUSE_ENDS, CLOSING, SENTENCE_ENDS
+
+_BETWEEN_SPACES = re.compile(r"[^ \t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
 
 _CLOSING = "".join(sorted(CLOSING))
 
@@ -21,6 +26,9 @@ _UNSPACED_RANGES = (
 
 # Of these, what may stand alone on a line: in the others only a dictionary tells where a word ends.
 _FIRST_IDEOGRAPHIC = 0x2E80
+
+# Tibetan parts syllables by a sign of its own, and sentences by spaces.
+_FIRST_TIBETAN, _LAST_TIBETAN = 0x0F00, 0x0FFF
 
 UNSPACED_LANGUAGES = frozenset({"zh", "yue", "ja", "th", "lo", "my", "km", "bo"})
 """Languages that are written without spaces between words: only a dictionary tells their words apart."""
@@ -61,16 +69,37 @@ def clause_ends(text: str) -> bool:
     return _last_mark(text) in CLAUSE_ENDS
 
 
-def breakable_parts(token: str) -> list[str]:
-    """A token without spaces, cut where its script allows a line to end: between ideographs, never before a mark."""
-    parts: list[str] = []
-    for char in token:
-        joins = not parts or char in SENTENCE_ENDS or char in CLAUSE_ENDS or char in CLOSING
-        if joins or not (_ideographic(char) or _ideographic(parts[-1][-1])):
-            parts[-1:] = [(parts[-1] if parts else "") + char]
+def tokens_of(text: str) -> list[str]:
+    """The text parted at its plain spaces; no-break and ideographic ones stay, and so do those before a mark."""
+    tokens: list[str] = []
+    for token in _BETWEEN_SPACES.findall(text):
+        if tokens and is_mark(token[0]):
+            tokens[-1] += f" {token}"
         else:
-            parts.append(char)
-    return parts
+            tokens.append(token)
+    return tokens
+
+
+def _marks() -> str:
+    found = [code for code in range(0x300, 0x20000) if is_mark(chr(code))]
+    firsts = [code for before, code in zip([0, *found], found, strict=False) if code != before + 1]
+    lasts = [code for code, after in zip(found, [*found[1:], 0], strict=True) if after != code + 1]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(firsts, lasts, strict=True))
+
+
+def is_mark(char: str) -> bool:
+    """Whether a character is written on the one before it."""
+    return unicodedata.category(char).startswith("M")
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether some of the text is of a script without spaces between words, so that lines end within it."""
+    return any(_unspaced(char) or _FIRST_TIBETAN <= ord(char) <= _LAST_TIBETAN for char in text)
+
+
+def needs_dictionary(char: str) -> bool:
+    """Whether only a dictionary tells where words of the script end, as for Thai."""
+    return _unspaced(char) and ord(char) < _FIRST_IDEOGRAPHIC
 
 
 def _last_mark(text: str) -> str:
@@ -81,5 +110,5 @@ def _unspaced(char: str) -> bool:
     return any(first <= ord(char) <= last for first, last in _UNSPACED_RANGES)
 
 
-def _ideographic(char: str) -> bool:
-    return ord(char) >= _FIRST_IDEOGRAPHIC and _unspaced(char)
+GOES_ON = "\u200c\u200d" + _marks()
+"""What continues a word without being a letter, as a class of an expression: marks of vowels and tones, and joiners."""

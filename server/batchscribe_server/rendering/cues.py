@@ -2,9 +2,10 @@
 
 What holds always: no word is lost, doubled or moved; the cues of a channel do not overlap, and each begins after the
 one before; none ends after the recording; no line is wider than allowed but for a single word that is, with the name
-before it; no cue spans a pause of more than a second, nor two turns. What is striven for, by the least sum of penalties
-over each stretch of speech: cues that end with a sentence, a clause or at least at a breath, that are read at the speed
-asked for, and that are neither flashes nor monuments.
+before it, or for what UAX 14 does not break in a script without spaces; no line begins within a grapheme cluster; no
+cue spans a pause of more than a second, nor two turns. What is striven for, by the least sum of penalties over each
+stretch of speech: cues that end with a sentence, a clause or at least at a breath, that are read at the speed asked
+for, and that are neither flashes nor monuments.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TypeVar
 from batchscribe_server.domain.recognition import SubtitleConfig
 from batchscribe_server.domain.script import clause_ends, sentence_ends
 from batchscribe_server.domain.transcript import Segment
+from batchscribe_server.rendering.breaks import line_pieces
 from batchscribe_server.rendering.lines import broken_into_lines
 from batchscribe_server.rendering.pieces import Piece, pieces_of, text_of
 
@@ -127,7 +129,7 @@ def _started(
 
 def _divided(turns: Iterable[Turn], config: SubtitleConfig) -> Iterator[tuple[Sequence[Piece], str]]:
     """The pieces of each cue of one channel, and who speaks."""
-    for stretch, turn, pause_ms in _stretches(turns):
+    for stretch, turn, pause_ms in _stretches(turns, config.max_line_width):
         for pieces in _grouped(stretch, pause_ms, config):
             yield pieces, turn.party
 
@@ -140,11 +142,11 @@ def _with_next(items: Iterable[_T]) -> Iterator[tuple[_T, _T | None]]:
     return zip(these, chain(islice(following, 1, None), (None,)), strict=False)
 
 
-def _stretches(turns: Iterable[Turn]) -> Iterator[tuple[list[Piece], Turn, int]]:
+def _stretches(turns: Iterable[Turn], max_width: int) -> Iterator[tuple[list[Piece], Turn, int]]:
     """Speech of one turn between pauses that no cue may span, each with the pause after it; the last one has time."""
     stretch: list[Piece] = []
     of_turn = Turn(())
-    for turn, piece in _pieces(turns):
+    for turn, piece in _pieces(turns, max_width):
         if stretch:
             pause_ms = piece.start_ms - stretch[-1].end_ms
             full = len(stretch) >= _STRETCH_PIECES and (
@@ -159,12 +161,18 @@ def _stretches(turns: Iterable[Turn]) -> Iterator[tuple[list[Piece], Turn, int]]
         yield stretch, of_turn, MAX_DURATION_MS
 
 
-def _pieces(turns: Iterable[Turn]) -> Iterator[tuple[Turn, Piece]]:
+def _pieces(turns: Iterable[Turn], max_width: int) -> Iterator[tuple[Turn, Piece]]:
     for turn in turns:
         name = f"{turn.name}: " if turn.name else ""
-        for piece in pieces_of(turn.segments):
-            yield turn, replace(piece, text=name + piece.text) if name else piece
-            name = ""
+        of_segment: list[Piece] = []
+        for spoken in pieces_of(turn.segments):
+            of_segment.append(spoken)
+            if not spoken.ends_segment:
+                continue
+            for piece in line_pieces(of_segment, max_width):
+                yield turn, replace(piece, text=name + piece.text) if name else piece
+                name = ""
+            of_segment = []
 
 
 def _grouped(stretch: Sequence[Piece], pause_after_ms: int, config: SubtitleConfig) -> Iterator[Sequence[Piece]]:

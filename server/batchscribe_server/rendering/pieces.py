@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from batchscribe_server.domain.script import breakable_parts, needs_space_between
+from uniseg.linebreak import line_break_units
+
+from batchscribe_server.domain.script import is_unspaced, needs_space_between, tokens_of
 from batchscribe_server.domain.transcript import Segment
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text that no line break divides: a word with its punctuation, or an ideograph.
+    """A word with its punctuation, or an ideograph.
 
     `spaced` says whether a space goes before it, unless a line begins. Starts never go back from piece to piece, and
     no piece ends before it starts. `ends_segment` marks the last of a segment. `confidence` is the word's, and the
@@ -46,12 +48,15 @@ def _timed_by_words(segment: Segment) -> _Timed:
     position = 0
     previous = ""
     for word in segment.words:
-        for part in word.text.split():
-            found = segment.text.find(part, position)
+        for token in tokens_of(word.text):
+            part = token
+            found = segment.text.find(token, position)
             between = segment.text[position:found] if found >= 0 else None
             if between is not None and not between.strip():
-                spaced = bool(between)
-                position = found + len(part)
+                spaced = bool(between) and not tokens_of(between)
+                position = found + len(token)
+                if timed and not spaced:  # a space of another kind is text
+                    part = between + part
             else:
                 # A model's words are not its text's here: the script must tell.
                 spaced = bool(previous) and needs_space_between(previous, part)
@@ -61,7 +66,7 @@ def _timed_by_words(segment: Segment) -> _Timed:
 
 
 def _timed_by_length(segment: Segment) -> _Timed:
-    tokens = [breakable_parts(token) for token in segment.text.split()]
+    tokens = [_parts(token) for token in tokens_of(segment.text)]
     parts = [(part, number == 0) for token in tokens for number, part in enumerate(token)]
     chars = sum(len(part) for part, _ in parts)
     span_ms = max(0, segment.end_ms - segment.start_ms)
@@ -72,6 +77,10 @@ def _timed_by_length(segment: Segment) -> _Timed:
         done += len(part)
         timed.append((part, spaced, start_ms, segment.start_ms + span_ms * done // chars, segment.confidence))
     return timed
+
+
+def _parts(token: str) -> list[str]:
+    return list(line_break_units(token)) if is_unspaced(token) else [token]
 
 
 def text_of(pieces: Sequence[Piece]) -> str:

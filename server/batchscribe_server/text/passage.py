@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from batchscribe_server.domain.script import needs_space_between
+from batchscribe_server.domain.script import needs_space_between, tokens_of
 from batchscribe_server.domain.transcript import Segment, Word
 
-_SPACES = re.compile(r"\s{2,}")
+_SPACES = re.compile(r"[ \t\n\v\f\r]{2,}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,7 +48,7 @@ def edited(segment: Segment, edits: Iterable[Edit]) -> Segment:
         text += segment.text[position : passage.begin]
         written = passage.written(segment.text)
         text += written
-        words += _retimed(passage.words, written.split()) if passage.edits else passage.words
+        words += _retimed(passage.words, tokens_of(written)) if passage.edits else passage.words
         position = passage.end
     text += segment.text[position:]
     return replace(segment, text=_SPACES.sub(" ", text).strip(), words=tuple(words))

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 
 from batchscribe_server.domain.recognition import ProfanityFilter
-from batchscribe_server.domain.script import needs_space_between
+from batchscribe_server.domain.script import GOES_ON, needs_space_between
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.text.passage import Edit, edited
 from batchscribe_server.text.profane_words import LANGUAGES, profane_words
@@ -18,7 +18,7 @@ from batchscribe_server.text.tokens import Token, words_in
 __all__ = ["LANGUAGES", "without_profanity"]
 
 _LONGEST_PHRASE_WORDS = 5
-_LETTERS = re.compile(r"[^\W_]")
+_LETTERS = re.compile(rf"[^\W_][{GOES_ON}]*")
 
 
 def without_profanity(segment: Segment, language: str, filter: ProfanityFilter) -> Segment:
@@ -34,7 +34,10 @@ def without_profanity(segment: Segment, language: str, filter: ProfanityFilter) 
 def _masks(text: str, begin: int, end: int) -> Iterator[Edit]:
     """Every word of a phrase by itself, so that none loses its time."""
     for word in words_in(text[begin:end]):
-        yield Edit(begin + word.begin, begin + word.end, word.text[0] + _LETTERS.sub("*", word.text[1:]))
+        first = _LETTERS.match(word.text)
+        assert first is not None, "words begin with a letter"
+        rest = _LETTERS.sub("*", word.text[first.end() :])
+        yield Edit(begin + word.begin, begin + word.end, first.group() + rest)
 
 
 def _profane(text: str, language: str) -> Iterator[Span]:

@@ -15,7 +15,7 @@ import re2
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.recognition import Replacement
-from batchscribe_server.domain.script import needs_space_between
+from batchscribe_server.domain.script import GOES_ON, needs_space_between
 from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.text.passage import Edit, edited
 from batchscribe_server.text.removal import without
@@ -90,14 +90,18 @@ def with_replacements(segment: Segment, replacements: Sequence[CompiledReplaceme
 
 
 def _whole_words(words: str) -> re.Pattern[str]:
-    """Words that may have other spaces between them, not as a part of other words where those are told by spaces."""
+    """Words that may have other spaces between them, not as a part of other words where those are told by spaces.
+
+    Nowhere are letters taken from the marks that stand on them.
+    """
     parts = words.split()
     expression = r"\s+".join(re.escape(part) for part in parts)
     first, last = parts[0][0], parts[-1][-1]
     if (first.isalnum() or first == "_") and needs_space_between(first, first):
-        expression = r"(?<!\w)" + expression
+        expression = rf"(?<![\w{GOES_ON}])" + expression
     if (last.isalnum() or last == "_") and needs_space_between(last, last):
         expression += r"(?!\w)"
+    expression += f"(?![{GOES_ON}])"
     return re.compile(expression, re.IGNORECASE)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001 - the apostrophe of typesetters is meant
-_HYPHENATED = re.compile(r"[^\W_]+(?:['’‐‑-][^\W_]+)*")  # noqa: RUF001
+from batchscribe_server.domain.script import GOES_ON
+
+_LETTERS = rf"[^\W_](?:[^\W_]|[{GOES_ON}])*"
+_WORDS = re.compile(rf"{_LETTERS}(?:['’]{_LETTERS})*")  # noqa: RUF001 - the apostrophe of typesetters is meant
+_HYPHENATED = re.compile(rf"{_LETTERS}(?:['’‐‑-]{_LETTERS})*")  # noqa: RUF001
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """What the client wants to be written instead."""
 
+# ruff: noqa: RUF001 - letters of other scripts are meant
+
 from __future__ import annotations
 
 import pytest
@@ -25,6 +27,16 @@ from tests.edited_segments import edited, said, words_of
         ("foo bar", Replacement(r"FOO (\pL+)", r"\0\\x", regex=True), "foo bar\\x"),
         ("a, b", Replacement(r",", "", regex=True), "a b"),
         ("nothing here", Replacement("there", "x"), "nothing here"),
+        # No letter is parted from its marks or joiners.
+        ("हिन्दी हिन्द", Replacement("हिन्द", "भारत"), "हिन्दी भारत"),
+        ("ที่นี่", Replacement("ท", "ก"), "ที่นี่"),
+        ("cafe\u0301 cafe", Replacement("cafe", "bar"), "cafe\u0301 bar"),
+        ("می\u200cخواهم می", Replacement("می", "نمی"), "می\u200cخواهم نمی"),
+        # What is written stays as it was given.
+        ("it is surpassed", Replacement("surpassed", "می\u200cخواهم"), "it is می\u200cخواهم"),
+        ("oui oui", Replacement("oui oui", "«\u00a0oui\u00a0»"), "«\u00a0oui\u00a0»"),
+        ("say it", Replacement("say", "今日\u3000晴れ"), "今日\u3000晴れ it"),
+        ("say it", Replacement("say", "👨\u200d👩\u200d👧"), "👨\u200d👩\u200d👧 it"),
     ],
 )
 def test_words_and_expressions_are_replaced(heard: str, replacement: Replacement, written: str) -> None:
