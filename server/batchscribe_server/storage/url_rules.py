@@ -14,6 +14,24 @@ _NUMBER = re.compile(r"[0-9a-fx.]+", re.IGNORECASE)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+            *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            *("2001::/23", "2001:db8::/32", "3fff::/20"),
+        ),
+    )
+)
+"""IANA's special-purpose blocks that are not globally reachable, and multicast; for IPv6 those within global unicast.
+
+Listed here, since which of them Python knows depends on its version. The blocks for protocols (192.0.0.0/24, 2001::/23)
+are whole: what is reachable in them is an anycast service of a network nearby. See the registries at
+https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class UrlOptions:
@@ -68,7 +86,9 @@ def is_public(address: str) -> bool:
     held = _held(parsed)
     if held is not None:
         return is_public(str(held))
-    return parsed.is_global and (parsed in _GLOBAL_UNICAST if parsed.version == 6 else not parsed.is_multicast)
+    if any(parsed in block for block in _SPECIAL):
+        return False
+    return parsed.is_global and (parsed.version == 4 or parsed in _GLOBAL_UNICAST)
 
 
 def _held(address: _Address) -> IPv4Address | None:
