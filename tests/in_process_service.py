@@ -27,6 +27,7 @@ from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.observers import JobObserver
+from batchscribe_server.operations.patience import Patience
 from batchscribe_server.operations.places import PlaceLimits, Places
 from batchscribe_server.operations.read_transcript import ReadTranscript
 from batchscribe_server.operations.run_job import MediaLimits, RunJob
@@ -139,6 +140,7 @@ async def in_process_service(
     diarizer: ScriptedDiarizer | None = None,
     analyst: AnalystPort | None = None,
     uploads: DiskUploadSpool | None = None,
+    patience: Patience | None = None,
 ) -> AsyncIterator[InProcessService]:
     """The service over `folder`: its database, and the root of its files; `storages` go before these, by scheme.
 
@@ -182,6 +184,7 @@ async def in_process_service(
             now,
             MediaLimits(max_size_bytes=1 << 20),
             observer,
+            patience=patience,
         )
         dispatch = Dispatch(
             store,
@@ -191,13 +194,16 @@ async def in_process_service(
             run_job.prioritize,
             "test-owner",
             places,
-            DispatchLimits(lease_s),
+            DispatchLimits(lease_s, poll_s=0.1 if patience else 5.0),
             observer,
         )
         check_config = CheckConfig(models, text, diarizer)
+        poll_s = 0.1 if patience else 10.0
         scan_manifest = ScanManifest(store, uploads, check_config, LocalManifests(), EntryReader)
-        scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now, Duties())
-        finish = FinishBatches(store, reach, renderer, DiskStreamSpool(folder), wakeups, Duties())
+        scan = ScanBatches(store, reach, scan_manifest, wakeups, new_id, now, Duties(), poll_s, patience)
+        finish = FinishBatches(
+            store, reach, renderer, DiskStreamSpool(folder), wakeups, Duties(), now, poll_s, patience
+        )
         service = InProcessService(
             folder,
             store,

@@ -42,6 +42,7 @@ from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.finish_batch import FinishBatches
 from batchscribe_server.operations.fleet_models import FleetModels
 from batchscribe_server.operations.housekeeping import Housekeeping, KeepingPolicy
+from batchscribe_server.operations.patience import Patience
 from batchscribe_server.operations.places import PlaceLimits, Places
 from batchscribe_server.operations.presence import Presence, PresenceLimits
 from batchscribe_server.operations.read_transcript import ReadTranscript
@@ -177,6 +178,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry, outputs
             round(settings.media.max_duration_s * 1000),
             settings.jobs.max_stalled_attempts,
         )
+        patience = Patience(settings.storage.max_away_s)
         place_limits = _place_limits(settings.jobs, devices)
         places = Places(place_limits)
         run_job = RunJob(
@@ -194,6 +196,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry, outputs
             job_metrics,
             transfer_metrics,
             tracing,
+            patience,
         )
         dispatch = Dispatch(
             store,
@@ -236,8 +239,17 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry, outputs
         )
         yield Parts(
             dispatch=dispatch,
-            scan=ScanBatches(patient, patient_reach, scan_manifest, wakeups, _new_id, _now, duties),
-            finish=FinishBatches(patient, patient_reach, renderer, DiskStreamSpool(settings.data_dir), wakeups, duties),
+            scan=ScanBatches(patient, patient_reach, scan_manifest, wakeups, _new_id, _now, duties, patience=patience),
+            finish=FinishBatches(
+                patient,
+                patient_reach,
+                renderer,
+                DiskStreamSpool(settings.data_dir),
+                wakeups,
+                duties,
+                _now,
+                patience=patience,
+            ),
             delete=delete,
             housekeeping=Housekeeping(
                 patient,

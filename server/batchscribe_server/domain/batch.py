@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from batchscribe_server.domain.deletion import Deletion
-from batchscribe_server.domain.job import DEFAULT_TENANT, Failure, State
+from batchscribe_server.domain.job import DEFAULT_TENANT, Failure, State, Waiting
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 
 
@@ -115,6 +115,7 @@ class Batch:
 
     `retention_ms` counts from its end, 0 for ever; `expire_time` is set while it has ended. `warning` tells what went
     wrong though its files are done. `deletion` marks one that is being deleted. `traceparent` is as a job has it.
+    `waiting` tells of a scan or a report that waits for a store, and goes on at `not_before`.
     """
 
     id: str
@@ -145,6 +146,8 @@ class Batch:
     warning: str = ""
     deletion: Deletion | None = None
     traceparent: str = ""
+    waiting: Waiting | None = None
+    not_before: datetime | None = None
 
     @property
     def name(self) -> str:

@@ -53,6 +53,17 @@ class JobFailure(Exception):  # noqa: N818 - not an error of the program but the
         self.message = message
 
 
+class StoreAwayFailure(JobFailure):
+    """A store does not answer, or asks to be left alone for `after_s`: no fault of the file, which may wait for it.
+
+    Where nobody waits it is the end of the file, as any other.
+    """
+
+    def __init__(self, reason: Reason, message: str, after_s: float = 0.0) -> None:
+        super().__init__(reason, message)
+        self.after_s = after_s
+
+
 class DomainError(Exception):
     """A request that cannot be served. `reason` is stable, `metadata` says of what; the message is plain words."""
 

@@ -48,6 +48,28 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcribed:
+    """What a run came to that has still to write its outputs: its transcript is stored."""
+
+    duration_ms: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a job or a batch has waited for, `since` when, in so many `tries`: its store does not answer.
+
+    `transcribed` is of a job that has only to be written, `failure` of one that failed and has only to say so.
+    """
+
+    why: Failure
+    since: datetime
+    tries: int = 1
+    transcribed: Transcribed | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OutputFile:
     """A transcript that was written: its format, where it lies, its size, and its channel where it holds only one.
 
@@ -78,6 +100,7 @@ class Job:
     `stage` is None while it is heard, and of a run that analyses nothing.
     `retention_ms` counts from its end, 0 for ever; a job of a batch goes with its batch, and has none of its own.
     `deletion` marks one that is being deleted.
+    `waiting` is of one that waits for a store, or did when it last ran; it is not claimed before `not_before`.
     `traceparent` is where the trace of the call that created it, or its batch, goes on; empty where nobody traces.
     """
 
@@ -122,6 +145,8 @@ class Job:
     expire_time: datetime | None = None
     deletion: Deletion | None = None
     traceparent: str = ""
+    waiting: Waiting | None = None
+    not_before: datetime | None = None
 
     @property
     def name(self) -> str:

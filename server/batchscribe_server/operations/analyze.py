@@ -49,9 +49,14 @@ class Analyze:
             await self._store.end_analysis(claim, None)
             return _failed(None, "The analysis failed for a reason of the service's own; see its log.")
         await self._store.end_analysis(claim, analysis)
-        if analysis.failure:
-            return _failed(analysis, f"{analysis.failure} The service's own analysis took its place.")
-        return Analyzed(analysis, analysis.left_out)
+        return analyzed(analysis)
+
+
+def analyzed(analysis: Analysis) -> Analyzed:
+    """What is to be told of what was found."""
+    if analysis.failure:
+        return _failed(analysis, f"{analysis.failure} The service's own analysis took its place.")
+    return Analyzed(analysis, analysis.left_out)
 
 
 def _failed(analysis: Analysis | None, message: str) -> Analyzed:

@@ -6,17 +6,20 @@ kill cut off is written again, and two replicas that write it at once write the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 
 import structlog
 
 from batchscribe_server.domain.batch import Batch, BatchInput, PrefixInput, Report, SingleInput
-from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason
+from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason, StoreAwayFailure
+from batchscribe_server.domain.job import Failure
 from batchscribe_server.domain.layout import file_name, is_report, report_uri
 from batchscribe_server.domain.recognition import OutputLayout
 from batchscribe_server.operations.access import ReachStorages
 from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.output_conflicts import check_replaceable
+from batchscribe_server.operations.patience import Patience
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.rendering import Renderer
 from batchscribe_server.operations.storage import Storage, StreamSpool
@@ -39,7 +42,9 @@ class FinishBatches:
         spool: StreamSpool,
         wakeups: Wakeups,
         duties: Duties,
+        now: Callable[[], datetime],
         poll_s: float = 10.0,
+        patience: Patience | None = None,
     ) -> None:
         self._store = store
         self._reach = reach
@@ -47,30 +52,40 @@ class FinishBatches:
         self._spool = spool
         self._wakeups = wakeups
         self._duties = duties
+        self._now = now
         self._poll_s = poll_s
+        self._patience = patience or Patience()
 
     async def run(self) -> None:
         """Finish batches until cancelled."""
-        await work_off(
-            self._wakeups,
-            REPORTS,
-            self._poll_s,
-            lambda: self._store.unreported_batches(BATCHES_AT_ONCE),
-            self.finish,
-            self._duties,
-        )
+        await work_off(self._wakeups, REPORTS, self._poll_s, self._due, self.finish, self._duties)
+
+    async def _due(self) -> Sequence[Batch]:
+        now = self._now()
+        unreported = await self._store.unreported_batches(BATCHES_AT_ONCE)
+        return [batch for batch in unreported if (batch.not_before or now) <= now]
 
     async def finish(self, batch: Batch) -> None:
-        """Write the report of a batch and end it. A file that is retried meanwhile has it written anew at its end."""
+        """Write the report of a batch and end it, or put it off where its store does not answer. A file that is retried
+        meanwhile has it written anew at its end.
+        """
         try:
             while batch.report is Report.DUE and batch.deletion is None:
-                uri, warning = await self._write(batch)
+                try:
+                    uri, warning = await self._write(batch)
+                except StoreAwayFailure as away:
+                    pause = self._patience.pause(away, batch.waiting, self._now())
+                    if pause is not None:
+                        log.warning("report_waits_for_store", batch=batch.name, reason=away.reason, pause_s=pause[1])
+                        await self._store.put_off_batch(batch, *pause)
+                        return
+                    uri, warning = "", _not_written(self._patience.given_up(away))
                 batch = await self._store.finish_report(batch, uri, warning)
         except BatchNotFoundError:
             log.info("batch_deleted_while_reported", batch=batch.name)
 
     async def _write(self, batch: Batch) -> tuple[str, str]:
-        """Write the report; returns its URI, or else what went wrong in plain words."""
+        """Write the report; returns its URI, or else what went wrong in plain words. Raises StoreAwayFailure."""
         try:
             async with self._reach.of(batch.name) as reached:
                 input = await self._input(batch, reached.output)
@@ -78,9 +93,11 @@ class FinishBatches:
                 async with self._spool.spooled(self._lines(batch, uri, reached.output)) as pieces:
                     await check_replaceable(uri, reached.output)
                     written = await reached.output.write_output(uri, pieces)
+        except StoreAwayFailure:
+            raise
         except JobFailure as failure:
             log.warning("report_not_written", batch=batch.name, reason=failure.reason)
-            return "", f"The report could not be written: {failure.message} ({failure.reason})"
+            return "", _not_written(Failure(failure.reason, failure.message))
         except BatchNotFoundError:
             raise
         except Exception:  # the boundary: the batch has ended, with or without a report of it
@@ -110,3 +127,7 @@ class FinishBatches:
                 if named_so and await storage.identity(job.input_uri) == await storage.identity(uri):
                     raise JobFailure(Reason.OUTPUT_CONFLICT, f"The report {uri} would take the place of an input.")
             yield b"".join(map(self._renderer.render_report_line, page))
+
+
+def _not_written(failure: Failure) -> str:
+    return f"The report could not be written: {failure.message} ({failure.reason})"

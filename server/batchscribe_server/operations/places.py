@@ -230,6 +230,11 @@ class Place:
             self._nowhere = False
             self._places.progressed(suspect=self._suspect)
 
+    def write(self) -> None:
+        """Be WRITING at once: all was heard by an earlier run."""
+        self._places.move(self._party, self._stage, Stage.WRITING)
+        self._stage = Stage.WRITING
+
     def end(self) -> None:
         """The run is over."""
         self._places.move(self._party, self._stage, None)

@@ -12,17 +12,18 @@ from typing import assert_never
 
 import structlog
 
-from batchscribe_server.domain.errors import JobFailure, LeaseLostError, Reason
+from batchscribe_server.domain.errors import JobFailure, LeaseLostError, Reason, StoreAwayFailure
 from batchscribe_server.domain.fingerprint import change_since
 from batchscribe_server.domain.job import Failure, Job, OutputFile, State
 from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.access import Reached, ReachStorages
-from batchscribe_server.operations.analyze import Analyze, Analyzed
+from batchscribe_server.operations.analyze import Analyze, Analyzed, analyzed
 from batchscribe_server.operations.models import ModelElsewhereError, Models
 from batchscribe_server.operations.observers import JobObserver, TransferObserver
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.output_conflicts import check_conflicts
+from batchscribe_server.operations.patience import Patience, PutOff, SoFar
 from batchscribe_server.operations.places import Place
 from batchscribe_server.operations.read_transcript import load_transcript
 from batchscribe_server.operations.run_store import Advance, Claim, Outcome
@@ -62,8 +63,8 @@ class RunJob:
     """One run of one claimed job.
 
     Results are stored in order as they come, so a run that is cut off goes on where it stopped. A failure of the file
-    is the job's outcome; only a lost lease, a transcriber that is closed, or an upload that is on another server's
-    disk, ends the run without one.
+    is the job's outcome; only a lost lease, a transcriber that is closed, a store that is away, or an upload that is on
+    another server's disk, ends the run without one.
     """
 
     def __init__(
@@ -82,8 +83,10 @@ class RunJob:
         observer: JobObserver | None = None,
         transfer_observer: TransferObserver | None = None,
         tracing: Tracing | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._tracing = tracing or Tracing()
+        self._patience = patience or Patience()
         self._store = store
         self._reach = reach
         self._open_input = OpenInput(store, uploads, transfer_observer, self._tracing)
@@ -124,6 +127,9 @@ class RunJob:
         except ModelElsewhereError as elsewhere:
             log.info("model_elsewhere", job=claim.job.name, why=str(elsewhere))
             return await self._leave_to_others(claim)
+        except PutOff as put_off:
+            log.warning("store_away", job=claim.job.name, reason=put_off.waiting.why.reason, pause_s=put_off.pause_s)
+            return await self._wait_for_store(claim, put_off)
         except UploadElsewhereError:
             # The job stays as it is stored; the next one to claim it may be the server that has its file.
             log.warning("upload_elsewhere", job=claim.job.name, upload=claim.job.input_uri)
@@ -152,26 +158,37 @@ class RunJob:
             self._observer.lease_lost()
         return "MODEL_ELSEWHERE"
 
+    async def _wait_for_store(self, claim: Claim, put_off: PutOff) -> str:
+        try:
+            await self._store.put_off(claim, put_off.waiting, put_off.pause_s)
+        except LeaseLostError:
+            self._observer.lease_lost()
+        return "STORE_AWAY"
+
     async def _outcome(self, claim: Claim, place: Place) -> Outcome:
         job = claim.job
-        warnings: list[str] = []
-        try:
-            async with self._reach.of_job(job) as reached:
-                return await self._transcribe(claim, place, reached, warnings)
-        except JobFailure as failure:
-            error = Failure(failure.reason, failure.message)
-        except (LeaseLostError, TranscriberClosedError, ModelElsewhereError):
-            raise
-        except UploadElsewhereError as elsewhere:
-            if job.stalled_attempts + 1 < self._limits.max_stalled_attempts:
-                await self._store.begin_hearing(claim)  # counted as an attempt, though it got no further than this
+        so_far = SoFar(job, self._patience, self._now)
+        if so_far.failure is None:
+            try:
+                async with self._reach.of_job(job) as reached:
+                    return await self._transcribe(claim, place, reached, so_far)
+            except StoreAwayFailure as away:
+                so_far.wait_for(away)
+                so_far.failure = so_far.given_up(away)
+            except JobFailure as failure:
+                so_far.failure = Failure(failure.reason, failure.message)
+            except (LeaseLostError, TranscriberClosedError, ModelElsewhereError, PutOff):
                 raise
-            error = Failure(Reason.FETCH_FAILED, str(elsewhere))
-        except Exception:  # the boundary: whatever goes wrong with one file reaches no other
-            log.exception("job_crashed", job=job.name)
-            error = CRASHED
-        await self._tell(claim, job, error, self._write_outputs.notice, warnings)
-        return Outcome(State.FAILED, error=error, warning=" ".join(warnings))
+            except UploadElsewhereError as elsewhere:
+                if job.stalled_attempts + 1 < self._limits.max_stalled_attempts:
+                    await self._store.begin_hearing(claim)  # counted as an attempt, though it got no further than this
+                    raise
+                so_far.failure = Failure(Reason.FETCH_FAILED, str(elsewhere))
+            except Exception:  # the boundary: whatever goes wrong with one file reaches no other
+                log.exception("job_crashed", job=job.name)
+                so_far.failure = CRASHED
+        await self._tell(claim, job, so_far.failure, self._write_outputs.notice, so_far)
+        return Outcome(State.FAILED, error=so_far.failure, warning=so_far.warning)
 
     async def _tell(
         self,
@@ -179,23 +196,28 @@ class RunJob:
         job: Job,
         error: Failure,
         notice: Callable[[Job, Failure, datetime, Storage], Awaitable[None]],
-        warnings: list[str],
+        so_far: SoFar,
     ) -> None:
-        """Write a notice. One that can't be written is one more of the `warnings`."""
+        """Write a notice, now or when its store is back. One that can't be written is one more of the warnings."""
         await self._store.check_claim(claim)
         try:
             async with self._reach.of_job(job) as reached:
                 await notice(job, error, self._now(), reached.output)
         except JobFailure as problem:
+            if isinstance(problem, StoreAwayFailure):
+                so_far.wait_for(problem)
             log.warning("notice_not_written", job=job.name, reason=problem.reason)
-            warnings.append(f"The notice could not be written: {problem.message}")
+            so_far.warnings.append(f"The notice could not be written: {problem.message}")
         except Exception:  # the boundary, here as well: the job has ended, with or without a notice of it
             log.exception("notice_crashed", job=job.name)
-            warnings.append("The notice could not be written, for a reason of the service's own.")
+            so_far.warnings.append("The notice could not be written, for a reason of the service's own.")
 
-    async def _transcribe(self, claim: Claim, place: Place, reached: Reached, warnings: list[str]) -> Outcome:
-        """`warnings` takes what is to be told of the file, however its run ends."""
-        job = claim.job
+    async def _transcribe(self, claim: Claim, place: Place, reached: Reached, so_far: SoFar) -> Outcome:
+        """`so_far` takes what is to be told of the file, however its run ends."""
+        job, warnings = claim.job, so_far.warnings
+        if so_far.duration_ms is not None:
+            place.write()
+            return await self._written(claim, job, so_far.duration_ms, reached.output, so_far)
         first_run = job.media is None
         if first_run:
             await check_conflicts(self._store, claim, reached)
@@ -225,30 +247,39 @@ class RunJob:
                 problem = await speakers_told()
         heard = run.as_heard()
         warnings += filter(None, (summary.warning, problem, self._warning_of_text(heard)))
-        outputs = await self._written(claim, heard, summary.duration_ms, reached.output, warnings)
-        warning = " ".join(warnings)
-        return Outcome(State.SUCCEEDED, outputs=outputs, warning=warning, audio_duration_ms=summary.duration_ms)
+        so_far.duration_ms = summary.duration_ms
+        return await self._written(claim, heard, summary.duration_ms, reached.output, so_far)
 
-    async def _written(
-        self, claim: Claim, heard: Job, duration_ms: int, storage: Storage, warnings: list[str]
-    ) -> tuple[OutputFile, ...]:
+    async def _written(self, claim: Claim, heard: Job, duration_ms: int, storage: Storage, so_far: SoFar) -> Outcome:
         """Analyse what was heard and write it, as far as the client asks for either."""
-        if heard.output.kept_by_service and not heard.config.wants_analysis:
-            return ()
+        outputs: tuple[OutputFile, ...] = ()
+        if not heard.output.kept_by_service or heard.config.wants_analysis:
+            outputs = await self._outputs(claim, heard, duration_ms, storage, so_far)
+        return Outcome(State.SUCCEEDED, outputs=outputs, warning=so_far.warning, audio_duration_ms=duration_ms)
+
+    async def _outputs(
+        self, claim: Claim, heard: Job, duration_ms: int, storage: Storage, so_far: SoFar
+    ) -> tuple[OutputFile, ...]:
+        warnings = so_far.warnings
         transcript = await load_transcript(self._store, heard, duration_ms)
-        analyzed = Analyzed()
+        analysis = Analyzed()
         if heard.config.wants_analysis:
-            with self._tracing.step("analyze"):
-                analyzed = await self._analyze(claim, heard.config, transcript)
-            warnings += analyzed.warnings
+            # What a run found that had only to be written is there.
+            known = await self._store.get_analysis(heard.id) if so_far.was_transcribed else None
+            if known is not None:
+                analysis = analyzed(known)
+            else:
+                with self._tracing.step("analyze"):
+                    analysis = await self._analyze(claim, heard.config, transcript)
+            warnings += analysis.warnings
         if heard.formats != heard.output.formats:
             warnings.append("No summary was written: the config of this file asks for none.")
-        told = replace(transcript, warning=" ".join(warnings), analysis=analyzed.analysis)
+        told = replace(transcript, warning=so_far.warning, analysis=analysis.analysis)
         # Whoever has taken over meanwhile has outputs of its own.
         await self._store.check_claim(claim)
         outputs = await self._write_outputs.transcripts(heard, told, storage)
-        if analyzed.failure is not None:
-            await self._tell(claim, heard, analyzed.failure, self._write_outputs.notice_beside, warnings)
+        if analysis.failure is not None:
+            await self._tell(claim, heard, analysis.failure, self._write_outputs.notice_beside, so_far)
         return outputs
 
     async def _editor(self, job: Job) -> TextEditor | None:

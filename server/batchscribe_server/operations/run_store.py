@@ -10,7 +10,7 @@ from typing import Protocol
 
 from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.fair_share import BATCHES_FACTOR, may_take_more
-from batchscribe_server.domain.job import Failure, Job, OutputFile, State
+from batchscribe_server.domain.job import Failure, Job, OutputFile, State, Waiting
 from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.replica import NO_CAPACITY, Capacity
 from batchscribe_server.domain.speakers import SpeakerTurn
@@ -185,6 +185,12 @@ class RunStore(Protocol):
 
     async def release(self, claim: Claim) -> None:
         """Give an unfinished job back to the queue, with what is stored of it; it goes on from there."""
+        ...
+
+    async def put_off(self, claim: Claim, waiting: Waiting, pause_s: float) -> None:
+        """Give an unfinished job back to the queue, to be claimed again in `pause_s`: its store does not answer. Tells
+        why. That was no attempt of the job's.
+        """
         ...
 
     async def recover(self, max_stalled_attempts: int, *, exclusive_owner: bool) -> int:

@@ -17,7 +17,7 @@ from batchscribe_server.domain.batch import (
     PrefixInput,
     SingleInput,
 )
-from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason
+from batchscribe_server.domain.errors import BatchNotFoundError, JobFailure, Reason, StoreAwayFailure
 from batchscribe_server.domain.job import Failure, Job
 from batchscribe_server.domain.layout import is_below, is_output, is_output_name, relative_paths
 from batchscribe_server.domain.media import is_upload
@@ -25,6 +25,7 @@ from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, Re
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.output_conflicts import output_key
+from batchscribe_server.operations.patience import Patience
 from batchscribe_server.operations.polling import work_off
 from batchscribe_server.operations.scan_manifest import MANIFEST_CHUNK, ListedFiles, ScanManifest
 from batchscribe_server.operations.storage import FoundObject, Storage, UploadElsewhereError
@@ -51,6 +52,7 @@ class ScanBatches:
         now: Callable[[], datetime],
         duties: Duties,
         poll_s: float = 10.0,
+        patience: Patience | None = None,
     ) -> None:
         self._store = store
         self._reach = reach
@@ -60,13 +62,20 @@ class ScanBatches:
         self._now = now
         self._duties = duties
         self._poll_s = poll_s
+        self._patience = patience or Patience()
 
     async def run(self) -> None:
         """Scan until cancelled."""
-        await work_off(self._wakeups, SCANS, self._poll_s, self._store.unscanned_batches, self.scan, self._duties)
+        await work_off(self._wakeups, SCANS, self._poll_s, self._due, self.scan, self._duties)
+
+    async def _due(self) -> Sequence[Batch]:
+        now = self._now()
+        return [batch for batch in await self._store.unscanned_batches() if (batch.not_before or now) <= now]
 
     async def scan(self, batch: Batch) -> None:
-        """Scan one batch to its end. Whatever goes wrong ends as that batch's error."""
+        """Scan one batch to its end, or put it off where a store does not answer. Whatever goes wrong ends as that
+        batch's error.
+        """
         try:
             async with self._reach.of(batch.name) as reached:
                 # What can't be read is said before what can't be written: with one expired token it is neither.
@@ -82,6 +91,8 @@ class ScanBatches:
                             return  # nothing more of it is stored
             batch = await self._store.finish_scan(batch)
             log.info("batch_scanned", batch=batch.name, files=batch.counts.total)
+        except StoreAwayFailure as away:
+            await self._wait_for(batch, away)
         except JobFailure as failure:
             await self._fail(batch, Failure(failure.reason, failure.message))
         except UploadElsewhereError as elsewhere:
@@ -94,6 +105,17 @@ class ScanBatches:
         except Exception:  # the boundary: a batch that can't be scanned fails alone
             log.exception("batch_scan_crashed", batch=batch.name)
             await self._fail(batch, Failure(Reason.INTERNAL, "The scan failed for a reason of the service's own."))
+
+    async def _wait_for(self, batch: Batch, away: StoreAwayFailure) -> None:
+        pause = self._patience.pause(away, batch.waiting, self._now())
+        if pause is None:
+            await self._fail(batch, self._patience.given_up(away))
+            return
+        log.warning("scan_waits_for_store", batch=batch.name, reason=away.reason, pause_s=pause[1])
+        try:
+            await self._store.put_off_batch(batch, *pause)
+        except BatchNotFoundError:
+            log.info("batch_deleted_while_scanned", batch=batch.name)
 
     async def _fail(self, batch: Batch, failure: Failure) -> None:
         log.warning("batch_scan_failed", batch=batch.name, reason=failure.reason)

@@ -14,7 +14,7 @@ from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.event import Event
-from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.job import Failure, Job, State, Waiting
 from batchscribe_server.domain.media import Media
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import Segment
@@ -146,8 +146,12 @@ class BatchStore(Protocol):
         """Queue the failed jobs again. Raises NotTerminalError, NothingToRetryError, CredentialsDeletedError."""
         ...
 
+    async def put_off_batch(self, batch: Batch, waiting: Waiting, pause_s: float) -> None:
+        """Its scan, or its report, goes on in `pause_s`: a store does not answer. Raises BatchNotFoundError."""
+        ...
+
     async def unscanned_batches(self) -> Sequence[Batch]:
-        """Batches whose scan a stopped server left unfinished."""
+        """Batches whose scan is not finished, also those whose scan is put off."""
         ...
 
 
@@ -248,7 +252,9 @@ class ReportStore(Protocol):
     """Batches whose files are done and whose report is not."""
 
     async def unreported_batches(self, limit: int) -> Sequence[Batch]:
-        """Batches that run on until their report is written, but for those that are being deleted."""
+        """Batches that run on until their report is written, but for those that are being deleted. Those that are put
+        off come last.
+        """
         ...
 
     def read_jobs(self, batch: Batch) -> AsyncIterator[Sequence[Job]]:

@@ -9,7 +9,7 @@ from batchscribe_server.domain.job import State
 from batchscribe_server.operations.submit import NewBatch
 from batchscribe_server.rpc.convert_access import storage_access
 from batchscribe_server.rpc.convert_recognition import recognition_config, recognition_config_message
-from batchscribe_server.rpc.convert_state import counts_message, failure_message, state_message
+from batchscribe_server.rpc.convert_state import counts_message, failure_message, state_message, warning_text
 from batchscribe_server.rpc.convert_storage import (
     batch_input,
     batch_input_message,
@@ -52,7 +52,7 @@ def batch_message(batch: Batch) -> pb.Batch:
         counts=counts_message(batch.counts),
         error=failure_message(batch.error),
         report_uri=batch.report_uri,
-        warning=batch.warning,
+        warning=warning_text(batch.warning, batch.state, batch.waiting),
         create_time=timestamp(batch.create_time),
         update_time=timestamp(batch.update_time),
         etag=etag(batch.name, batch.sequence),

@@ -10,7 +10,7 @@ from batchscribe_server.domain.media import Media, shown_input
 from batchscribe_server.operations.submit import NewJob
 from batchscribe_server.rpc.convert_access import storage_access
 from batchscribe_server.rpc.convert_recognition import recognition_config, recognition_config_message
-from batchscribe_server.rpc.convert_state import failure_message, state_message
+from batchscribe_server.rpc.convert_state import failure_message, state_message, warning_text
 from batchscribe_server.rpc.convert_storage import (
     input_uri,
     input_uri_message,
@@ -64,7 +64,7 @@ def job_message(job: Job) -> pb.Job:
         attempt=job.attempt,
         outputs=[_output_message(output) for output in job.outputs],
         error=failure_message(job.error),
-        warning=job.warning,
+        warning=warning_text(job.warning, job.state, job.waiting),
         model=job.model,
         create_time=timestamp(job.create_time),
         update_time=timestamp(job.update_time),

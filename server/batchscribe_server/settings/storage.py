@@ -175,8 +175,8 @@ class HttpsSettings(Group):
 
 
 class StorageSettings(Group):
-    """Object stores and URLs, how much disk their files take that are being worked on, and how long one may take to
-    arrive, 0 for no limit.
+    """Object stores and URLs, how much disk their files take that are being worked on, how long one may take to
+    arrive, 0 for no limit, and how long files wait for a store that does not answer, 0 for not at all.
 
     `s3` and `azure` are reached by requests that say nothing else, a profile by those that name it; one of each kind
     may have the same name. `media_uri` is a folder in a bucket or a container for uploads, which lie in the data
@@ -196,6 +196,7 @@ class StorageSettings(Group):
     https: HttpsSettings = HttpsSettings()
     max_fetched_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
     max_fetch_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 4 * 3600.0
+    max_away_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 12 * 3600.0
 
     @field_validator("ibm_iam_url")
     @classmethod

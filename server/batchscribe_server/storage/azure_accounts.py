@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from batchscribe_server.domain.access import Access, AzureCredentials, Profile
 from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
-from batchscribe_server.operations.storage import Storage
 from batchscribe_server.storage.azure_options import ANY_CONTAINER, AzureOptions
+from batchscribe_server.storage.breaker import RemoteStorage
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.url_rules import is_inside
 
@@ -40,7 +40,7 @@ class AzureAccounts:
         self._client_endpoints = client_endpoints
 
     @asynccontextmanager
-    async def opened(self, access: Access | None) -> AsyncIterator[Storage | None]:
+    async def opened(self, access: Access | None) -> AsyncIterator[RemoteStorage | None]:
         """The account reached with this access; None where there is none.
 
         Raises JobFailure CREDENTIALS_UNAVAILABLE for credentials where Azure's library is not installed any more.

@@ -25,7 +25,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob import BlobBlock, BlobProperties
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
 
-from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason, StoreAwayFailure
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
@@ -40,8 +40,9 @@ from batchscribe_server.storage.azure_uri import (
     azure_address,
     azure_uri,
 )
-from batchscribe_server.storage.download import Expected, downloaded
+from batchscribe_server.storage.download import Expected, NoAnswerError, downloaded
 from batchscribe_server.storage.globs import Selection
+from batchscribe_server.storage.http_headers import retry_after_s
 from batchscribe_server.storage.objects import (
     as_folder,
     conflict,
@@ -63,6 +64,8 @@ PIECE_BYTES = 4 * 1024**2
 """How much of an input one request fetches."""
 
 _ONE_PUT_BYTES = 1024**2  # larger bodies have to be streams, or would be copied on the event loop in one go
+
+_BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 _CHANGED = frozenset({"ConditionNotMet"})
 _TAKEN = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
@@ -121,6 +124,10 @@ class AzureStorage:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._client.close()
+
+    def store_of(self, uri: str) -> str:
+        """The container, at its account's URL."""
+        return f"{self._options.account_url} {uri.split('/', 3)[2:3]}"
 
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a container that the operator did not allow."""
@@ -294,13 +301,19 @@ class AzureStorage:
             return None
 
     async def _pieces(self, uri: str, address: AzureAddress, etag: str, start: int) -> AsyncGenerator[bytes]:
+        has_answered = False
         try:
             with self._told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED, _CHANGED, may_go_on=True):
                 stream = await self._blob(address).download_blob(
                     offset=start, etag=etag, match_condition=MatchConditions.IfNotModified
                 )
                 async for piece in stream.chunks():
+                    has_answered = True
                     yield piece
+        except _CutOffError as error:
+            if has_answered:
+                raise
+            raise NoAnswerError(str(error)) from None
         except HttpResponseError:
             raise JobFailure(
                 Reason.INPUT_CHANGED, f"{uri} changed while it was fetched. Submit it again once it is complete."
@@ -392,9 +405,11 @@ class AzureStorage:
                 raise _CutOffError(f"the connection broke ({type(error).__name__})") from None
             if status is None:
                 words = f"the object store cannot be reached ({type(error).__name__})"
-                raise JobFailure(failed, f"{uri}: {words}") from None
+                raise StoreAwayFailure(failed, f"{uri}: {words}") from None
             if words := denial(code, status, self._options.sas_token, self._now()):
                 raise JobFailure(denied, f"{uri}: {words}") from None
+            if status in _BUSY:
+                raise StoreAwayFailure(failed, failure(uri, code, status), _retry_after_s(error)) from None
             raise JobFailure(failed, failure(uri, code, status)) from None
 
 
@@ -434,6 +449,11 @@ def _credential(options: AzureOptions) -> AzureNamedKeyCredential | AzureSasCred
 def _is_folder(blob: BlobProperties) -> bool:
     """Whether a blob stands for a folder, as accounts with real folders and tools that mount containers write them."""
     return any(name.lower() == "hdi_isfolder" and value == "true" for name, value in (blob.metadata or {}).items())
+
+
+def _retry_after_s(error: BaseException) -> float:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    return retry_after_s({name.lower(): value for name, value in headers.items()})
 
 
 def _code(error: BaseException) -> str:

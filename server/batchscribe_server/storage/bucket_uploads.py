@@ -25,7 +25,13 @@ from typing import Protocol
 
 import structlog
 
-from batchscribe_server.domain.errors import JobFailure, Reason, UploadNotStoredError, UploadSpaceError
+from batchscribe_server.domain.errors import (
+    JobFailure,
+    Reason,
+    StoreAwayFailure,
+    UploadNotStoredError,
+    UploadSpaceError,
+)
 from batchscribe_server.domain.media import Media
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
@@ -157,6 +163,10 @@ class BucketUploadSpool:
             expected = Expected(hashlib.sha256, bytes.fromhex(media.sha256))
             try:
                 file = await stack.enter_async_context(self._bucket.open_input(media.path, party, expected))
+            except StoreAwayFailure as away:
+                raise StoreAwayFailure(
+                    Reason.FETCH_FAILED, f"the bucket for uploads, where {media.name} is, does not answer", away.after_s
+                ) from away
             except JobFailure as failure:
                 log.warning("upload_not_fetched", media=media.name, reason=failure.reason, message=failure.message)
                 raise JobFailure(

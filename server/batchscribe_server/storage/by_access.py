@@ -12,6 +12,7 @@ from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Re
 from batchscribe_server.domain.url import scheme_of
 from batchscribe_server.operations.storage import Storage
 from batchscribe_server.storage.azure_accounts import ANY_ENDPOINT, AzureAccounts
+from batchscribe_server.storage.breaker import Breakers, BreakingStorage
 from batchscribe_server.storage.by_scheme import StorageByScheme
 from batchscribe_server.storage.pool import StoragePool
 from batchscribe_server.storage.s3_options import ANY_BUCKET, IBM_IAM_URL, IbmKey, S3Options
@@ -40,11 +41,15 @@ class StoragesByAccess:
         ibm_iam_url: str = IBM_IAM_URL,
         urls: UrlStorage | None = None,
         azure: AzureAccounts | None = None,
+        breakers: Breakers | None = None,
     ) -> None:
         """`shared` are storages by their schemes; `client_endpoints` those that clients' credentials may name: URLs,
         `AWS`, `IBM` for all of IBM Cloud's, or `ANY_ENDPOINT`. Without `urls` there are none.
         """
-        self._shared: Mapping[str, Storage] = {**shared, "https": urls, "http": urls} if urls else shared
+        self._breakers = breakers or Breakers()
+        self._shared: dict[str, Storage] = dict(shared)
+        if urls is not None:
+            self._shared["https"] = self._shared["http"] = BreakingStorage(urls, self._breakers)
         self._urls = urls
         self._azure = azure or AzureAccounts()
         self._s3 = s3
@@ -59,11 +64,13 @@ class StoragesByAccess:
         async with AsyncExitStack() as stack:
             storages = dict(self._shared)
             if isinstance(access, Fetch) and self._urls is not None:
-                storages["https"] = storages["http"] = self._urls.for_fetch(access)
+                own = BreakingStorage(self._urls.for_fetch(access), self._breakers)
+                storages["https"] = storages["http"] = own
             if (options := self._options(access)) is not None:
-                storages["s3"] = await stack.enter_async_context(self._s3.opened(options))
+                bucket = await stack.enter_async_context(self._s3.opened(options))
+                storages["s3"] = BreakingStorage(bucket, self._breakers)
             if (account := await stack.enter_async_context(self._azure.opened(access))) is not None:
-                storages["az"] = account
+                storages["az"] = BreakingStorage(account, self._breakers)
             yield StorageByScheme(storages)
 
     def check_access(self, access: Access, uris: Collection[str]) -> None:

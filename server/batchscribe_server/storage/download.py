@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.errors import JobFailure, Reason, StoreAwayFailure
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import LocalInput
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+
+class NoAnswerError(Exception):
+    """A store can't be reached: the message is plain words."""
+
+
 ATTEMPTS = 6
 """How often in a row a request may bring nothing."""
 
@@ -34,7 +39,9 @@ WHOLE_ATTEMPTS = 2
 _FIRST_PAUSE_S = 0.2
 
 Pieces = Callable[[int], "AsyncGenerator[bytes]"]
-"""The bytes of one object from a place on, in one request. May raise JobFailure, which ends the download."""
+"""The bytes of one object from a place on, in one request. May raise JobFailure, which ends the download, and
+NoAnswerError, which another request may mend.
+"""
 
 
 class Digest(Protocol):
@@ -74,8 +81,9 @@ async def downloaded(
     fingerprint is its size and its ETag.
 
     What `cut_off` names is mended by another request. Raises JobFailure MEDIA_TOO_LARGE, and FETCH_FAILED when
-    `ATTEMPTS` in a row bring nothing, when more than `size_bytes` come, when it takes too long, where the disk does not
-    take it, or when what came is not what is `expected`, `WHOLE_ATTEMPTS` times.
+    `ATTEMPTS` in a row bring nothing (a StoreAwayFailure where the last had no answer), when more than `size_bytes`
+    come, when it takes too long, where the disk does not take it, or when what came is not what is `expected`,
+    `WHOLE_ATTEMPTS` times.
     """
     if max_size_bytes and size_bytes > max_size_bytes:
         raise JobFailure(Reason.MEDIA_TOO_LARGE, f"{uri} has {size_bytes} bytes; this server takes {max_size_bytes}.")
@@ -119,6 +127,7 @@ async def _download(
     with await on_disk(uri, partial(FileIO, path, "xb")) as file:
         while done < size_bytes:
             before, problem = done, "it ended early"
+            failed: type[JobFailure] = JobFailure
             try:
                 async with aclosing(pieces(done)) as arriving:
                     async for piece in arriving:
@@ -128,12 +137,14 @@ async def _download(
                             )
                         await on_disk(uri, partial(_write, file, piece, digest))
                         done += len(piece)
+            except NoAnswerError as error:
+                problem, failed = str(error), StoreAwayFailure
             except cut_off as error:
                 problem = str(error) or type(error).__name__
             if done < size_bytes:
                 failures = 1 if done > before else failures + 1
                 if failures >= ATTEMPTS:
-                    raise JobFailure(
+                    raise failed(
                         Reason.FETCH_FAILED,
                         f"{uri} could not be fetched beyond {done} of {size_bytes} bytes: {problem}",
                     )

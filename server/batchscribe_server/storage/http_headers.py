@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-MAX_RETRY_AFTER_S = 30.0
+MAX_RETRY_AFTER_S = 86_400.0
 """How long a server is obeyed that asks to be left alone."""
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-\d+|\*)/(?:(\d+)|\*)", re.IGNORECASE)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from batchscribe_server.operations.storage import Storage
+from batchscribe_server.storage.breaker import RemoteStorage
 
 KEPT_UNUSED = 16
 """Clients that are kept open while nobody uses them: to open one takes some milliseconds of the event loop."""
@@ -18,7 +18,7 @@ KEPT_UNUSED = 16
 Way = TypeVar("Way", bound=Hashable)
 
 
-class OpenableStorage(Storage, Protocol):
+class OpenableStorage(RemoteStorage, Protocol):
     """A storage that holds connections for as long as its context lasts."""
 
     async def __aenter__(self) -> Self:

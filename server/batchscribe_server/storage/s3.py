@@ -17,16 +17,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from aiohttp import ClientError as TransportError
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, SSLError
+from botocore.exceptions import ConnectionError as UnreachableError
 
-from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason, StoreAwayFailure
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import FoundObject, LocalInput, WrittenFile
-from batchscribe_server.storage.download import ATTEMPTS, Expected, downloaded, pause_s
+from batchscribe_server.storage.download import ATTEMPTS, Expected, NoAnswerError, downloaded, pause_s
 from batchscribe_server.storage.globs import Selection
+from batchscribe_server.storage.http_headers import retry_after_s
 from batchscribe_server.storage.ibm_iam import ApiKeyRefusedError, IamUnreachableError
 from batchscribe_server.storage.objects import (
     as_folder,
@@ -37,7 +39,7 @@ from batchscribe_server.storage.objects import (
     named_itself,
     preceded,
 )
-from batchscribe_server.storage.s3_answers import CHANGED, MISSING, NO_UPLOAD, TAKEN, denial, failure
+from batchscribe_server.storage.s3_answers import CHANGED, MISSING, NO_UPLOAD, TAKEN, TOO_BUSY, denial, failure
 from batchscribe_server.storage.s3_checksums import announced, checksum_of, declared, repeated
 from batchscribe_server.storage.s3_client import opened_client
 from batchscribe_server.storage.s3_options import ANY_BUCKET, S3Options
@@ -62,6 +64,8 @@ _BUSY = frozenset({429, 500, 502, 503, 504})
 # What ends a download in its middle, and another request may mend.
 _CUT_OFF = (BotoCoreError, TransportError, OSError, TimeoutError)
 
+_UNREACHABLE = (HTTPClientError, UnreachableError, TransportError, OSError, TimeoutError)
+
 
 class S3Storage:
     """Objects in the buckets that the operator allows. To be used as a context, which holds the connections."""
@@ -79,6 +83,10 @@ class S3Storage:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._open.aclose()
+
+    def store_of(self, uri: str) -> str:
+        """The bucket, at its endpoint."""
+        return f"{self._options.endpoint} {uri.split('/', 3)[2:3]}"
 
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a bucket that the operator did not allow."""
@@ -342,6 +350,8 @@ class S3Storage:
         try:
             with _told(uri, Reason.FETCH_FAILED, Reason.BUCKET_READ_DENIED, passed_on=CHANGED, transport=False):
                 response = await _patiently(self._client.get_object, **request)
+        except _CUT_OFF as error:
+            raise NoAnswerError(type(error).__name__) from error
         except ClientError:
             raise JobFailure(
                 Reason.INPUT_CHANGED, f"{uri} changed while it was fetched. Submit it again once it is complete."
@@ -435,22 +445,31 @@ def _told(
     except ApiKeyRefusedError as error:
         raise JobFailure(denied, f"{uri}: {error}") from error
     except IamUnreachableError as error:
-        raise JobFailure(failed, f"{uri}: {error}") from error
+        raise StoreAwayFailure(failed, f"{uri}: {error}") from error
     except _CUT_OFF as error:
         if not transport:
             raise
-        raise JobFailure(failed, f"{uri}: the object store cannot be reached ({type(error).__name__})") from error
+        # What is wrong with a certificate, or with keys that are nowhere to be found, does not mend itself.
+        is_away = isinstance(error, _UNREACHABLE) and not isinstance(error, SSLError)
+        words = f"{uri}: the object store cannot be reached ({type(error).__name__})"
+        raise (StoreAwayFailure if is_away else JobFailure)(failed, words) from error
 
 
 def _raise_told(uri: str, failed: Reason, denied: Reason, error: ClientError) -> NoReturn:
     code, status = _code(error), str(_status(error))
     if words := denial(code, status):
         raise JobFailure(denied, f"{uri}: {words}") from error
+    if _status(error) in _BUSY or code in TOO_BUSY:
+        raise StoreAwayFailure(failed, failure(uri, code, status), _retry_after_s(error)) from error
     raise JobFailure(failed, failure(uri, code, status)) from error
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _retry_after_s(error: ClientError) -> float:
+    return retry_after_s(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
 
 
 def _status(error: ClientError) -> int:

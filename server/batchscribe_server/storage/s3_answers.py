@@ -6,6 +6,7 @@ MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 CHANGED = frozenset({"412", "PreconditionFailed"})
 TAKEN = frozenset({"409", "412", "ConditionalRequestConflict", "PreconditionFailed"})
 NO_UPLOAD = frozenset({"NoSuchUpload"})
+TOO_BUSY = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException"})
 
 EXPIRED = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
 """A token is not taken, or not any more."""

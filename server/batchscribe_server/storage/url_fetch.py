@@ -13,7 +13,7 @@ from functools import partial
 from io import FileIO
 from typing import TYPE_CHECKING, BinaryIO
 
-from batchscribe_server.domain.errors import JobFailure, Reason
+from batchscribe_server.domain.errors import JobFailure, Reason, StoreAwayFailure
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.operations.storage import LocalInput
 from batchscribe_server.storage.content_encoding import (
@@ -36,16 +36,21 @@ _OK, _PARTIAL, _NO_SUCH_RANGE = 200, 206, 416
 _GONE = frozenset({404, 410})
 _BUSY = frozenset({408, 425, 429})
 
+LONGEST_PAUSE_S = 30.0
+"""A server that wants to be left alone for longer is waited for elsewhere."""
+
 
 class TryAgainError(Exception):
     """A request came to nothing, or was cut off, and another may do better; the message is plain words.
 
-    `after_s` is how long the server wants to be left alone, in seconds.
+    `after_s` is how long the server wants to be left alone, in seconds; with `is_away` it gave no answer, or none but
+    this.
     """
 
-    def __init__(self, words: str, after_s: float = 0.0) -> None:
+    def __init__(self, words: str, after_s: float = 0.0, *, is_away: bool = False) -> None:
         super().__init__(words)
         self.after_s = after_s
+        self.is_away = is_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +132,11 @@ class UrlFetch:
                     await self._take(answer, rooms)
             except TryAgainError as problem:
                 failures = 1 if self._furthest_bytes > before else failures + 1
+                if problem.after_s > LONGEST_PAUSE_S:
+                    raise self._away(f"could not be fetched: {problem}", problem.after_s) from None
                 if failures >= ATTEMPTS:
-                    raise self._failure(f"could not be fetched, {ATTEMPTS} attempts in a row: {problem}") from None
+                    words = f"could not be fetched, {ATTEMPTS} attempts in a row: {problem}"
+                    raise self._away(words, problem.after_s) if problem.is_away else self._failure(words) from None
                 await self._sleep(max(problem.after_s, pause_s(failures)))
 
     def _conditions(self) -> dict[str, str]:
@@ -234,7 +242,7 @@ class UrlFetch:
     def _refused(self, answer: Answer) -> JobFailure | TryAgainError:
         status = answer.status
         if status in _BUSY or status >= 500:
-            return TryAgainError(f"the server answered {status}", retry_after_s(answer.headers))
+            return TryAgainError(f"the server answered {status}", retry_after_s(answer.headers), is_away=True)
         if status in _GONE:
             return JobFailure(
                 Reason.FETCH_FAILED, f"there is nothing at {self._name} (the server answered {status}); is it right?"
@@ -247,6 +255,9 @@ class UrlFetch:
         return JobFailure(
             Reason.INPUT_CHANGED, f"{self._name} changed while it was fetched. Submit it again once it is complete."
         )
+
+    def _away(self, words: str, after_s: float) -> StoreAwayFailure:
+        return StoreAwayFailure(Reason.FETCH_FAILED, f"{self._name} {words}", after_s)
 
     def _failure(self, words: str) -> JobFailure:
         return JobFailure(Reason.FETCH_FAILED, f"{self._name} {words}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 5
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 60.0
+
+_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -104,6 +107,13 @@ class UrlStorage:
         storage = copy(self)
         storage._fetch = fetch
         return storage
+
+    def store_of(self, uri: str) -> str:
+        """The web server."""
+        try:
+            return str(_origin(httpx.URL(self._fetch.url if self._is_fetch(uri) else uri)))
+        except httpx.InvalidURL:
+            return ""
 
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a URL that is malformed, or not allowed by what it says itself.
@@ -202,7 +212,8 @@ class UrlStorage:
     ) -> AsyncIterator[Answer]:
         """The answer to one GET, redirects followed; its body is read while the context lasts."""
         own = _origin(url)
-        with _told(name):
+        answered: list[int] = []
+        with _told(name, answered):
             for _ in range(MAX_REDIRECTS + 1):
                 await self._check_address(name, url)
                 if _origin(url) != own:
@@ -211,6 +222,7 @@ class UrlStorage:
                 headers.update({"Accept-Encoding": "identity", **conditions})
                 request = self._client.build_request("GET", url, headers=headers)
                 response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+                answered.append(response.status_code)
                 try:
                     location = response.headers.get("location", "")
                     if response.status_code not in _REDIRECTS or not location:
@@ -243,8 +255,10 @@ class UrlStorage:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 found = await asyncio.get_running_loop().getaddrinfo(host, url.port or 0)
-        except (OSError, UnicodeError):  # TimeoutError is an OSError
-            raise TryAgainError(f"no address of {host} was found") from None
+        except (OSError, UnicodeError) as error:  # TimeoutError is an OSError
+            # That there is no such name is an answer; that nobody could be asked is none.
+            is_away = not (isinstance(error, UnicodeError) or getattr(error, "errno", None) in _NO_SUCH_NAME)
+            raise TryAgainError(f"no address of {host} was found", is_away=is_away) from None
         if not all(self._options.allows(str(address[0])) for *_, address in found):
             raise JobFailure(Reason.FETCH_FAILED, f"{name} {private_words(host)}")
 
@@ -271,8 +285,11 @@ def _raise_read_only(uri: str) -> NoReturn:
 
 
 @contextmanager
-def _told(name: str) -> Iterator[None]:
-    """Turn errors of the connection into TryAgainErrors, and what no other attempt would mend into JobFailures."""
+def _told(name: str, answered: Sequence[int]) -> Iterator[None]:
+    """Turn errors of the connection into TryAgainErrors, and what no other attempt would mend into JobFailures.
+
+    A server that has `answered`, and breaks off what it sends, is not away.
+    """
     try:
         yield
     except SSRFProtectionError as error:
@@ -282,7 +299,8 @@ def _told(name: str) -> Iterator[None]:
             raise JobFailure(Reason.FETCH_FAILED, f"{name} redirects to something that is no URL") from None
         if problem := _tls_problem(error):
             raise JobFailure(Reason.FETCH_FAILED, f"{name}: no safe connection: {problem}") from None
-        raise TryAgainError(next(words for kind, words in _WORDS if isinstance(error, kind))) from None
+        words = next(words for kind, words in _WORDS if isinstance(error, kind))
+        raise TryAgainError(words, is_away=not answered) from None
     except httpx.HTTPError as error:
         raise JobFailure(Reason.FETCH_FAILED, f"{name} could not be fetched ({type(error).__name__})") from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, select, update
@@ -17,7 +17,7 @@ from batchscribe_server.domain.errors import (
     NothingToRetryError,
     NotTerminalError,
 )
-from batchscribe_server.domain.job import Failure, Job, State
+from batchscribe_server.domain.job import Failure, Job, State, Waiting
 from batchscribe_server.operations.store import BatchChanges, IdempotencyKey, ListQuery, Page, ScanChunk, SealedAccess
 from batchscribe_server.operations.wakeups import QUEUE, SCANS
 from batchscribe_server.store import tables
@@ -93,6 +93,10 @@ class SqlBatchStore:
         await repeat(self._database, partial(_restart_rest, batch_id=batch_id, reopen_time=batch.update_time))
         await forget_events(self._database, batch.name, below=batch.history_start)
         return await self.get_batch(tenant, batch_id)
+
+    async def put_off_batch(self, batch: Batch, waiting: Waiting, pause_s: float) -> None:
+        """Let a scan or a report wait."""
+        await self._database.write(partial(_put_off, put_off=batch, waiting=waiting, pause_s=pause_s))
 
     async def unscanned_batches(self) -> Sequence[Batch]:
         """Read the batches whose scan goes on."""
@@ -188,7 +192,7 @@ def _add_scanned(ledger: Ledger, scanned: Batch, chunk: ScanChunk) -> Batch:
         ledger.add_jobs(jobs)
     except IntegrityError as error:
         raise AlreadyExistsError("A job's id is taken already.", batch=batch.id) from error
-    ledger.change_batch(batch, scan_cursor=chunk.cursor)
+    ledger.change_batch(batch, scan_cursor=chunk.cursor, waiting=None, not_before=None)
     return batch_as_written(ledger, batch.id)
 
 
@@ -206,7 +210,15 @@ def _finish_scan(ledger: Ledger, scanned: Batch) -> Batch:
     batch = ledger.itself(scanned)
     if not batch.stopping and not batch.state.terminal:
         batch.scanned = True
+        ledger.change_batch(batch, waiting=None, not_before=None)
     return batch_as_written(ledger, batch.id)
+
+
+def _put_off(ledger: Ledger, put_off: Batch, waiting: Waiting, pause_s: float) -> None:
+    batch = ledger.itself(put_off)
+    if not batch.state.terminal:
+        ledger.change_batch(batch, waiting=waiting, not_before=ledger.now + timedelta(seconds=pause_s))
+        batch.progress_due = batch.progress_due or put_off.waiting is None  # for an etag that tells of it
 
 
 def _fail(ledger: Ledger, failed: Batch, error: Failure) -> Batch | None:

@@ -224,9 +224,14 @@ class Ledger:
         state = changes.get("state", job.state)
         columns = dict(lease or {})
         if state is not job.state:
+            waits = changes.get("waiting") if "not_before" in changes else None
             attempt, error = changes.get("attempt", job.attempt), changes.get("error", job.error)
-            details = (*details, StateChanged(state, attempt, error))
+            details = (*details, StateChanged(state, attempt, waits.why if waits else error))
+            if job.not_before is not None:
+                changes.setdefault("not_before", None)
             if state.terminal:
+                if job.waiting is not None:
+                    changes["waiting"] = None
                 changes["finish_time"] = self.now
                 changes["expire_time"] = expiry(self.now, job.retention_ms)
                 # Its outputs can't be deleted without the credentials: then they go with the record.
@@ -293,6 +298,7 @@ class Ledger:
                 start_time=None,
                 finish_time=None,
                 expire_time=None,
+                waiting=None,
             )
 
     def remove_jobs(self, jobs: Sequence[Job]) -> None:
@@ -430,7 +436,9 @@ class Ledger:
             batch.progress_due = True
             if after is not None:
                 name = shown_input(after) if is_upload(after.input_uri) else ""
-                self._tell_of(batch, BatchJobChanged(after.id, after.input_uri, after.state, after.error, name))
+                waits = after.waiting if after.not_before is not None else None
+                error = waits.why if waits else after.error
+                self._tell_of(batch, BatchJobChanged(after.id, after.input_uri, after.state, error, name))
             job = after or before
             if job is not None and job.state is State.RUNNING and batch.start_time is None:
                 batch.start_time = self.now

@@ -22,10 +22,12 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     or_,
     select,
     tuple_,
+    update,
 )
 
 from batchscribe_server.domain.job import Job
@@ -39,6 +41,9 @@ from batchscribe_server.store.shares import Line, Tenant, choose
 
 MOST_COUNTED = 100_000
 """How many single files of a tenant an overview counts at most: a million would hold up their reader."""
+
+PUT_BACK_AT_ONCE = 500
+"""How many jobs come back in line with one claim."""
 
 _jobs = tables.jobs.c
 _batches = tables.batches.c
@@ -66,6 +71,14 @@ def take_queued(ledger: Ledger, limit: int, reserved: int, load: ServerLoad) -> 
         taken += _any_other(connection, missing, [row["id"] for row in taken], lacking)
     _note_turns(ledger, taken)
     return taken
+
+
+def put_back_in_line(ledger: Ledger) -> None:
+    """Let the jobs be claimed again whose pause is over."""
+    due = select(_jobs.id).where(_jobs.not_before <= ledger.now).order_by(_jobs.not_before).limit(PUT_BACK_AT_ONCE)
+    ids = ledger.connection.execute(due.with_for_update(skip_locked=True)).scalars().all()
+    if ids:
+        ledger.connection.execute(update(tables.jobs).where(_jobs.id.in_(ids)).values(not_before=None))
 
 
 def queue_position(connection: Connection, job: Job) -> int:
@@ -153,16 +166,32 @@ _RUNNING = (
     .group_by(_jobs.tenant)
 )
 _TURNS = select(tables.tenants).where(_tenants.id.in_(bindparam("ids", expanding=True)))
+_IN_LINE = (
+    select(_jobs.id)
+    .where(tables.IS_QUEUED, _jobs.tenant == _batches.tenant, _jobs.batch_id == _batches.id)
+    .limit(bindparam("count"))
+    .correlate(tables.batches)
+)
+# Its counts tell how many of a batch are in line, unless some of them wait for a store.
+_NONE_WAITS = ~exists().where(_jobs.batch_id == _batches.id, tables.IS_PUT_OFF).correlate(tables.batches)
 _BATCHES = (
     select(
         _batches.id,
         _batches.priority,
-        _batches.queued,
+        case(
+            (_NONE_WAITS, _batches.queued),
+            else_=select(func.count()).select_from(_IN_LINE.subquery()).scalar_subquery(),
+        ).label("queued"),
         _batches.running,
         _batches.served_time,
         _batches.wanted_model,
     )
-    .where(tables.HAS_QUEUED, _batches.tenant == bindparam("of_tenant"), _batches.wanted_model.not_in(_LACKING))
+    .where(
+        tables.HAS_QUEUED,
+        _batches.tenant == bindparam("of_tenant"),
+        _batches.wanted_model.not_in(_LACKING),
+        or_(_NONE_WAITS, _IN_LINE.exists()),
+    )
     .order_by(_batches.priority.desc(), _batches.running, _batches.served_time, _batches.id)
     .limit(bindparam("count"))
 )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, exists, select, tuple_
+from sqlalchemy import BigInteger, Connection, exists, func, select, tuple_, type_coerce
 
 from batchscribe_server.domain.batch import Batch, Report
 from batchscribe_server.domain.errors import BatchNotFoundError
@@ -23,6 +23,7 @@ PAGE_JOBS = 100
 
 _jobs = tables.jobs.c
 _batches = tables.batches.c
+_NOT_BEFORE = func.coalesce(type_coerce(_batches.not_before, BigInteger), 0)
 
 
 class SqlReportStore:
@@ -50,7 +51,11 @@ class SqlReportStore:
 
 
 def _unreported(connection: Connection, limit: int) -> Sequence[Batch]:
-    query = select(tables.batches).where(tables.REPORT_IS_DUE, _batches.deletion.is_(None)).order_by(_batches.id)
+    query = (
+        select(tables.batches)
+        .where(tables.REPORT_IS_DUE, _batches.deletion.is_(None))
+        .order_by(_NOT_BEFORE, _batches.id)
+    )
     return [batch_from_row(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
@@ -71,6 +76,6 @@ def _finish(ledger: Ledger, reported: Batch, uri: str, warning: str) -> Batch:
     batch = ledger.itself(reported)
     if batch.report is Report.DUE and batch.sequence == reported.sequence:
         batch.report = Report.DONE
-        ledger.change_batch(batch, report_uri=uri, warning=warning)
+        ledger.change_batch(batch, report_uri=uri, warning=warning, waiting=None, not_before=None)
         ledger.topics.add(REPORTS)  # there may be more than are read at once
     return batch_as_written(ledger, batch.id)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.errors import LeaseLostError, Reason
 from batchscribe_server.domain.event import JobProgressed, SegmentHeard
-from batchscribe_server.domain.job import Failure, Job, JobStage, State
+from batchscribe_server.domain.job import Failure, Job, JobStage, State, Waiting
 from batchscribe_server.domain.speakers import SpeakerTurn
 from batchscribe_server.domain.transcript import MediaDescription
 from batchscribe_server.operations.run_store import NO_LOAD, Advance, Claim, LeaseReport, Outcome, ServerLoad
@@ -21,7 +21,7 @@ from batchscribe_server.store import tables
 from batchscribe_server.store.analyses import keep_analysis
 from batchscribe_server.store.database import Database
 from batchscribe_server.store.ledger import Ledger
-from batchscribe_server.store.queue import take_queued
+from batchscribe_server.store.queue import put_back_in_line, take_queued
 from batchscribe_server.store.rows import job_from_row
 
 Result = TypeVar("Result")
@@ -96,6 +96,10 @@ class SqlRunStore:
         """Give a job back."""
         await self._step(_release, claim)
 
+    async def put_off(self, claim: Claim, waiting: Waiting, pause_s: float) -> None:
+        """Let a job wait for its store."""
+        await self._step(_put_off, claim, waiting=waiting, pause_s=pause_s)
+
     async def _step(self, operation: Callable[..., Result], claim: Claim, **fields: Any) -> Result:
         return await self._database.write_step(claim.job.id, partial(operation, claim=claim, **fields))
 
@@ -110,6 +114,7 @@ class SqlRunStore:
 
 
 def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int, load: ServerLoad) -> Sequence[Claim]:
+    put_back_in_line(ledger)
     rows = take_queued(ledger, limit, reserved, load)
     tokens = {row["id"]: row["token"] + 1 for row in rows}
     jobs = [job_from_row(row) for row in rows]
@@ -131,7 +136,7 @@ def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int
                 "lease_expire_time": ledger.now + timedelta(seconds=lease_s),
             },
             state=State.RUNNING,
-            stage=None,
+            stage=JobStage.WRITING if job.waiting is not None and job.waiting.transcribed is not None else None,
             attempt=job.attempt + 1,
             start_time=job.start_time or ledger.now,
         )
@@ -196,6 +201,7 @@ def _describe(ledger: Ledger, claim: Claim, media: MediaDescription, model: str,
         model=model,
         input_fingerprint=fingerprint,
         audio_duration_ms=media.duration_ms,
+        **({} if job.waiting is None else {"waiting": None}),
     )
 
 
@@ -257,6 +263,22 @@ def _release(ledger: Ledger, claim: Claim) -> None:
     job = _held(ledger, claim)
     # It was given back, not lost: that is no attempt which got nowhere, if it was heard at all.
     _put_back(ledger, job, stalled_attempts=min(job.stalled_attempts, claim.job.stalled_attempts))
+
+
+def _put_off(ledger: Ledger, claim: Claim, waiting: Waiting, pause_s: float) -> None:
+    job = _held(ledger, claim)
+    stalled_attempts = min(job.stalled_attempts, claim.job.stalled_attempts)
+    if job.cancel_requested:
+        ledger.change_job(job, state=State.CANCELLED)
+        return
+    ledger.change_job(
+        job,
+        state=State.QUEUED,
+        attempt=job.attempt - 1,  # it was its store's
+        stalled_attempts=stalled_attempts,
+        waiting=waiting,
+        not_before=ledger.now + timedelta(seconds=pause_s),
+    )
 
 
 def _put_back(ledger: Ledger, job: Job, stalled_attempts: int) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from batchscribe_server.domain.analysis import Analysis
 from batchscribe_server.domain.batch import ManifestInput, ManifestObjectInput, PrefixInput, Report, SingleInput
 from batchscribe_server.domain.deletion import Deletion
-from batchscribe_server.domain.job import Failure, JobStage, OutputFile, State
+from batchscribe_server.domain.job import Failure, JobStage, OutputFile, State, Waiting
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 from batchscribe_server.domain.replica import ReplicaReport
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
@@ -34,10 +34,14 @@ KEPT_HISTORY = text("NOT history_purged")
 PostgreSQL would then write into every index of a table with each event.
 """
 
-IS_QUEUED = text("state = 'QUEUED'")
+IS_QUEUED = text("state = 'QUEUED' AND not_before IS NULL")
+IS_PUT_OFF = text("not_before IS NOT NULL")
 IS_RUNNING = text("state = 'RUNNING'")
 HAS_QUEUED = text("queued > 0")
-"""The conditions of the indexes that claims go by, in these very words: with a bound value they would not be used."""
+"""The conditions of the indexes that claims go by, in these very words: with a bound value they would not be used.
+
+A job that waits for its store is QUEUED as well, but is left out until its time has come and it is put back in line.
+"""
 
 HAS_OUTPUT = text("output_key IS NOT NULL")
 """The condition of the index by which no two jobs of a batch have the place of their outputs in common."""
@@ -110,6 +114,8 @@ batches = Table(
     Column("traceparent", Optional),
     Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Column("wanted_model", Text, nullable=False, server_default=""),  # that of its config
+    Column("waiting", Payload(Waiting)),
+    Column("not_before", Moment),
     Index(
         "ix_batches_queue",
         "tenant",
@@ -177,6 +183,8 @@ jobs = Table(
     Column("history_purged", Boolean, nullable=False, server_default=text("false")),  # of what ended: no events left
     Column("wanted_model", Text, nullable=False, server_default=""),  # that of its config; `model` once it has run
     Column("output_key", Optional),  # of the place of its outputs
+    Column("waiting", Payload(Waiting)),
+    Column("not_before", Moment),
     Index(
         "ix_jobs_queue",
         "tenant",
@@ -188,6 +196,8 @@ jobs = Table(
         sqlite_where=IS_QUEUED,
         postgresql_where=IS_QUEUED,
     ),
+    Index("ix_jobs_put_off", "not_before", sqlite_where=IS_PUT_OFF, postgresql_where=IS_PUT_OFF),
+    Index("ix_jobs_put_off_of_batch", "batch_id", sqlite_where=IS_PUT_OFF, postgresql_where=IS_PUT_OFF),
     Index("ix_jobs_running", "state", "id", "tenant", "batch_id", sqlite_where=IS_RUNNING, postgresql_where=IS_RUNNING),
     Index("ix_jobs_tenant", "tenant", "create_time", "id"),
     Index("ix_jobs_reference", "tenant", "reference_id", "create_time", "id"),

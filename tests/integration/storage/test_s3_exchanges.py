@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import socket
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ import aioboto3
 import pytest
 
 from batchscribe_server.domain.access import Encryption
-from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.errors import Reason, StoreAwayFailure
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.s3 import PART_BYTES, S3Storage
@@ -239,6 +240,40 @@ async def test_every_kind_of_request_is_sent_again_to_a_store_that_is_too_busy(
     async with storage_of(proxy.endpoint, tmp_path, max_attempts=0) as storage:
         await do_everything(storage)
     assert len(seen) > 8
+
+
+@pytest.mark.parametrize(
+    ("refusal", "is_away"),
+    [
+        (Refusal(503, "SlowDown"), True),
+        (Refusal(500, "InternalError"), True),
+        (Refusal(403, "AccessDenied"), False),
+        (Refusal(404, "NoSuchBucket"), False),
+    ],
+)
+async def test_a_store_that_is_away_is_told_from_one_that_refuses(
+    proxy: StoreProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal, is_away: bool
+) -> None:
+    monkeypatch.setattr("batchscribe_server.storage.s3.ATTEMPTS", 1)
+    proxy.refused = lambda _: refusal
+    async with storage_of(proxy.endpoint, tmp_path, max_attempts=0) as storage:
+        for doing in (
+            read(storage, "s3://calls/in/a.wav"),
+            listed(storage, "s3://calls/in/"),
+            storage.write_output(URI, b"text"),
+            storage.write_output(URI, TWO_PARTS),
+            storage.check_writable("s3://calls/out/"),
+        ):
+            assert isinstance(await failure_of(doing), StoreAwayFailure) is is_away
+
+
+async def test_a_store_that_nobody_answers_for_is_away(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and not listened at
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        async with storage_of(endpoint, tmp_path, max_attempts=0) as storage:
+            for doing in (read(storage, "s3://calls/in/a.wav"), storage.write_output(URI, b"text")):
+                assert isinstance(await failure_of(doing), StoreAwayFailure)
 
 
 # answers that are lost

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchscribe_server.domain.errors import Reason
+from batchscribe_server.domain.errors import Reason, StoreAwayFailure
 from batchscribe_server.domain.party import Party
 from batchscribe_server.storage.download import ATTEMPTS
 from batchscribe_server.storage.fetched import FetchedFiles
@@ -241,13 +241,42 @@ async def test_what_is_no_file_is_told_at_once(tmp_path: Path, status: int, word
     assert len(web.asked) == 1
 
 
+async def test_a_server_that_is_away_is_told_from_one_that_refuses_or_breaks_off(tmp_path: Path) -> None:
+    replies = {
+        "/busy": Reply(503),
+        "/later": Reply(429, headers={"Retry-After": "3600"}),
+        "/gone": Reply(404),
+        "/denied": Reply(403),
+        "/broken": Reply(body=b"sound", cut_after=2),
+    }
+    async with (
+        scripted_web(lambda asked: replies[asked.target]) as web,
+        storage_of(tmp_path, pauses=Pauses()) as storage,
+    ):
+        failures = {target: await failure_of(read(storage, web.url(target))) for target in replies}
+        unasked = len([each for each in web.asked if each.target == "/later"])
+    failures["nobody there"] = await failure_of(read_once(tmp_path, web.url()))
+    away = {target for target, failure in failures.items() if isinstance(failure, StoreAwayFailure)}
+    assert away == {"/busy", "/later", "nobody there"}
+    assert unasked == 1
+    later = failures["/later"]
+    assert isinstance(later, StoreAwayFailure)
+    assert later.after_s == 3600.0
+    assert {failure.reason for failure in failures.values()} == {Reason.FETCH_FAILED}
+
+
+async def read_once(folder: Path, url: str) -> bytes:
+    async with storage_of(folder) as storage:
+        return await read(storage, url)
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "pause_s"),
     [
         (503, {}, 0.2),
         (500, {"Retry-After": "0"}, 0.2),
         (429, {"Retry-After": "7"}, 7.0),
-        (503, {"Retry-After": "3600"}, 30.0),
+        (503, {"Retry-After": "30"}, 30.0),
         (503, {"Date": LONG_AGO, "Retry-After": LONG_AGO.replace("00:00:00", "00:00:09")}, 9.0),
         (503, {"Retry-After": "soon"}, 0.2),
     ],

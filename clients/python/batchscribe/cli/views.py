@@ -85,6 +85,8 @@ class JobView:
             self._screen.line(f"{self._label}: failed: {change.error.message} ({change.error.reason})")
         elif change.state == STATE_CANCELLED:
             self._screen.line(f"{self._label}: cancelled")
+        elif change.HasField("error"):
+            self._screen.line(f"{self._label}: waits: {change.error.message} ({change.error.reason})")
 
 
 class BatchView:
@@ -129,6 +131,8 @@ class BatchView:
                 self._screen.line(f"failed     {named_input(change)}: {change.error.message} ({change.error.reason})")
             case _ if change.state == STATE_CANCELLED:
                 self._screen.line(f"cancelled  {named_input(change)}")
+            case _ if change.HasField("error"):
+                self._screen.line(f"waits      {named_input(change)}: {change.error.message} ({change.error.reason})")
 
     def _show_state(self, time_s: float, change: StateChange) -> None:
         if change.state == STATE_RUNNING:

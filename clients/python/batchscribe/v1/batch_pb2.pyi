@@ -95,7 +95,9 @@ class Batch(_message.Message):
     report_uri: _builtins.str
     """Where its report was written, if it was to have one."""
     warning: _builtins.str
-    """What went wrong though its files are done (the report could not be written), in plain words."""
+    """What went wrong though its files are done (the report could not be written), in plain words; before that, that its
+    scan or its report waits for a store which does not answer.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The client's own labels, for listing. At most 64."""

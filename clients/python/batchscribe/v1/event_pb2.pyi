@@ -228,7 +228,7 @@ class BatchJobChange(_message.Message):
     """What its file is called where it came from, as `Job.file_name` has it."""
     @_builtins.property
     def error(self) -> _state_pb2.JobError:
-        """Why, when it failed."""
+        """Why, when it failed; or, when it is QUEUED again, what it waits for."""
 
     def __init__(
         self,
@@ -262,7 +262,7 @@ class StateChange(_message.Message):
     """Jobs: which run this is."""
     @_builtins.property
     def error(self) -> _state_pb2.JobError:
-        """Why, when it is FAILED."""
+        """Why, when it is FAILED; or, when a job is QUEUED again, what it waits for: a store that does not answer."""
 
     def __init__(
         self,

@@ -106,7 +106,7 @@ class Job(_message.Message):
     """Its place in the queue, from 1, while it waits. GetJob and the snapshot of WatchJob tell it; elsewhere it is 0."""
     warning: _builtins.str
     """What is to be known of it beside its transcript or its error, in plain words: a corrupt tail, a file that changed
-    after its batch was scanned.
+    after its batch was scanned; before it has ended, that it waits for a store which does not answer.
     """
     model: _builtins.str
     """The model it was transcribed with."""
