@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
 from dataclasses import replace
 
-import pysubs2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +20,7 @@ from batchscribe_server.domain.recognition import (
 from batchscribe_server.domain.speakers import SpeakerTurn, with_speakers
 from batchscribe_server.domain.transcript import Segment, Transcript, Word
 from batchscribe_server.domain.turns import in_turns
+from tests.transcript_times import times_s
 from tests.transcripts import transcript
 
 SAID = ("um", "twenty", "five", "the", "printer,", "surpassed.", "four", "thousand", "shit", "Yes!", "a@b.com", "我们")
@@ -73,31 +70,6 @@ def recordings(draw: st.DrawFn) -> tuple[Transcript, RecognitionConfig]:
     ]
     told = with_speakers(segments, turns) if draw(st.booleans()) else segments
     return replace(transcript(*in_turns(told)), duration_ms=duration_ms), config
-
-
-def times_s(format: TranscriptFormat, document: str) -> Iterator[float]:
-    """All times that a document tells, in seconds."""
-    match format:
-        case TranscriptFormat.SRT | TranscriptFormat.VTT:
-            for event in pysubs2.SSAFile.from_string(document, format_=format.value):
-                yield from (event.start / 1000, event.end / 1000)
-        case TranscriptFormat.TSV:
-            for row in document.splitlines()[1:]:
-                yield from (int(field) / 1000 for field in row.split("\t")[:2])
-        case _:
-            yield from _times_in(json.loads(document))
-
-
-def _times_in(value: object, key: str = "") -> Iterator[float]:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _times_in(each, name)
-    elif isinstance(value, list):
-        timed = key == "timestamps" and bool(value) and isinstance(value[0], list)
-        for each in value:
-            yield from (each[1:3] if timed else _times_in(each, key))
-    elif isinstance(value, int | float) and re.fullmatch("start|end|start_time|end_time|from|to", key):
-        yield float(value)
 
 
 @pytest.mark.parametrize("format", FORMATS)
