@@ -326,7 +326,8 @@ class SegmentResult(msgspec.Struct, frozen=True):
     temperature); "none" for digital silence, which no model is asked about. `doubts` are the checks that fired, as
     pairs of the attempt and the check ("repetitive", "improbable", "too_long", "too_short", "language_unsure";
     "stopped_early" where speech that came long after the last word was heard by itself, and its text put behind;
-    "silence" where the attempt's text was dropped for it), in the order of the attempts; each higher temperature is a
+    "silence" where the attempt's text was dropped for it; "repeats_hints" where its text was of the prompt or the
+    hotwords and nothing was heard without them), in the order of the attempts; each higher temperature is a
     "fallback" of its own. The doubts of what was heard by itself follow.
     """
 

@@ -11,8 +11,18 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from batchscribe_engine.inference.encoded_window import EncodedWindow, Language, Utterance
-from batchscribe_engine.inference.quality import Fault, faults_in_full_window, faults_in_short_window, is_silence
+from batchscribe_engine.inference.quality import (
+    Fault,
+    faults_in_full_window,
+    faults_in_short_window,
+    has_words,
+    is_silence,
+    may_be_silence,
+    may_repeat_hints,
+)
 from batchscribe_engine.inference.rest import has_few_tokens, joined, rest_of, rest_start_frame
 from batchscribe_engine.inference.windows import (
     FULL_WINDOW_FRAMES,
@@ -61,7 +71,7 @@ class Decoder:
 
     def transcribe(self, utterances: Sequence[Utterance]) -> list[SegmentResult]:
         """A result for each utterance, in their order. Raises OutOfMemoryError."""
-        heard = self._hear(utterances)
+        heard = self._without_repeated_hints(utterances, self._hear(utterances))
         results = [each.result for each in heard]
         starts = {index: each.rest_start_frame for index, each in enumerate(heard) if each.rest_start_frame is not None}
         if starts:
@@ -70,6 +80,39 @@ class Decoder:
             for (index, start), rest in zip(starts.items(), self.transcribe(rests), strict=True):
                 results[index] = joined(results[index], rest, start, self._options.task)
         return results
+
+    def _without_repeated_hints(self, utterances: Sequence[Utterance], heard: Sequence[Heard]) -> list[Heard]:
+        """What was heard, but for text that is of the hints, where without hints nothing is heard at all."""
+        checked = list(heard)
+        doubted = [
+            index
+            for index, (utterance, each) in enumerate(zip(utterances, heard, strict=True))
+            if may_repeat_hints(each.result, self._hints(utterance), length_s=utterance.length_s)
+        ]
+        if not doubted:
+            return checked
+        options = msgspec.structs.replace(
+            self._options, initial_prompt="", hotwords="", temperatures=self._options.temperatures[:1], word_times=False
+        )
+        plain = [
+            replace(
+                utterances[index],
+                task=msgspec.structs.replace(utterances[index].task, prompt="", language=heard[index].result.language),
+            )
+            for index in doubted
+        ]
+        for index, again in zip(doubted, Decoder(self._whisper, options, None).transcribe(plain), strict=True):
+            if not again.text:
+                before = heard[index].result
+                doubts = (*before.doubts, (before.decoding, Fault.REPEATS_HINTS.value), *again.doubts)
+                kept = msgspec.structs.replace(again, language_candidates=before.language_candidates, doubts=doubts)
+                checked[index] = Heard(kept, None)
+        return checked
+
+    def _hints(self, utterance: Utterance) -> tuple[str, ...]:
+        return tuple(
+            hint for hint in (self._options.initial_prompt, self._options.hotwords, utterance.task.prompt) if hint
+        )
 
     def _hear(self, utterances: Sequence[Utterance]) -> list[Heard]:
         results: dict[int, Heard] = {}
@@ -148,6 +191,8 @@ class Decoder:
 
     def _confirms(self, attempt: Attempt, earlier: Sequence[Attempt]) -> bool:
         """Whether a longer window made no difference: then it is not the window that makes the result look wrong."""
+        if may_be_silence(attempt.hypothesis, self._options):
+            return False
         same = any(before.hypothesis.text == attempt.hypothesis.text for before in earlier)
         # What was cut off at the limit of tokens is not whole, however often.
         return same and Fault.TOO_LONG not in attempt.faults and not self._faults(attempt)
@@ -199,7 +244,11 @@ class Decoder:
         tried: Sequence[Sequence[Attempt]],
     ) -> list[Heard]:
         """The results of these rows: each from its attempt, with the doubts of all that were `tried` for it."""
-        silent = [self._is_silence(window, row, attempt) for row, attempt in zip(rows, attempts, strict=True)]
+        silent = [
+            self._is_silence(window, row, attempt)
+            or bool(attempt.hypothesis.text and not has_words(attempt.hypothesis.text))
+            for row, attempt in zip(rows, attempts, strict=True)
+        ]
         mels = [window.utterances[row].mel for row in rows]
         thin = [has_few_tokens(each.hypothesis.tokens, mel) for each, mel in zip(attempts, mels, strict=True)]
         words: list[tuple[Word, ...]] = [()] * len(rows)

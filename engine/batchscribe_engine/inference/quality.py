@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from batchscribe_engine.inference.hypothesis import Hypothesis
-from batchscribe_engine.messages import DecodeOptions
+from batchscribe_engine.messages import DecodeOptions, SegmentResult
 
 SHORT_COMPRESSION_RATIO = 2.0
 """In a short window suspicion begins earlier than `DecodeOptions.compression_ratio_threshold`."""
@@ -30,6 +30,13 @@ SURE_OF_SILENCE = 0.85
 """The probability of no speech from which little text is taken for none."""
 
 
+BRIEF_S = 1.0
+"""Segments up to this long may hold a single word."""
+
+UNSURE_OF_SPEECH = 0.4
+"""The probability of no speech from which text that the prompt holds is doubted: of spoken words it is below that."""
+
+
 class Fault(StrEnum):
     """Why a result is not trusted, or not used: the words are those of `SegmentResult.doubts`."""
 
@@ -39,6 +46,7 @@ class Fault(StrEnum):
     TOO_SHORT = "too_short"
     STOPPED_EARLY = "stopped_early"
     LANGUAGE_UNSURE = "language_unsure"
+    REPEATS_HINTS = "repeats_hints"
     SILENCE = "silence"
 
 
@@ -77,17 +85,38 @@ def is_silence(hypothesis: Hypothesis, options: DecodeOptions, *, length_s: floa
     """Nothing was said: the model thinks so, and is unsure of the text that it gave nevertheless.
 
     In silence it often says a word or two, and is sure of them ("you", "Thank you."): little text for the segment's
-    length counts as unsure too, where the model is all but certain that nobody speaks.
+    length counts as unsure too, where the model is all but certain that nobody speaks. Of a brief segment the length
+    of the text tells nothing: there the model must be surer of its text.
     """
     if hypothesis.no_speech_prob <= options.no_speech_threshold:
         return False
+    if length_s <= BRIEF_S:
+        return hypothesis.avg_log_prob < max(SHORT_LOG_PROB, options.log_prob_threshold)
     sure = hypothesis.no_speech_prob > max(SURE_OF_SILENCE, options.no_speech_threshold)
     return hypothesis.avg_log_prob < options.log_prob_threshold or (sure and is_sparse(hypothesis.text, length_s))
 
 
+def may_be_silence(hypothesis: Hypothesis, options: DecodeOptions) -> bool:
+    """Whether a short window's text is so doubtful that only a full window can tell whether anything was said."""
+    is_improbable = hypothesis.avg_log_prob < max(SHORT_LOG_PROB, options.log_prob_threshold)
+    return is_improbable and hypothesis.no_speech_prob > options.no_speech_threshold
+
+
+def may_repeat_hints(result: SegmentResult, hints: Sequence[str], *, length_s: float) -> bool:
+    """Whether the text may come from what the model was told to expect rather than from the sound.
+
+    It is a part of one of the hints, and little speaks for it: a prompt makes a model sure of its words in any noise.
+    """
+    said = _words(result.text)
+    if not said or not any(_holds(_words(hint), said) for hint in hints):
+        return False
+    is_weak = result.avg_log_prob < SHORT_LOG_PROB or result.no_speech_prob > UNSURE_OF_SPEECH
+    return is_weak or is_sparse(result.text, length_s)
+
+
 def is_sparse(text: str, length_s: float) -> bool:
     """Whether the text is too little for speech of this length; a word alone in a second is not."""
-    return length_s > 1 and len(text) < MIN_CHARACTERS_PER_S * length_s
+    return length_s > BRIEF_S and len(text) < MIN_CHARACTERS_PER_S * length_s
 
 
 def has_words(text: str) -> bool:
@@ -113,6 +142,15 @@ def repeats_at_end(tokens: Sequence[int], min_tokens: int = 4) -> int:
 
 def ends_as_before(text: str, words: int = 3) -> bool:
     """Whether the last few words were said before: "…a fine example, that is a fine example." """
-    heard = re.findall(r"\w+", text.lower())
+    heard = _words(text)
     ending = heard[-words:]
     return len(ending) == words and any(heard[start : start + words] == ending for start in range(len(heard) - words))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _holds(words: Sequence[str], part: Sequence[str]) -> bool:
+    """Whether the words hold the part, one word after the other."""
+    return any(words[start : start + len(part)] == part for start in range(len(words) - len(part) + 1))

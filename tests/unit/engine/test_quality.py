@@ -59,6 +59,22 @@ def test_a_word_alone_in_a_second_is_enough() -> None:
     assert short(hypothesis("Yes."), length_s=1.0) == frozenset()
 
 
+@pytest.mark.parametrize(
+    ("avg_log_prob", "no_speech_prob", "length_s", "silent"),
+    [
+        (-0.8, 0.7, 0.6, True),  # in a moment of sound the model must be surer of its text
+        (-0.8, 0.7, 2.0, False),
+        (-0.3, 0.9, 0.6, False),
+        (-0.9, 0.3, 0.6, False),  # "five", as it is said
+    ],
+)
+def test_a_moment_of_sound_is_silence_sooner(
+    avg_log_prob: float, no_speech_prob: float, length_s: float, silent: bool
+) -> None:
+    guess = hypothesis("Oh, yes.", avg_log_prob=avg_log_prob, no_speech_prob=no_speech_prob)
+    assert is_silence(guess, DecodeOptions(), length_s=length_s) is silent
+
+
 def test_a_full_window_is_doubted_later_than_a_short_one() -> None:
     options = DecodeOptions()
     twice = hypothesis("whatever they were, whatever they were", tokens=(1, 2, 3, 4, 1, 2, 3, 4), avg_log_prob=-0.9)
