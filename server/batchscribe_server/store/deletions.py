@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import Connection, and_, exists, select, update
+from sqlalchemy import Connection, select
 
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import EtagMismatchError, JobNotFoundError
 from batchscribe_server.domain.event import JobProgressed
 from batchscribe_server.domain.job import Job, State
-from batchscribe_server.domain.media import is_upload, upload_id
 from batchscribe_server.operations.wakeups import DELETIONS
 from batchscribe_server.store import tables
 from batchscribe_server.store.access import check_outputs_in_reach, forget_secrets
@@ -140,25 +139,13 @@ def _remove_jobs(ledger: Ledger, removed: Sequence[Job]) -> None:
 
 def _remove_jobs_of_batch(ledger: Ledger, batch: Batch) -> bool | None:
     jobs = ledger.jobs(_jobs.batch_id == batch.id, limit=CHUNK_TRANSCRIPTS)
-    record = ledger.itself(batch)
+    ledger.itself(batch)
     ledger.remove_jobs(jobs)
-    if record.deletion is Deletion.EXPIRED:
-        release_uploads(ledger, jobs)
     return None if len(jobs) == CHUNK_TRANSCRIPTS else True
 
 
 def _remove_history_of_batch(ledger: Ledger, batch: Batch) -> bool | None:
     return forget_chunk(ledger, ledger.itself(batch).name)
-
-
-def release_uploads(ledger: Ledger, removed: Sequence[Job]) -> None:
-    """Let uploads go at once that no job names any more."""
-    uris = {job.input_uri for job in removed if is_upload(job.input_uri)}
-    ids = [upload_id(uri) for uri in uris]
-    if ids:
-        unused = and_(_media.id.in_(ids), ~exists().where(_jobs.media_id == _media.id))
-        due = update(tables.media).where(unused, _media.expire_time > ledger.now)
-        ledger.connection.execute(due.values(expire_time=ledger.now))
 
 
 def _marked(connection: Connection, limit: int) -> Sequence[Batch | Job]:

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.store import tables
 from batchscribe_server.store.database import Database
-from batchscribe_server.store.deletions import release_uploads
 from batchscribe_server.store.ledger import Ledger
 
 CHUNK_EXPIRED = 100
@@ -47,7 +46,6 @@ def _remove_jobs(ledger: Ledger, limit: int) -> int:
     # Looked at again once they are locked: another replica may have retried or removed some.
     jobs = ledger.jobs(_jobs.id.in_(ids), _jobs.expire_time <= ledger.now, limit=limit)
     ledger.remove_jobs(jobs)
-    release_uploads(ledger, jobs)
     return len(ids)
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, Update, bindparam, delete, exists, insert, select, update
 
-from batchscribe_server.domain.batch import Batch, Counts, Report
+from batchscribe_server.domain.batch import Batch, Counts, ManifestObjectInput, Report
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import BatchNotFoundError, EtagMismatchError, JobNotFoundError
 from batchscribe_server.domain.event import BatchJobChanged, BatchProgressed, Event, EventDetail, StateChanged
@@ -40,6 +40,7 @@ from batchscribe_server.store.rows import (
     speaker_turn_values,
 )
 from batchscribe_server.store.tally import shifted
+from batchscribe_server.store.unused_uploads import release_uploads
 
 PROGRESS_INTERVAL = timedelta(seconds=1)
 """How often a batch tells its counts while its files only advance; changes of state are always told."""
@@ -302,12 +303,15 @@ class Ledger:
             )
 
     def remove_jobs(self, jobs: Sequence[Job]) -> None:
-        """Delete jobs with all that belongs to them; their batches' counts leave them out."""
+        """Delete jobs with all that belongs to them, uploads too that nothing else names; their batches' counts leave
+        them out.
+        """
         if not jobs:
             return
         self._delete_events([job.name for job in jobs])
         remove_access(self.connection, [job.name for job in jobs if not job.batch_id])
         self.connection.execute(delete(tables.jobs).where(tables.jobs.c.id.in_([job.id for job in jobs])))
+        release_uploads(self.connection, self.now, [job.input_uri for job in jobs])
         for job in jobs:
             self.topics.add(job.name)
             if job.state is State.RUNNING:
@@ -351,7 +355,11 @@ class Ledger:
         self._delete_events([batch.name])
         self._events = [event for event in self._events if event["resource"] != batch.name]
         remove_access(self.connection, [batch.name])
-        self.connection.execute(delete(tables.batches).where(tables.batches.c.id == batch.id))
+        itself = tables.batches.c.id == batch.id
+        input = self.connection.execute(select(tables.batches.c.input).where(itself)).scalar_one_or_none()
+        self.connection.execute(delete(tables.batches).where(itself))
+        if isinstance(input, ManifestObjectInput):
+            release_uploads(self.connection, self.now, [input.uri])
         self.topics |= {DELETIONS, batch.name}
 
     # writing

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchscribe_server.domain.batch import Batch, Report, Stage
+from batchscribe_server.domain.batch import Batch, ManifestEntry, ManifestInput, ManifestObjectInput, Report, Stage
 from batchscribe_server.domain.deletion import Deletion
 from batchscribe_server.domain.errors import (
     BatchNotFoundError,
@@ -234,11 +234,28 @@ async def test_uploads_go_with_the_last_job_that_expired(store: Store, clock: Cl
         await store.get_media(TENANT, "alone")
 
 
-async def test_uploads_stay_where_a_job_is_deleted(store: Store) -> None:
-    await store.create_media(Media("kept", "a.wav", 1, "0" * 64, "/x", SOME_TIME, SOME_TIME + timedelta(days=7)))
-    job = await store.create_job(new_job(input_uri="media/kept"))
-    await store.delete_job(TENANT, job.id)
-    assert await store.unused_media(10) == []
+async def test_uploads_go_with_the_last_job_that_is_deleted(store: Store) -> None:
+    for name in ("shared", "single", "listed", "manifest", "to-come"):
+        await store.create_media(Media(name, "a.wav", 1, "0" * 64, "/x", SOME_TIME, SOME_TIME + timedelta(days=7)))
+    first, second, single, listed = [
+        await store.create_job(new_job(input_uri=f"media/{name}")) for name in ("shared", "shared", "single", "to-come")
+    ]
+    batch = await store.create_batch(new_batch(input=ManifestObjectInput("media/manifest")))
+    await store.add_scanned(batch, ScanChunk((new_job(input_uri="media/listed"),), cursor="end"))
+    await store.finish_scan(batch)
+    await store.create_batch(new_batch(input=ManifestInput((ManifestEntry("media/to-come"),))))
+
+    async def gone() -> set[str]:
+        return {media.id for media in await store.unused_media(10)}
+
+    await store.delete_job(TENANT, first.id)
+    await store.delete_job(TENANT, listed.id)
+    assert await gone() == set()
+    await store.delete_job(TENANT, second.id)
+    await store.remove_jobs([single])
+    assert await gone() == {"shared", "single"}
+    await delete_batch(store, TENANT, batch.id)
+    assert await gone() == {"shared", "single", "listed", "manifest"}
 
 
 # deletion

@@ -128,7 +128,8 @@ class BatchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBatch(self, request, context):
-        """Cancel what is active and remove the record of the batch and its jobs. Outputs stay unless `delete_outputs` is set.
+        """Cancel what is active and remove the record of the batch and its jobs, and uploads that no other job names. Outputs stay
+        unless `delete_outputs` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,9 @@ class BatchServiceStub:
     RetryBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_pb2.Batch]
     """Run the files again that failed or were cancelled, of a batch that has ended. Its retention counts anew from its next end."""
     DeleteBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.DeleteBatchRequest, _empty_pb2.Empty]
-    """Cancel what is active and remove the record of the batch and its jobs. Outputs stay unless `delete_outputs` is set."""
+    """Cancel what is active and remove the record of the batch and its jobs, and uploads that no other job names. Outputs stay
+    unless `delete_outputs` is set.
+    """
     WatchBatch: _grpc.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _event_pb2.BatchEvent]
     """Watch a batch live: a snapshot, all that happened, and all that happens until it ends."""
 
@@ -75,7 +77,9 @@ class BatchServiceAsyncStub(BatchServiceStub):
     RetryBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_pb2.Batch]  # type: ignore[assignment]
     """Run the files again that failed or were cancelled, of a batch that has ended. Its retention counts anew from its next end."""
     DeleteBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.DeleteBatchRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Cancel what is active and remove the record of the batch and its jobs. Outputs stay unless `delete_outputs` is set."""
+    """Cancel what is active and remove the record of the batch and its jobs, and uploads that no other job names. Outputs stay
+    unless `delete_outputs` is set.
+    """
     WatchBatch: _aio.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _event_pb2.BatchEvent]  # type: ignore[assignment]
     """Watch a batch live: a snapshot, all that happened, and all that happens until it ends."""
 
@@ -138,7 +142,9 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _batch_service_pb2.DeleteBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Cancel what is active and remove the record of the batch and its jobs. Outputs stay unless `delete_outputs` is set."""
+        """Cancel what is active and remove the record of the batch and its jobs, and uploads that no other job names. Outputs stay
+        unless `delete_outputs` is set.
+        """
 
     @_abc_1.abstractmethod
     def WatchBatch(

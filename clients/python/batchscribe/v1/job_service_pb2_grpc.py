@@ -135,7 +135,8 @@ class JobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteJob(self, request, context):
-        """Cancel a job where it is active and remove its record. Outputs stay unless `delete_outputs` is set.
+        """Cancel a job where it is active and remove its record, and its upload unless another job names it. Outputs stay unless
+        `delete_outputs` is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,9 @@ class JobServiceStub:
     RetryJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.RetryJobRequest, _job_pb2.Job]
     """Run a failed or cancelled job again, from its beginning."""
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _empty_pb2.Empty]
-    """Cancel a job where it is active and remove its record. Outputs stay unless `delete_outputs` is set."""
+    """Cancel a job where it is active and remove its record, and its upload unless another job names it. Outputs stay unless
+    `delete_outputs` is set.
+    """
     WatchJob: _grpc.UnaryStreamMultiCallable[_job_service_pb2.WatchJobRequest, _event_pb2.JobEvent]
     """Watch a job live: a snapshot, all that happened, and all that happens until it ends. Any replica serves it, and a
     stream that broke is resumed with `after_sequence`.
@@ -84,7 +86,9 @@ class JobServiceAsyncStub(JobServiceStub):
     RetryJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.RetryJobRequest, _job_pb2.Job]  # type: ignore[assignment]
     """Run a failed or cancelled job again, from its beginning."""
     DeleteJob: _aio.UnaryUnaryMultiCallable[_job_service_pb2.DeleteJobRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Cancel a job where it is active and remove its record. Outputs stay unless `delete_outputs` is set."""
+    """Cancel a job where it is active and remove its record, and its upload unless another job names it. Outputs stay unless
+    `delete_outputs` is set.
+    """
     WatchJob: _aio.UnaryStreamMultiCallable[_job_service_pb2.WatchJobRequest, _event_pb2.JobEvent]  # type: ignore[assignment]
     """Watch a job live: a snapshot, all that happened, and all that happens until it ends. Any replica serves it, and a
     stream that broke is resumed with `after_sequence`.
@@ -154,7 +158,9 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.DeleteJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Cancel a job where it is active and remove its record. Outputs stay unless `delete_outputs` is set."""
+        """Cancel a job where it is active and remove its record, and its upload unless another job names it. Outputs stay unless
+        `delete_outputs` is set.
+        """
 
     @_abc_1.abstractmethod
     def WatchJob(
