@@ -16,12 +16,14 @@ from batchscribe_server.domain.batch import Batch, ManifestEntry
 from batchscribe_server.domain.errors import (
     InvalidArgumentError,
     JobFailure,
+    MediaNotFoundError,
     ModelNotFoundError,
+    PathNotAllowedError,
     Reason,
     Violations,
 )
 from batchscribe_server.domain.layout import path_below, replaced_by, shared_folder
-from batchscribe_server.domain.media import is_upload
+from batchscribe_server.domain.media import is_upload, upload_id
 from batchscribe_server.domain.recognition import RecognitionConfig
 from batchscribe_server.operations.access import Reached
 from batchscribe_server.operations.check_config import CheckConfig
@@ -37,7 +39,7 @@ from batchscribe_server.operations.manifest import (
 )
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.output_conflicts import output_place
-from batchscribe_server.operations.storage import UploadSpool
+from batchscribe_server.operations.storage import Storage, UploadSpool
 from batchscribe_server.operations.store import MediaStore
 from batchscribe_server.operations.upload_name import upload_name
 
@@ -140,7 +142,7 @@ class ScanManifest:
                         Reason.INPUT_CHANGED, "The manifest changed while the batch was scanned. Submit it again."
                     )
             else:
-                cursor = _Cursor(local.fingerprint, await self._shared_folders(batch, manifest))
+                cursor = _Cursor(local.fingerprint, await self._shared_folders(batch, manifest, reached.input))
                 if not batch.output.kept_by_service:
                     await self._check_outputs(batch, manifest, cursor.shared_folders, reached)
             read = self._read(batch, manifest, cursor.place, MANIFEST_CHUNK)
@@ -152,8 +154,8 @@ class ScanManifest:
                     files = [ListedFile(entry, path) for entry, path in zip(entries, paths, strict=True)]
                     yield ListedFiles(first, files, cursor.as_text())
 
-    async def _shared_folders(self, batch: Batch, manifest: ManifestFile) -> int:
-        """Check what each entry says, and count the folders that lie above all files."""
+    async def _shared_folders(self, batch: Batch, manifest: ManifestFile, storage: Storage) -> int:
+        """Check what each entry says and that it may be read, and count the folders that lie above all files."""
         problems = _Problems()
         read_entry = self._entry_reader(batch.config, batch.output)
         model_problems = lru_cache(_CONFIGS_REMEMBERED)(self._model_problems)
@@ -161,14 +163,27 @@ class ScanManifest:
         async for records in self._records(manifest, None, CHECKED_AT_ONCE):
             checked = await in_thread(partial(_checked, records, read_entry, model_problems))
             for record, entry in zip(records, checked, strict=True):
-                if isinstance(entry, ManifestEntry):
-                    shared = shared_folder(shared, entry.uri)
-                else:
+                if isinstance(entry, str):
                     problems.add(record.line, entry)
+                elif refusal := await self._refusal(batch.tenant, entry.uri, storage):
+                    problems.add(record.line, f"uri: {refusal}")
+                else:
+                    shared = shared_folder(shared, entry.uri)
         problems.raise_if_any()
         if shared is None:
             raise JobFailure(Reason.MANIFEST_INVALID, "The manifest lists no files.")
         return len(shared)
+
+    async def _refusal(self, tenant: str, uri: str, storage: Storage) -> str:
+        """Why an entry's file may not be read; empty where it may. Whether it is there is seen by its job."""
+        try:
+            if is_upload(uri):
+                await self._store.get_media(tenant, upload_id(uri))
+            else:
+                await storage.check_allowed(uri)
+        except (PathNotAllowedError, MediaNotFoundError) as error:
+            return error.message
+        return ""
 
     def _model_problems(self, config: RecognitionConfig) -> str:
         violations = Violations()

@@ -425,6 +425,16 @@ def test_a_manifest_is_sent_along(run: Run, script: Script, tmp_path: Path) -> N
     assert [entry.uri for entry in files] == ["s3://b/1.wav", "s3://b/2.wav"]
 
 
+def test_what_the_server_says_of_a_list_is_said_of_its_lines(run: Run, script: Script, tmp_path: Path) -> None:
+    manifest = tmp_path / "files.txt"
+    manifest.write_text("# calls\n\ns3://b/1.wav\n\ns3://b/2.wav\n")
+    message = "batch.input.manifest.files[1].uri: is refused"
+    script.refuse("CreateBatch", lambda context: context.abort(grpc.StatusCode.INVALID_ARGUMENT, message))
+    result = run("batch", "submit", "--manifest", str(manifest))
+    assert result.exit_code == 2
+    assert f"error: {manifest}, line 5: uri: is refused" in result.stderr
+
+
 def test_a_long_manifest_is_uploaded(run: Run, script: Script, tmp_path: Path) -> None:
     manifest = tmp_path / "files.csv"
     manifest.write_text("uri\n" + "".join(f"s3://b/{number}.wav\n" for number in range(1_001)))

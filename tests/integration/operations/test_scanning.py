@@ -32,6 +32,7 @@ from batchscribe_server.storage.s3_options import S3Options
 from tests.in_process_service import PATIENCE_S, TENANT, InProcessService, in_process_service
 from tests.object_store import OWNER, held_line, object_store
 from tests.scripted_engine import ScriptedTranscriber
+from tests.url_storage import storage_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -264,7 +265,7 @@ async def test_a_manifest_with_any_bad_line_fails_before_anything_is_transcribed
 
 
 async def test_the_first_ten_bad_lines_are_named(tmp_path: Path) -> None:
-    good = [{"uri": f"file:///{number}.wav"} for number in range(1_000)]
+    good = [{"uri": f"{tmp_path.as_uri()}/{number}.wav"} for number in range(1_000)]
     content = json_lines([*good, *({"uri": number} for number in range(30))])
     async with in_process_service(tmp_path) as service:
         batch = await service.submit.batch(TENANT, NewBatch(written(tmp_path, content)))
@@ -278,23 +279,34 @@ async def test_the_first_ten_bad_lines_are_named(tmp_path: Path) -> None:
     ]
 
 
-async def test_an_entry_that_is_not_allowed_or_not_there_fails_alone(tmp_path: Path) -> None:
+async def test_an_entry_that_is_not_there_fails_alone(tmp_path: Path) -> None:
     async with in_process_service(tmp_path) as service:
-        uris = [
-            service.audio("in/a.wav"),
-            (tmp_path / "in/missing.wav").as_uri(),
-            "file:///etc/hostname",
-            "s3://calls/a.wav",
-            "media/none",
-            service.audio("in/b.wav"),
-        ]
+        uris = [service.audio("in/a.wav"), (tmp_path / "in/missing.wav").as_uri(), service.audio("in/b.wav")]
         batch = await service.submit.batch(
             TENANT, NewBatch(written(tmp_path, json_lines([{"uri": uri} for uri in uris])))
         )
         ended = await service.batch_ended(batch)
         jobs = await jobs_of(service, batch)
-    assert (ended.state, ended.counts.succeeded, ended.counts.failed) == (State.SUCCEEDED, 2, 4)
-    assert [job.error.reason if job.error else "" for job in jobs] == ["", *["FETCH_FAILED"] * 4, ""]
+    assert (ended.state, ended.counts.succeeded, ended.counts.failed) == (State.SUCCEEDED, 2, 1)
+    assert [job.error.reason if job.error else "" for job in jobs] == ["", "FETCH_FAILED", ""]
+
+
+async def test_a_list_with_what_may_not_be_read_is_refused_whole_in_a_request_and_in_a_file(tmp_path: Path) -> None:
+    async with in_process_service(tmp_path) as service:
+        refused = ["file:///etc/hostname", "s3://calls/a.wav", "media/none"]
+        uris = [service.audio("in/a.wav"), *refused]
+        for uri in refused:
+            listed = ManifestInput((ManifestEntry(service.audio("in/a.wav")), ManifestEntry(uri)))
+            with pytest.raises((PathNotAllowedError, MediaNotFoundError)):
+                await service.submit.batch(TENANT, NewBatch(listed))
+        batch = await service.submit.batch(
+            TENANT, NewBatch(written(tmp_path, json_lines([{"uri": uri} for uri in uris])))
+        )
+        ended = await service.batch_ended(batch)
+    assert (ended.state, ended.counts.total, service.transcriber.requests) == (State.FAILED, 0, [])
+    assert ended.error is not None
+    assert ended.error.reason is Reason.MANIFEST_INVALID
+    assert [line for line in (1, 2, 3, 4) if f"line {line}: uri: " in ended.error.message] == [2, 3, 4]
 
 
 @pytest.mark.parametrize("uri", ["file:///etc/list.csv", "s3://b/list.csv", "media/none"])
@@ -316,7 +328,7 @@ async def test_entries_with_one_output_are_refused_with_both_their_lines(tmp_pat
     uris = [f"https://h/in/{number}.wav?signature={number}" for number in range(1_200)]
     uris[1_100] = "https://h/in/7.wav?other-signature"
     given = written(tmp_path, json_lines([{"uri": uri} for uri in uris]))
-    async with in_process_service(tmp_path) as service:
+    async with storage_of(tmp_path) as urls, in_process_service(tmp_path, storages={"https": urls}) as service:
         output = OutputConfig(uri=(tmp_path / "out").as_uri())
         ended = await service.batch_ended(await service.submit.batch(TENANT, NewBatch(given, output=output)))
         assert (ended.state, ended.counts.total) == (State.FAILED, 0)

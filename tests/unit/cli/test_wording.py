@@ -6,7 +6,18 @@ import pytest
 
 from batchscribe.cli.pace import Pace
 from batchscribe.cli.views import files_note, pace_note
-from batchscribe.cli.wording import aligned, clock, file_name, moment, named_input, size, span, span_seconds, speed
+from batchscribe.cli.wording import (
+    aligned,
+    clock,
+    file_name,
+    fitted,
+    moment,
+    named_input,
+    size,
+    span,
+    span_seconds,
+    speed,
+)
 from batchscribe.v1.event_pb2 import BatchJobChange
 from batchscribe.v1.job_pb2 import Job
 from batchscribe.v1.state_pb2 import Counts
@@ -109,3 +120,14 @@ def test_an_upload_is_named_by_its_file_and_others_by_their_uris() -> None:
     assert named_input(Job(input_uri="media/01a2", file_name="call.wav")) == "call.wav"
     assert named_input(Job(input_uri="media/01a2")) == "media/01a2"  # of an older server
     assert named_input(BatchJobChange(input_uri="s3://calls/a.wav", file_name="a.wav")) == "s3://calls/a.wav"
+
+
+def test_a_table_that_is_too_wide_goes_on_in_second_lines() -> None:
+    rows = [("NAME", "STATE", "INPUT"), ("jobs/1", "FAILED", "s3://b/a.wav"), ("jobs/22", "DONE", "")]
+    assert fitted(rows, 80) == aligned(rows)
+    assert fitted(rows, 27) == [
+        "NAME     STATE\n    INPUT",
+        "jobs/1   FAILED\n    s3://b/a.wav",
+        "jobs/22  DONE",
+    ]
+    assert fitted(rows, 3)[1] == "jobs/1\n    FAILED  s3://b/a.wav"

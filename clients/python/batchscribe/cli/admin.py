@@ -11,7 +11,6 @@ import typer
 
 from batchscribe import AsyncClient
 from batchscribe.cli.command import Invocation, command
-from batchscribe.cli.printing import result_line
 from batchscribe.cli.wording import aligned, clock
 from batchscribe.errors import UnimplementedError
 from batchscribe.states import enum_word
@@ -42,11 +41,7 @@ async def replicas(invocation: Invocation) -> None:
     """List the servers that share the store: what they do, and when they were last heard of."""
     async with _administration(invocation) as client:
         found = await client.list_replicas()
-    lines = aligned([REPLICA_COLUMNS, *(_replica_row(replica, time.time()) for replica in found)])
-    if not invocation.json:
-        result_line(lines[0])
-    for replica, line in zip(found, lines[1:], strict=True):
-        invocation.print(replica, line)
+    invocation.print_table(REPLICA_COLUMNS, found, lambda replica: _replica_row(replica, time.time()))
 
 
 @command(app, "queue")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -18,17 +19,17 @@ from batchscribe.cli.following import Follower
 from batchscribe.cli.headers import HeaderArguments
 from batchscribe.cli.job import TimeoutS, batch_name
 from batchscribe.cli.listing import BATCH_COLUMNS, JOB_COLUMNS, batch_details, batch_row, first, job_row, state_of
-from batchscribe.cli.manifest import read_manifest
-from batchscribe.cli.printing import result_line
+from batchscribe.cli.manifest import Manifest
 from batchscribe.cli.recognition_arguments import RecognitionArguments
 from batchscribe.cli.screen import open_screen
 from batchscribe.cli.views import BatchView, JsonView, files_note
 from batchscribe.cli.wording import aligned
+from batchscribe.errors import BatchscribeError
 from batchscribe.inputs import input_of, is_upload, is_uri, is_web_url, uri_of
 from batchscribe.manifests import manifest_at
 from batchscribe.times import duration_of
 from batchscribe.v1.batch_pb2 import Batch
-from batchscribe.v1.storage_pb2 import InputConfig, ManifestEntry, PrefixInput
+from batchscribe.v1.storage_pb2 import InputConfig, PrefixInput
 
 app = typer.Typer(help="Many files at once: submit, list, watch, update, cancel, retry, delete.", no_args_is_help=True)
 
@@ -65,9 +66,10 @@ async def submit(
     timeout: TimeoutS = None,
 ) -> ExitCode | None:
     """Submit many files and print their batch's name. Paths are paths of the server's machine."""
-    async with invocation.client() as client:
+    given = input_config(source, include or [], exclude or [], manifest, header.headers())
+    async with invocation.client() as client, _lines_of(given):
         batch = await client.submit_batch(
-            input_config(source, include or [], exclude or [], manifest, header.headers()),
+            given,
             auth=access.input_auth,
             output=access.output(output.config(subtitles.config(), write_report=report)),
             display_name=record.display_name,
@@ -93,11 +95,7 @@ async def list_(
     async with invocation.client() as client:
         order_by = "create_time" if oldest_first else ""
         batches = await first(client.list_batches(filter=filter, order_by=order_by, page_size=min(limit, 1000)), limit)
-    lines = aligned([BATCH_COLUMNS, *map(batch_row, batches)])
-    if not invocation.json:
-        result_line(lines[0])
-    for batch, line in zip(batches, lines[1:], strict=True):
-        invocation.print(batch, line)
+    invocation.print_table(BATCH_COLUMNS, batches, batch_row)
 
 
 @command(app, "get")
@@ -119,11 +117,7 @@ async def jobs(
     async with invocation.client() as client:
         pages = client.list_jobs(batch=batch_name(name), filter=filter, order_by="create_time", page_size=1000)
         found = await first(pages, limit)
-    lines = aligned([JOB_COLUMNS, *map(job_row, found)])
-    if not invocation.json:
-        result_line(lines[0])
-    for job, line in zip(found, lines[1:], strict=True):
-        invocation.print(job, line)
+    invocation.print_table(JOB_COLUMNS, found, job_row)
 
 
 @command(app, "watch")
@@ -202,13 +196,24 @@ async def delete(
             invocation.say(f"{batch_name(name)} deleted")
 
 
+@asynccontextmanager
+async def _lines_of(given: InputConfig | Manifest) -> AsyncIterator[None]:
+    """What the server says of a list is said of its lines."""
+    try:
+        yield
+    except BatchscribeError as error:
+        if isinstance(given, Manifest):
+            error.args = (given.with_lines(str(error)),)
+        raise
+
+
 def input_config(
     source: str | None,
     include: list[str],
     exclude: list[str],
     manifest: str | None,
     headers: Mapping[str, str] = MappingProxyType({}),
-) -> InputConfig | Iterator[ManifestEntry]:
+) -> InputConfig | Manifest:
     """The input that the arguments mean: one file, a folder or prefix, or a list. Raises ValueError.
 
     A local list is read as it is asked for, and raises ValueError and OSError then.
@@ -222,7 +227,7 @@ def input_config(
             raise ValueError("--include and --exclude choose among the files of a folder, not of a manifest")
         if is_uri(manifest) or is_upload(manifest):
             return manifest_at(manifest)
-        return read_manifest(Path(manifest))
+        return Manifest(Path(manifest))
     assert source is not None
     if is_web_url(source) or (not is_uri(source) and Path(source).is_file()):
         if include or exclude:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+import shutil
+import sys
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Concatenate, ParamSpec
 
@@ -19,6 +21,7 @@ from batchscribe.cli.exit_codes import EXIT_CODES_HELP, ExitCode, exit_code_of
 from batchscribe.cli.interrupts import LeftRunning
 from batchscribe.cli.option_values import readable
 from batchscribe.cli.printing import json_visible, note, result_line, visible, visible_lines
+from batchscribe.cli.wording import fitted
 from batchscribe.errors import BatchscribeError, UnavailableError
 
 P = ParamSpec("P")
@@ -53,6 +56,15 @@ class Invocation:
     def print(self, message: Message, text: str) -> None:
         """A result on standard output: the message as a line of JSON, or the text."""
         result_line(json_line(message) if self.json else visible_lines(text))
+
+    def print_table(self, columns: Sequence[str], items: Sequence[Any], row: Callable[[Any], Sequence[str]]) -> None:
+        """Results as lines of JSON, or as a table that fits the terminal."""
+        width = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else sys.maxsize
+        lines = fitted([columns, *map(row, items)], width)
+        if not self.json:
+            result_line(lines[0])
+        for item, line in zip(items, lines[1:], strict=True):
+            self.print(item, line)
 
 
 Body = Callable[Concatenate[Invocation, P], Coroutine[Any, Any, ExitCode | None]]

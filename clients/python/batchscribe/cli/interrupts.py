@@ -61,8 +61,7 @@ async def ask(screen: Screen, name: str) -> Choice:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return Choice.LEAVE
     question = (
-        f"\n{visible(name)} is running; Ctrl-C again leaves it running.\n"
-        "[c]ancel it, [l]eave it running, or [k]eep watching? "
+        f"\n{visible(name)} is running (Ctrl-C again leaves it):\n[c]ancel it, [l]eave it running, or [k]eep watching? "
     )
     with screen.paused():
         try:

@@ -84,11 +84,7 @@ async def list_(
             ),
             limit,
         )
-    lines = aligned([JOB_COLUMNS, *map(job_row, jobs)])
-    if not invocation.json:
-        result_line(lines[0])
-    for job, line in zip(jobs, lines[1:], strict=True):
-        invocation.print(job, line)
+    invocation.print_table(JOB_COLUMNS, jobs, job_row)
 
 
 @command(app, "get")

@@ -61,7 +61,7 @@ def model_row(model: Model) -> tuple[str, ...]:
             ("default", model.default),
             ("loaded", model.loaded),
             ("translates", model.translates),
-            ("not on this machine", not model.installed),
+            ("not on the server yet", not model.installed),
         )
         if holds
     ]

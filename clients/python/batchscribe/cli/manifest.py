@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-from collections.abc import Iterable, Iterator
+import re
+from array import array
+from collections.abc import Iterable, Iterator, MutableSequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,27 @@ _Line = tuple[int, ManifestEntry | str]
 """The number of a line, and its entry or what is wrong with it."""
 
 
-def read_manifest(path: Path) -> Iterator[ManifestEntry]:
-    """The entries of a file that lists others, one after the other.
+_ENTRY_FIELD = re.compile(r"batch\.input\.manifest\.files\[(\d+)\]\.?")
+
+
+class Manifest:
+    """A file that lists others. Iterating reads its entries, and notes the line of each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = array("Q")
+
+    def __iter__(self) -> Iterator[ManifestEntry]:
+        self._lines = array("Q")
+        return read_manifest(self._path, self._lines)
+
+    def with_lines(self, message: str) -> str:
+        """A server's message, in which the places of entries in its request become lines of the file."""
+        return _ENTRY_FIELD.sub(lambda match: f"{self._path}, line {self._lines[int(match[1])]}: ", message)
+
+
+def read_manifest(path: Path, lines: MutableSequence[int] | None = None) -> Iterator[ManifestEntry]:
+    """The entries of a file that lists others, one after the other; the line of each goes to `lines`.
 
     A `.csv` file has a header that names `uri` and perhaps `reference_id`, `config` (as JSON) and `config_mask`. In any
     other each line is a URI, a path, or a JSON object with the fields of ManifestEntry; empty lines and those that
@@ -40,6 +61,8 @@ def read_manifest(path: Path) -> Iterator[ManifestEntry]:
             if len(problems) == _PROBLEMS_TOLD:
                 break
         elif not problems:
+            if lines is not None:
+                lines.append(number)
             yield entry
     if problems:
         more = ", and perhaps more" if len(problems) == _PROBLEMS_TOLD else ""

@@ -20,11 +20,7 @@ async def list_(invocation: Invocation) -> None:
     async with invocation.client() as client:
         models = await first(client.list_models(), 0)
         features = await client.list_features()
-    lines = aligned([MODEL_COLUMNS, *map(model_row, models)])
-    if not invocation.json:
-        result_line(lines[0])
-    for model, line in zip(models, lines[1:], strict=True):
-        invocation.print(model, line)
+    invocation.print_table(MODEL_COLUMNS, models, model_row)
     if features and not invocation.json:
         result_line(f"\nThis server also does: {', '.join(features)}.")
 

@@ -28,8 +28,8 @@ class Screen(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def line(self, text: str, *, to_stdout: bool = False) -> None:
-        """Print a line on standard error, or on standard output."""
+    def line(self, text: str, *, to_stdout: bool = False, is_prose: bool = False) -> None:
+        """Print a line on standard error, or on standard output; prose is broken between words where it is long."""
         ...
 
     def progress(self, label: str, fraction: float, note: str) -> None:
@@ -68,11 +68,11 @@ class LiveScreen:
     ) -> None:
         self._progress.stop()
 
-    def line(self, text: str, *, to_stdout: bool = False) -> None:
+    def line(self, text: str, *, to_stdout: bool = False, is_prose: bool = False) -> None:
         if to_stdout and not sys.stdout.isatty():
             printing.result_line(printing.visible(text))
         else:
-            self._console.print(Text(printing.visible(text)), soft_wrap=True)
+            self._console.print(Text(printing.visible(text)), soft_wrap=not is_prose)
 
     def progress(self, label: str, fraction: float, note: str) -> None:
         label = printing.visible(label)
@@ -106,7 +106,7 @@ class PlainScreen:
     ) -> None:
         return None
 
-    def line(self, text: str, *, to_stdout: bool = False) -> None:
+    def line(self, text: str, *, to_stdout: bool = False, is_prose: bool = False) -> None:
         if to_stdout:
             printing.result_line(printing.visible(text))
         else:

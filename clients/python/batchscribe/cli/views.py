@@ -61,7 +61,7 @@ class JobView:
             case "segment":
                 segment = event.segment
                 times = f"[{moment(seconds_of(segment.start))} - {moment(seconds_of(segment.end))}]"
-                self._screen.line(f"{times}  {segment.text.strip()}", to_stdout=self._segments_to_stdout)
+                self._screen.line(f"{times}  {segment.text.strip()}", to_stdout=self._segments_to_stdout, is_prose=True)
             case "state_change":
                 self._show_state(time_s, event.state_change)
             case "heartbeat" | None:

@@ -90,3 +90,16 @@ def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     table = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def fitted(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Rows as lines below each other; what is wider than a terminal goes on, column by column, in a second line."""
+    columns = max(map(len, rows))
+    for kept in range(columns, 0, -1):
+        lines = aligned([row[:kept] for row in rows])
+        if max(map(len, lines)) <= width or kept == 1:
+            break
+    if kept == columns:
+        return lines
+    more = aligned([row[kept:] for row in rows])
+    return [f"{line}\n    {rest}".rstrip() for line, rest in zip(lines, more, strict=True)]

@@ -260,8 +260,8 @@ class ManifestInput(_message.Message):
     """A file or object that lists any number of them, by its URI or as an upload: `s3://bucket/list.jsonl`, `media/…`. It
     is UTF-8, and either JSON lines (`.jsonl`, `.ndjson`), in each line an object with the fields of ManifestEntry; or CSV
     (`.csv`), whose first row names columns of these: `uri`, `reference_id`, `config` (JSON), `config_mask`. A line has at
-    most 1 MiB. A manifest with any line that is malformed fails the batch with MANIFEST_INVALID before anything is
-    transcribed; a file that is not allowed or not there fails alone.
+    most 1 MiB. A manifest with any line that is malformed, or names what may not be read, fails the batch with
+    MANIFEST_INVALID before anything is transcribed; a file that is not there fails alone.
     """
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManifestEntry]:
