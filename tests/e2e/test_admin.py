@@ -94,7 +94,7 @@ def test_bad_requests_are_told(server: RunningServer) -> None:
 def test_it_is_not_offered_where_everyone_calls(server: RunningServer) -> None:
     done = admin("replicas", address=server.address)
     assert done.returncode != 0
-    assert done.stderr.startswith("error: this server offers no administration here")
+    assert done.stderr.startswith("error: this server offers no administration at this address")
 
 
 def test_it_is_offered_there_where_the_settings_say_so(tmp_path: Path) -> None:

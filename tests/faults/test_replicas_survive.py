@@ -1,6 +1,6 @@
 """Three replicas behind Envoy lose one by `kill -9`, another to SIGSTOP, their database and Envoy: no file is lost.
 
-The order and the moments of the faults come from a seed. BATCHSCRIBE_FAULT_SEEDS="7 8 9" replays others.
+The order and the moments of the faults come from a seed. FAULT_SEEDS="7 8 9" replays others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 FILES = 200
 REPLICAS = 3
 LEASE_S = 5.0
-SEEDS = [int(seed) for seed in os.environ.get("BATCHSCRIBE_FAULT_SEEDS", "1").split()]
+SEEDS = [int(seed) for seed in os.environ.get("FAULT_SEEDS", "1").split()]
 
 Fault = Callable[[], Coroutine[Any, Any, None]]
 

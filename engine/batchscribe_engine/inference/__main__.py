@@ -78,16 +78,16 @@ def main() -> int:
 
 
 class ListDevices(argparse.Action):
-    """`--list-devices`: one line on standard output, such as {"cuda": 2}; nothing else is needed or done."""
+    """`--list-devices`: one line of JSON on standard output, with the GPUs and the compute types that there are."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **settings: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **settings)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         """Print and exit."""
-        from batchscribe_engine.inference.gpus import count_cuda_devices
+        from batchscribe_engine.inference.gpus import compute_types, count_cuda_devices
 
-        print(json.dumps({"cuda": count_cuda_devices()}))
+        print(json.dumps({"cuda": count_cuda_devices(), "compute_types": compute_types()}))
         parser.exit()
 
 

@@ -82,6 +82,7 @@ from batchscribe_server.transcriber.commands import (
     media_argv,
 )
 from batchscribe_server.transcriber.devices import (
+    DeviceMissingError,
     default_running_files,
     default_slots,
     parsed_devices,
@@ -144,7 +145,10 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry, outputs
     seal = seal_of(settings)
     renderer: Renderer = rendering
     text_editing: TextEditing = text
-    devices = await resolved_devices(parsed_devices(settings.engine.device))
+    try:
+        devices = await resolved_devices(parsed_devices(settings.engine.device), settings.engine.compute_type)
+    except DeviceMissingError as error:
+        raise StartupError(str(error)) from error
     slots = settings.engine.slots or default_slots(devices)
     replica_id = _new_id()
     fetched = await fetched_files(settings)

@@ -27,7 +27,7 @@ from batchscribe_server.rpc.server import RpcServer
 from batchscribe_server.settings import (
     MetricsSettings,
     Settings,
-    SettingsFileError,
+    SettingsError,
     load_settings,
 )
 from batchscribe_server.store.errors import StoreError
@@ -35,6 +35,9 @@ from batchscribe_server.store.errors import StoreError
 log = structlog.get_logger()
 
 CLOSING_GRACE_S = 5.0
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+"""Where clients look for a server."""
 
 
 def serve(options: Mapping[str, Any]) -> int:
@@ -45,7 +48,7 @@ def serve(options: Mapping[str, Any]) -> int:
         for problem in error.errors():
             print(f"batchscribe: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
         return 2
-    except SettingsFileError as error:
+    except SettingsError as error:
         print(f"batchscribe: {error}", file=sys.stderr)
         return 2
     configure_logging(settings.log_level, settings.log_format)
@@ -58,7 +61,9 @@ def serve(options: Mapping[str, Any]) -> int:
 
 
 async def _serve(settings: Settings, outputs_umask: int) -> None:
-    log.info("settings", **settings.redacted())
+    at_terminal = settings.log_format != "json" and sys.stderr.isatty()
+    if not at_terminal:
+        log.info("settings", **settings.redacted())
     stopping, hurrying = asyncio.Event(), asyncio.Event()
     _listen_for_signals(stopping, hurrying)
     registry = new_registry()
@@ -70,7 +75,11 @@ async def _serve(settings: Settings, outputs_umask: int) -> None:
         probes.follow(lambda: parts.rpc.serving)
         await parts.housekeeping.recover()
         port = await _started(parts.rpc, settings.listen)
-        log.info("listening", address=_address(settings.listen, port), pid=os.getpid())
+        address = _address(settings.listen, port)
+        if at_terminal:
+            print(greeting(settings, address), file=sys.stderr)
+        else:
+            log.info("listening", address=address, pid=os.getpid())
         if parts.admin is not None:
             port = await _started(parts.admin, settings.admin.listen)
             log.info("admin_listening", address=_address(settings.admin.listen, port))
@@ -122,6 +131,16 @@ async def _started(server: RpcServer | AdminServer, address: str) -> int:
         return await server.start(address)
     except RuntimeError as error:
         raise StartupError(f"cannot listen on {address}: is another server there?") from error
+
+
+def greeting(settings: Settings, address: str) -> str:
+    """What somebody at a terminal is to know of a server that has started, and to do next."""
+    there = "" if address == DEFAULT_ADDRESS else f" --address {address}"
+    return (
+        f"batchscribe serves at {address}, with the model {settings.model}; its data is in {settings.data_dir}.\n"
+        f"Transcribe a file, from another terminal:  batchscribe transcribe FILE{there}\n"
+        "Stop it with Ctrl-C."
+    )
 
 
 def _address(listen: str, port: int) -> str:

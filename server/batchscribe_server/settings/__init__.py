@@ -3,7 +3,7 @@
 Built once by the composition root, which hands its parts down. Nothing else reads the environment.
 """
 
-from batchscribe_server.settings.loading import Settings, SettingsFileError, load_settings
+from batchscribe_server.settings.loading import Settings, SettingsError, load_settings
 from batchscribe_server.settings.service import (
     AdminSettings,
     AnalysisSettings,
@@ -42,7 +42,7 @@ __all__ = [
     "S3Settings",
     "SecretsSettings",
     "Settings",
-    "SettingsFileError",
+    "SettingsError",
     "StorageSettings",
     "TelemetrySettings",
     "WatchSettings",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 from sqlalchemy import make_url
@@ -25,12 +27,13 @@ from batchscribe_server.settings.service import (
     MetricsSettings,
     TelemetrySettings,
     WatchSettings,
+    checked_address,
 )
 from batchscribe_server.settings.storage import SecretsSettings, StorageSettings
 
 
-class SettingsFileError(Exception):
-    """The settings file cannot be used, in words for the operator."""
+class SettingsError(Exception):
+    """The settings file or the environment cannot be used, in words for the operator."""
 
 
 class Settings(BaseSettings):
@@ -84,6 +87,15 @@ class Settings(BaseSettings):
         sources = (init_settings, env_settings)
         return (*sources, _toml_source(settings_cls, Path(file))) if file else sources
 
+    _is_an_address = field_validator("listen")(checked_address)
+
+    @field_validator("listen")
+    @classmethod
+    def _listens_somewhere(cls, value: str) -> str:
+        if not value:
+            raise ValueError("it is empty: say where to listen, as HOST:PORT")
+        return value
+
     @field_validator("file_roots", mode="before")
     @classmethod
     def _split_roots(cls, value: object) -> object:
@@ -120,11 +132,11 @@ def _toml_source(settings_cls: type[BaseSettings], file: Path) -> TomlSource:
         with file.open("rb"):
             return TomlSource(settings_cls, file)
     except OSError as error:
-        raise SettingsFileError(
+        raise SettingsError(
             f"the settings file {file} cannot be read: {(error.strerror or str(error)).lower()}"
         ) from error
     except ValueError as error:
-        raise SettingsFileError(f"the settings file {file} is not TOML: {error}") from error
+        raise SettingsError(f"the settings file {file} is not TOML: {error}") from error
 
 
 COMMAND_LINE = {
@@ -138,11 +150,39 @@ COMMAND_LINE = {
 """Options of the command line whose settings have other names."""
 
 
+OF_OTHERS = ("BATCHSCRIBE_ADDRESS",)
+"""The client's variables."""
+
+_OF_KUBERNETES = re.compile(r"_(SERVICE_HOST|SERVICE_PORT\w*|PORT(_\d+_\w+)?)")
+"""How the variables end by which Kubernetes tells of a service, which may be called batchscribe."""
+
+
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    """Raises SettingsError. What is unknown within a group is refused with its values."""
+    known = [*_variables(Settings, "BATCHSCRIBE_"), *OF_OTHERS]
+    for name in sorted(map(str.upper, environment)):
+        group = name.split("__")[0]
+        if not name.startswith("BATCHSCRIBE_") or group in known or _OF_KUBERNETES.search(name):
+            continue
+        ends = [each for each in known if each.endswith("__" + name.removeprefix("BATCHSCRIBE_"))]
+        close = (ends + get_close_matches(name, known, n=1, cutoff=0.85))[:1]
+        hint = f"did you mean {close[0]}?" if close else "docs/operations.md lists the settings"
+        raise SettingsError(f"the environment sets {name}, which is no setting: {hint}")
+
+
+def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for field, info in model.model_fields.items():
+        yield (name := f"{prefix}{field.upper()}")
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            yield from _variables(info.annotation, f"{name}__")
+
+
 def load_settings(options: Mapping[str, Any]) -> Settings:
     """Settings with the command line's `options` above everything else.
 
-    Raises pydantic.ValidationError, naming each bad value, and SettingsFileError.
+    Raises pydantic.ValidationError, naming each bad value, and SettingsError.
     """
+    _refuse_unknown_variables(os.environ)
     given: dict[str, Any] = {}
     for name, value in options.items():
         *groups, setting = COMMAND_LINE.get(name, (name,))

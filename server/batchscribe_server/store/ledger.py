@@ -55,6 +55,7 @@ class BatchRecord:
     id: str
     tenant: str
     create_time: datetime
+    update_time: datetime
     state: State
     scanned: bool
     cancel_requested: bool
@@ -89,7 +90,7 @@ class BatchRecord:
         return self.counts.queued + self.counts.running
 
 
-_KEPT_COLUMNS = ("id", "tenant", "create_time", "priority")
+_KEPT_COLUMNS = ("id", "tenant", "create_time", "update_time", "priority")
 
 _RECORD_COLUMNS = (
     "state",
@@ -213,7 +214,7 @@ class Ledger:
 
     def job_added(self, job: Job) -> None:
         """Tell of a job that was inserted."""
-        self._tell(job.name, 1, StateChanged(State.QUEUED, job.attempt))
+        self._tell(job.name, 1, StateChanged(State.QUEUED, job.attempt), self.now)
         self.topics.add(QUEUE)
         self._account(None, job)
 
@@ -224,6 +225,7 @@ class Ledger:
         """
         state = changes.get("state", job.state)
         columns = dict(lease or {})
+        time = self.time_after(job.update_time)
         if state is not job.state:
             waits = changes.get("waiting") if "not_before" in changes else None
             attempt, error = changes.get("attempt", job.attempt), changes.get("error", job.error)
@@ -233,8 +235,8 @@ class Ledger:
             if state.terminal:
                 if job.waiting is not None:
                     changes["waiting"] = None
-                changes["finish_time"] = self.now
-                changes["expire_time"] = expiry(self.now, job.retention_ms)
+                changes["finish_time"] = time
+                changes["expire_time"] = expiry(time, job.retention_ms)
                 # Its outputs can't be deleted without the credentials: then they go with the record.
                 if not job.batch_id and changes.get("deletion", job.deletion) is None:
                     self._ended.add(job.name)
@@ -242,15 +244,19 @@ class Ledger:
                 self.topics.add(QUEUE)
             if job.state is State.RUNNING:
                 columns |= {"lease_owner": "", "lease_expire_time": None}
-        changed = replace(job, sequence=job.sequence + len(details), update_time=self.now, **changes)
+        changed = replace(job, sequence=job.sequence + len(details), update_time=time, **changes)
         for sequence, detail in enumerate(details, start=job.sequence + 1):
-            self._tell(job.name, sequence, detail)
+            self._tell(job.name, sequence, detail, time)
         columns |= {name: getattr(changed, name) for name in (*changes, "sequence", "update_time")}
         if job.state.terminal and details:
             columns["history_purged"] = False
         self._job_changes[tuple(columns)].append(columns | {"changed_id": job.id})
         self._account(job, changed)
         return changed
+
+    def time_after(self, *earlier: datetime | None) -> datetime:
+        """Now, or the latest of what a record tells already: its times go forward, also where the clock goes back."""
+        return max([self.now, *filter(None, earlier)])
 
     def add_segments(self, job: Job, heard: Sequence[Segment]) -> None:
         """Append segments to a job's transcript."""
@@ -332,8 +338,9 @@ class Ledger:
     def enter(self, batch: BatchRecord, state: State) -> None:
         """Change the state of a batch, and tell of it."""
         batch.state = state
-        batch.finish_time = self.now if state.terminal else None
-        batch.expire_time = expiry(self.now, batch.retention_ms) if state.terminal else None
+        time = self.time_after(batch.update_time)
+        batch.finish_time = time if state.terminal else None
+        batch.expire_time = expiry(time, batch.retention_ms) if state.terminal else None
         if state.terminal:
             self._ended.add(batch.name)
         self._tell_of(batch, StateChanged(state, error=batch.error))
@@ -394,7 +401,8 @@ class Ledger:
         if batch == self._batches_as_read[batch.id] and batch.id not in self._batch_columns:
             return
         columns = {name: getattr(batch, name) for name in _RECORD_COLUMNS}
-        columns |= count_values(batch.counts) | self._batch_columns.get(batch.id, {}) | {"update_time": self.now}
+        columns |= count_values(batch.counts) | self._batch_columns.get(batch.id, {})
+        columns["update_time"] = self.time_after(batch.update_time)
         self.connection.execute(_update(tables.batches, tuple(columns)), columns | {"changed_id": batch.id})
 
     def _settle(self, batch: BatchRecord) -> None:
@@ -449,7 +457,7 @@ class Ledger:
                 self._tell_of(batch, BatchJobChanged(after.id, after.input_uri, after.state, error, name))
             job = after or before
             if job is not None and job.state is State.RUNNING and batch.start_time is None:
-                batch.start_time = self.now
+                batch.start_time = self.time_after(batch.update_time)
         else:  # also where the counts stay: what changed them before may not have been told
             told = batch.progress_time
             batch.progress_due = batch.progress_due or told is None or self.now - told >= PROGRESS_INTERVAL
@@ -458,10 +466,10 @@ class Ledger:
     def _tell_of(self, batch: BatchRecord, detail: EventDetail) -> None:
         batch.sequence += 1
         batch.history_purged = False
-        self._tell(batch.name, batch.sequence, detail)
+        self._tell(batch.name, batch.sequence, detail, self.time_after(batch.update_time))
 
-    def _tell(self, resource: str, sequence: int, detail: EventDetail) -> None:
-        self._events.append(event_values(Event(resource, sequence, self.now, detail)))
+    def _tell(self, resource: str, sequence: int, detail: EventDetail, time: datetime) -> None:
+        self._events.append(event_values(Event(resource, sequence, time, detail)))
         self.topics.add(resource)
 
     def _delete_events(self, resources: Sequence[str]) -> None:

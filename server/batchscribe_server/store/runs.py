@@ -138,7 +138,7 @@ def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int
             state=State.RUNNING,
             stage=JobStage.WRITING if job.waiting is not None and job.waiting.transcribed is not None else None,
             attempt=job.attempt + 1,
-            start_time=job.start_time or ledger.now,
+            start_time=job.start_time or ledger.time_after(job.update_time),
         )
         claims.append(Claim(running, token, (ledger.now - job.update_time).total_seconds()))
     return claims

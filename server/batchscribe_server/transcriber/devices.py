@@ -26,8 +26,15 @@ class DeviceListingError(Exception):
     """It could not be found out which devices there are; the message says why."""
 
 
-class _Listing(msgspec.Struct, frozen=True):
+class DeviceMissingError(Exception):
+    """A device or a compute type that was asked for is not there; the message says which are."""
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """What there is: GPUs, and by kind of device ("cpu", "cuda") the compute types that it has, where that is known."""
+
     cuda: int
+    compute_types: dict[str, tuple[str, ...]] = {}
 
 
 def parsed_devices(setting: str) -> tuple[str, ...]:
@@ -44,26 +51,39 @@ def parsed_devices(setting: str) -> tuple[str, ...]:
     return devices
 
 
-async def resolved_devices(devices: Sequence[str], listing_argv: Sequence[str] = LISTING_ARGV) -> tuple[str, ...]:
+async def resolved_devices(
+    devices: Sequence[str], compute_type: str = "auto", listing_argv: Sequence[str] = LISTING_ARGV
+) -> tuple[str, ...]:
     """The same with "auto" and "cuda" replaced by what there is: all GPUs, or for "auto" without any the CPU.
 
-    A child is asked only if need be. Where it fails, or finds no GPU where some are wanted, the names are left as they
-    are: the engine itself will choose, or say in plain words what is missing.
+    A child is asked only if need be. Where it fails, the names are left as they are: the engine itself will choose, or
+    say in plain words what is missing. Raises DeviceMissingError.
     """
-    if not {"auto", "cuda"} & set(devices):
+    if set(devices) == {"cpu"} and compute_type == "auto":
         return tuple(devices)
     try:
-        count = await count_cuda_devices(listing_argv)
+        listing = await listed_devices(listing_argv)
     except DeviceListingError as error:
         log.warning("devices_not_listed", reason=str(error))
         return tuple(devices)
-    gpus = [f"cuda:{index}" for index in range(count)]
+    gpus = [f"cuda:{index}" for index in range(listing.cuda)]
     found = {"auto": gpus or ["cpu"], "cuda": gpus or ["cuda"]}
-    return tuple(name for device in devices for name in found.get(device, [device]))
+    names = tuple(name for device in devices for name in found.get(device, [device]))
+    if missing := [name for name in names if name not in ("cpu", *gpus)]:
+        raise DeviceMissingError(
+            f"engine.device asks for {', '.join(missing)}, and this machine has {', '.join(['cpu', *gpus])}"
+        )
+    for kind in sorted({name.partition(":")[0] for name in names}):
+        types = listing.compute_types.get(kind, (compute_type,))
+        if compute_type != "auto" and compute_type not in types:
+            raise DeviceMissingError(
+                f"engine.compute_type is {compute_type!r}, and {kind} has {', '.join(sorted(types))}"
+            )
+    return names
 
 
-async def count_cuda_devices(argv: Sequence[str]) -> int:
-    """How many GPUs a short-lived child finds. Raises DeviceListingError."""
+async def listed_devices(argv: Sequence[str]) -> Listing:
+    """What a short-lived child finds. Raises DeviceListingError."""
     process = await asyncio.create_subprocess_exec(
         *argv,
         cwd=FOLDER,
@@ -86,7 +106,7 @@ async def count_cuda_devices(argv: Sequence[str]) -> int:
         last_line = errors.decode(errors="replace").strip().rpartition("\n")[2]
         raise DeviceListingError(f"the child that lists them ended with {process.returncode}: {last_line}")
     try:
-        return msgspec.json.decode(output, type=_Listing).cuda
+        return msgspec.json.decode(output, type=Listing)
     except msgspec.DecodeError as error:
         raise DeviceListingError(f"the child that lists them said {output[:200]!r}") from error
 

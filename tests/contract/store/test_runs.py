@@ -23,6 +23,7 @@ from tests.contract.store.samples import (
     MEDIA,
     TENANT,
     Clock,
+    all_events,
     check_history,
     claim_all,
     claim_one,
@@ -473,3 +474,24 @@ async def test_a_job_that_begins_anew_has_no_turns(store: Store) -> None:
     await store.finish(claim, Outcome(State.FAILED, error=Failure(Reason.DECODE_FAILED, "No.")))
     await store.retry_job(TENANT, claim.job.id)
     assert await store.read_speaker_turns(claim.job.id) == []
+
+
+async def test_the_times_of_a_record_go_forward_where_the_clock_goes_back(store: Store, clock: Clock) -> None:
+    batch, _ = await scanned_batch(store, 1)
+    clock.advance(-3_600)
+    claim = await claim_one(store)
+    clock.advance(-3_600)
+    await store.describe(claim, MEDIA, "model", "fingerprint")
+    clock.advance(-3_600)
+    await succeed(store, claim)
+    job = await store.get_job(TENANT, claim.job.id)
+    batch = await store.get_batch(TENANT, batch.id)
+    assert job.start_time is not None
+    assert job.finish_time is not None
+    assert job.create_time <= job.start_time <= job.finish_time <= job.update_time
+    assert batch.start_time is not None
+    assert batch.finish_time is not None
+    assert batch.create_time <= batch.start_time <= batch.finish_time
+    for name in (job.name, batch.name):
+        times = [event.time for event in await all_events(store, name)]
+        assert times == sorted(times)

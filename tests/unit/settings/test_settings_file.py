@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from batchscribe_server.app import serve
-from batchscribe_server.settings import KeepSettings, SettingsFileError, TelemetrySettings, load_settings
+from batchscribe_server.settings import KeepSettings, SettingsError, TelemetrySettings, load_settings
 
 
 def test_the_command_line_counts_more_than_the_environment_and_that_more_than_the_file(
@@ -30,7 +30,7 @@ def test_a_file_that_cannot_be_used_is_said_in_one_line(
     file = tmp_path / "batchscribe.toml"
     if content is not None:
         file.write_text(content)
-    with pytest.raises(SettingsFileError, match=words):
+    with pytest.raises(SettingsError, match=words):
         load_settings({"config": file})
     assert serve({"config": file}) == 2
     error = capsys.readouterr().err
@@ -311,3 +311,36 @@ def test_a_place_for_uploads_is_a_folder_with_or_without_a_slash_at_its_end(monk
 def test_a_database_of_ones_own_is_told_from_one_that_others_may_share() -> None:
     assert load_settings({}).has_database_of_its_own
     assert not load_settings({"database": {"url": "postgresql://db.internal/batchscribe"}}).has_database_of_its_own
+
+
+@pytest.mark.parametrize("listen", ["", "50051", ":50051", "127.0.0.1:99999", "127.0.0.1:http"])
+def test_the_server_listens_at_an_address_alone(listen: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve({"listen": listen}) == 2
+    assert "listen" in (error := capsys.readouterr().err)
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("BATCHSCRIBE_FILE_ROOT", "did you mean BATCHSCRIBE_FILE_ROOTS?"),
+        ("BATCHSCRIBE_DEVICE", "did you mean BATCHSCRIBE_ENGINE__DEVICE?"),
+        ("BATCHSCRIBE_ENGINE_SLOTS", "did you mean BATCHSCRIBE_ENGINE__SLOTS?"),
+        ("BATCHSCRIBE_ENGINES__SLOTS", "did you mean BATCHSCRIBE_ENGINE__SLOTS?"),
+        ("BATCHSCRIBE_QQQQ", "docs/operations.md lists the settings"),
+        ("BATCHSCRIBE_ENGINE__SLOT", "engine.slot"),
+    ],
+)
+def test_an_unknown_variable_is_refused(
+    name: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, "16")
+    assert serve({}) == 2
+    assert words in (error := capsys.readouterr().err)
+    assert error.count("\n") == 1
+
+
+def test_variables_of_the_client_and_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ADDRESS", "SERVICE_HOST", "SERVICE_PORT_GRPC", "PORT", "PORT_50051_TCP_ADDR", "GATEWAY_SERVICE_PORT"):
+        monkeypatch.setenv(f"BATCHSCRIBE_{name}", "tcp://10.0.0.1:50051")
+    assert load_settings({}).listen == "127.0.0.1:50051"

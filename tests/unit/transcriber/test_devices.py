@@ -12,8 +12,9 @@ from batchscribe_server.settings import load_settings
 from batchscribe_server.transcriber.commands import EngineOptions, engine_argvs
 from batchscribe_server.transcriber.devices import (
     LISTING_ARGV,
-    count_cuda_devices,
+    DeviceMissingError,
     default_slots,
+    listed_devices,
     parsed_devices,
     resolved_devices,
 )
@@ -64,29 +65,46 @@ def test_the_settings_refuse_what_cannot_be_honoured(option: str, words: str, mo
         ("auto", 0, ("cpu",)),
         ("auto", 2, ("cuda:0", "cuda:1")),
         ("cuda", 3, ("cuda:0", "cuda:1", "cuda:2")),
-        ("cuda", 0, ("cuda",)),
         ("cuda,cpu", 1, ("cuda:0", "cpu")),
     ],
 )
 async def test_all_gpus_are_used_where_they_are_not_named(wanted: str, gpus: int, devices: tuple[str, ...]) -> None:
-    assert await resolved_devices(parsed_devices(wanted), listing(gpus)) == devices
+    assert await resolved_devices(parsed_devices(wanted), listing_argv=listing(gpus)) == devices
 
 
-async def test_no_child_is_asked_about_devices_that_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "compute_type", "gpus", "words"),
+    [
+        ("cuda", "auto", 0, "asks for cuda, and this machine has cpu"),
+        ("cuda:2,cpu", "auto", 2, "asks for cuda:2, and this machine has cpu, cuda:0, cuda:1"),
+        ("cpu", "int3", 0, "'int3', and cpu has float32, int8"),
+        ("auto", "int8", 1, "'int8', and cuda has float16"),
+    ],
+)
+async def test_what_is_not_there_is_told_at_start(wanted: str, compute_type: str, gpus: int, words: str) -> None:
+    types = {"cpu": ["int8", "float32"], "cuda": ["float16"]}
+    argv = sys.executable, "-c", f"print({json.dumps(json.dumps({'cuda': gpus, 'compute_types': types}))})"
+    with pytest.raises(DeviceMissingError, match=words):
+        await resolved_devices(parsed_devices(wanted), compute_type, argv)
+
+
+async def test_no_child_is_asked_where_nothing_is_to_be_found_out(tmp_path: Path) -> None:
     asked = tmp_path / "asked"
     argv = (sys.executable, "-c", f"open({str(asked)!r}, 'w')")
-    assert await resolved_devices(("cuda:1", "cpu"), argv) == ("cuda:1", "cpu")
+    assert await resolved_devices(("cpu", "cpu"), listing_argv=argv) == ("cpu", "cpu")
     assert not asked.exists()
 
 
 @pytest.mark.parametrize("code", ["import sys; sys.exit('no driver')", "print('two')", "print('{}')"])
 async def test_a_child_that_fails_leaves_the_choice_to_the_engine(code: str) -> None:
-    assert await resolved_devices(("auto",), (sys.executable, "-c", code)) == ("auto",)
+    assert await resolved_devices(("auto",), listing_argv=(sys.executable, "-c", code)) == ("auto",)
 
 
 async def test_the_real_child_counts_what_ctranslate2_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert await count_cuda_devices(LISTING_ARGV) == 0
+    listing = await listed_devices(LISTING_ARGV)
+    assert listing.cuda == 0
+    assert {"int8", "float32"} <= set(listing.compute_types["cpu"])
 
 
 def option(argv: tuple[str, ...], name: str) -> str:

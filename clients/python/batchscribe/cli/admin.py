@@ -23,7 +23,10 @@ REPLICA_COLUMNS = ("NAME", "STATE", "RUNNING", "SEEN", "UP", "ADDRESS", "DEVICE"
 LINE_COLUMNS = ("TENANT", "BATCH", "QUEUED", "RUNNING", "WAITS FOR")
 
 Name = Annotated[str, typer.Argument(metavar="REPLICA", help="replicas/ID, or the ID alone.")]
-_NOT_OFFERED = "this server offers no administration here: see `admin` in its settings (--admin-listen)"
+_NOT_OFFERED = (
+    "this server offers no administration at this address: start it with --admin-listen HOST:PORT, and give that "
+    "address as --address or $BATCHSCRIBE_ADDRESS"
+)
 
 
 @asynccontextmanager
