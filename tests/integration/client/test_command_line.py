@@ -491,6 +491,26 @@ def test_the_environment_names_the_server(address: str) -> None:
     assert json.loads(result.stdout)["name"] == "models/base"
 
 
+def test_a_variable_that_is_misspelled_is_told(address: str) -> None:
+    result = CliRunner().invoke(app, ["model", "list"], env={"BATCHSCRIBE_ADRESS": address, "BATCHSCRIBE_MODEL": "x"})
+    assert result.exit_code == 3
+    assert "BATCHSCRIBE_ADRESS is not read; the variable for the server is BATCHSCRIBE_ADDRESS" in result.stderr
+    assert "BATCHSCRIBE_MODEL" not in result.stderr
+
+
+def test_what_a_terminal_would_obey_is_escaped_in_lists_details_and_json(run: Run, script: Script) -> None:
+    uri = "s3://b/\x1b]0;pwned\x07\x9b31m\u202e\ngpj.wav"
+    script.job = Job(name="jobs/1", input_uri=uri, display_name=uri, labels={"k": uri})
+    script.pages = [ListJobsResponse(jobs=[script.job])]
+    escaped = r"s3://b/\x1b]0;pwned\x07\x9b31m\u202e\ngpj.wav"
+    listed, shown, lines = run("job", "list"), run("job", "get", "1"), run("job", "list", "--json")
+    assert listed.stdout.splitlines()[1].endswith(escaped)
+    assert f"input     {escaped}" in shown.stdout
+    assert json.loads(lines.stdout)["input_uri"] == uri
+    for result in (listed, shown, lines, run("job", "watch", "1")):
+        assert not set(result.output) & set("\x1b\x07\x9b\u202e")
+
+
 def test_a_submitted_job_is_printed_by_name(run: Run, script: Script) -> None:
     script.job = Job(name="jobs/7", state=STATE_QUEUED)
     assert run("job", "submit", "s3://b/c.wav", "--id", "call-7").stdout == "jobs/7\n"

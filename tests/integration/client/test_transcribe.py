@@ -12,7 +12,9 @@ from typing import Any
 
 import grpc
 import pytest
+from typer.testing import CliRunner
 
+from batchscribe.cli import app
 from batchscribe.v1.storage_pb2 import TRANSCRIPT_FORMAT_SRT, TRANSCRIPT_FORMAT_TEXT
 from tests.integration.client.scripted_service import TEXT, Script, fail
 
@@ -166,11 +168,13 @@ def test_a_text_that_cannot_be_written_is_with_the_service_and_the_next_file_is_
     assert (tmp_path / "out" / "b.wav.srt").read_text() == TEXT
 
 
-def test_a_silent_file_prints_nothing_and_says_so(transcribe: Transcribe, script: Script) -> None:
+def test_a_silent_file_prints_nothing_and_says_so(transcribe: Transcribe, script: Script, address: str) -> None:
     script.text = ""
     done = transcribe("a.wav")
     assert (done.returncode, done.stdout) == (0, b"")
     assert b"a.wav: no speech was found" in done.stderr
+    read = CliRunner().invoke(app, ["job", "transcript", "1", "--address", address])
+    assert (read.exit_code, read.stdout, read.stderr) == (0, "", "jobs/1: no speech was found\n")
 
 
 def test_what_a_terminal_would_obey_is_escaped(transcribe: Transcribe, tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from batchscribe.cli import output_plan
 from batchscribe.cli.arguments import FormatWord
 from batchscribe.cli.output_plan import plan_outputs, wanted_formats, write_transcript
 
@@ -118,6 +120,15 @@ def test_two_inputs_are_not_written_to_one_file() -> None:
     Path("out/a.wav.txt").symlink_to("b.wav.txt")
     with pytest.raises(ValueError, match="would both be written"):
         paths(["a.wav", "b.wav"], "out/")
+
+
+@pytest.mark.parametrize("ignores_case", [False, True])
+def test_two_inputs_whose_names_differ_in_case_are_one_where_the_folder_ignores_it(
+    monkeypatch: pytest.MonkeyPatch, ignores_case: bool
+) -> None:
+    monkeypatch.setattr(output_plan, "_probe", lambda _: ignores_case)  # as on another file system
+    with pytest.raises(ValueError, match="would both be written") if ignores_case else nullcontext():
+        assert paths(["s3://b/Call.wav", "s3://b/call.wav"], "out/") == ["out/Call.wav.txt", "out/call.wav.txt"]
 
 
 def test_standard_output_takes_one_format() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import difflib
 import inspect
+import os
 import shutil
 import sys
 import traceback
@@ -22,6 +24,7 @@ from batchscribe.cli.interrupts import LeftRunning
 from batchscribe.cli.option_values import readable
 from batchscribe.cli.printing import json_visible, note, result_line, visible, visible_lines
 from batchscribe.cli.wording import fitted
+from batchscribe.connection import ADDRESS_VARIABLE
 from batchscribe.errors import BatchscribeError, UnavailableError
 
 P = ParamSpec("P")
@@ -136,6 +139,7 @@ def report(invocation: Invocation, error: Exception) -> None:
 
 
 def _execute(invocation: Invocation, body: Coroutine[Any, Any, ExitCode | None]) -> ExitCode:
+    _warn_of_variables(invocation)
     try:
         return asyncio.run(body) or ExitCode.DONE
     except KeyboardInterrupt:
@@ -153,6 +157,14 @@ def _execute(invocation: Invocation, body: Coroutine[Any, Any, ExitCode | None])
             traceback.print_exc()
         invocation.say(f"error: internal: {type(error).__name__}: {error}")
         return ExitCode.FAILED
+
+
+def _warn_of_variables(invocation: Invocation) -> None:
+    """The server has many variables, a client one: what is spelled almost like it is meant for it."""
+    if not invocation.address and not os.environ.get(ADDRESS_VARIABLE):
+        for name in difflib.get_close_matches(ADDRESS_VARIABLE, os.environ, cutoff=0.85):
+            if name != ADDRESS_VARIABLE:
+                invocation.say(f"warning: {name} is not read; the variable for the server is {ADDRESS_VARIABLE}")
 
 
 def _invocation(context: typer.Context, address: str | None, json: bool, verbose: bool) -> Invocation:

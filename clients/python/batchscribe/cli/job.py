@@ -160,7 +160,10 @@ async def transcript(
     """Print the transcript of a job that succeeded."""
     async with invocation.client() as client:
         text = await client.transcript(job_name(name), format, channel=channel)
-    result_line(text)
+    if text.strip():
+        result_line(text)
+    else:
+        invocation.say(f"{job_name(name)}: no speech was found")
 
 
 def job_name(name: str) -> str:
