@@ -11,9 +11,11 @@ from google.protobuf.empty_pb2 import Empty
 
 from batchscribe.v1 import batch_pb2, batch_service_pb2_grpc, event_pb2
 from batchscribe.v1 import batch_service_pb2 as pb
+from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import DEFAULT_TENANT
 from batchscribe_server.operations.store import BatchChanges
+from batchscribe_server.operations.watch import Heartbeat, Snapshot
 from batchscribe_server.rpc.convert_batch import batch_message, new_batch
 from batchscribe_server.rpc.convert_event import batch_event_message
 from batchscribe_server.rpc.convert_time import asked_retention_ms
@@ -52,7 +54,10 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
         """Read a batch."""
         batch_id = check_named(request, "batches")
-        return batch_message(await self._services.store.get_batch(DEFAULT_TENANT, batch_id))
+        batch = await self._services.store.get_batch(DEFAULT_TENANT, batch_id)
+        message = batch_message(batch)
+        message.waiting_reason = await self._services.why_waiting(batch)
+        return message
 
     async def ListBatches(  # noqa: N802
         self, request: pb.ListBatchesRequest, context: Context
@@ -109,4 +114,10 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         after = request.after_sequence if request.HasField("after_sequence") else None
         async with aclosing(self._services.watch.batch(DEFAULT_TENANT, batch_id, after=after)) as messages:
             async for message in messages:
-                yield batch_event_message(message)
+                event = batch_event_message(message)
+                if isinstance(message, Snapshot) and isinstance(message.resource, Batch):
+                    event.snapshot.waiting_reason = await self._services.why_waiting(message.resource)
+                elif isinstance(message, Heartbeat):
+                    batch = await self._services.store.get_batch(DEFAULT_TENANT, batch_id)
+                    event.heartbeat.waiting_reason = await self._services.why_waiting(batch)
+                yield event

@@ -15,7 +15,7 @@ from batchscribe.v1 import event_pb2, job_pb2, job_service_pb2_grpc
 from batchscribe.v1 import job_service_pb2 as pb
 from batchscribe_server.domain.job import DEFAULT_TENANT, Job
 from batchscribe_server.domain.recognition import RecognitionConfig
-from batchscribe_server.operations.watch import Snapshot
+from batchscribe_server.operations.watch import Heartbeat, Snapshot
 from batchscribe_server.rpc.convert_event import job_event_message
 from batchscribe_server.rpc.convert_job import job_message, media_message, new_job
 from batchscribe_server.rpc.convert_storage import transcript_format
@@ -123,7 +123,10 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
                     config = message.resource.config
                 event = job_event_message(message, config)
                 if isinstance(message, Snapshot) and isinstance(message.resource, Job):
-                    event.snapshot.queue_position = await self._services.store.queue_position(message.resource)
+                    await self._place(event.snapshot, message.resource)
+                elif isinstance(message, Heartbeat):
+                    job = await self._services.store.get_job(DEFAULT_TENANT, job_id)
+                    event.heartbeat.waiting_reason = await self._services.why_waiting(job)
                 yield event
 
     async def GetTranscript(  # noqa: N802
@@ -142,8 +145,12 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
     async def _placed(self, job: Job) -> job_pb2.Job:
         """The job as a message, with its place in the queue; lists, which would count for each, leave it out."""
         message = job_message(job)
-        message.queue_position = await self._services.store.queue_position(job)
+        await self._place(message, job)
         return message
+
+    async def _place(self, message: job_pb2.Job, job: Job) -> None:
+        message.queue_position = await self._services.store.queue_position(job)
+        message.waiting_reason = await self._services.why_waiting(job)
 
 
 def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from batchscribe_server.operations.transcriber import Transcriber
 from batchscribe_server.operations.upload import Upload
 from batchscribe_server.operations.wait import WaitForJob
 from batchscribe_server.operations.watch import Watch
+from batchscribe_server.operations.why_waiting import WhyWaiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Services:
     models: Models
     diarizer: Diarizer
     transcriber: Transcriber
+
+    @property
+    def why_waiting(self) -> WhyWaiting:
+        """Why nothing runs of what waits."""
+        return WhyWaiting(self.store, self.transcriber)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def job_details(job: Job) -> list[tuple[str, str]]:
         ("model", job.model),
         ("attempt", str(job.attempt or "")),
         ("place in queue", str(job.queue_position or "")),
+        ("waiting", job.waiting_reason),
     ]
     details += [(f"output {format_word(output.format)}", output.uri) for output in job.outputs]
     return _given(itertools.chain(details, _labels_and_times(job)))
@@ -108,6 +109,7 @@ def batch_details(batch: Batch) -> list[tuple[str, str]]:
         ("output", batch.output.uri),
         ("report", batch.report_uri),
         ("warning", batch.warning),
+        ("waiting", batch.waiting_reason),
         ("files", files_note(batch.counts)),
         ("audio", f"{clock(seconds_of(batch.counts.audio_done))} / {clock(seconds_of(batch.counts.audio_total))}"),
     ]

@@ -39,6 +39,7 @@ class JobView:
         self._label = label
         self._segments_to_stdout = segments_to_stdout
         self._pace = Pace()
+        self._waiting = _Waiting(screen)
         self._done = (0.0, 0.0)  # seconds of audio, and progress: what was told last
 
     def show(self, event: JobEvent) -> None:
@@ -51,6 +52,7 @@ class JobView:
                     self._pace.begin(unix_seconds_of(job.start_time))
                 elif job.queue_position:
                     self._screen.line(f"{job.name} waits at place {job.queue_position}")
+                self._waiting.show(job.waiting_reason)
             case "progress":
                 self._show_progress(
                     time_s,
@@ -64,7 +66,9 @@ class JobView:
                 self._screen.line(f"{times}  {segment.text.strip()}", to_stdout=self._segments_to_stdout, is_prose=True)
             case "state_change":
                 self._show_state(time_s, event.state_change)
-            case "heartbeat" | None:
+            case "heartbeat":
+                self._waiting.show(event.heartbeat.waiting_reason)
+            case None:
                 pass
             case other:
                 assert_never(other)
@@ -89,6 +93,19 @@ class JobView:
             self._screen.line(f"{self._label}: waits: {change.error.message} ({change.error.reason})")
 
 
+class _Waiting:
+    """Why nothing runs, said once as long as it stays the same."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._said = ""
+
+    def show(self, reason: str) -> None:
+        if reason and reason != self._said:
+            self._screen.line(f"waiting: {reason}")
+        self._said = reason
+
+
 class BatchView:
     """A line for each file that ends, and one bar for the audio of all."""
 
@@ -96,6 +113,7 @@ class BatchView:
         self._screen = screen
         self._label = ""
         self._pace = Pace()
+        self._waiting = _Waiting(screen)
         self._done = (0.0, 0.0)  # seconds of audio, and progress: what was told last
 
     def show(self, event: BatchEvent) -> None:
@@ -106,13 +124,16 @@ class BatchView:
                 self._label = event.snapshot.display_name or "batch"
                 if event.snapshot.HasField("start_time"):
                     self._pace.begin(unix_seconds_of(event.snapshot.start_time))
+                self._waiting.show(event.snapshot.waiting_reason)
             case "progress":
                 self._show_progress(time_s, event.progress.progress, event.progress.counts)
             case "job_change":
                 self._show_file(event.job_change)
             case "state_change":
                 self._show_state(time_s, event.state_change)
-            case "heartbeat" | None:
+            case "heartbeat":
+                self._waiting.show(event.heartbeat.waiting_reason)
+            case None:
                 pass
             case other:
                 assert_never(other)

@@ -72,6 +72,7 @@ class Batch(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     REPORT_URI_FIELD_NUMBER: _builtins.int
     WARNING_FIELD_NUMBER: _builtins.int
+    WAITING_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name: `batches/{id}`."""
     display_name: _builtins.str
@@ -97,6 +98,10 @@ class Batch(_message.Message):
     warning: _builtins.str
     """What went wrong though its files are done (the report could not be written), in plain words; before that, that its
     scan or its report waits for a store which does not answer.
+    """
+    waiting_reason: _builtins.str
+    """While files wait and none runs: why no server can run them now, in plain words. GetBatch and the snapshot and
+    heartbeats of WatchBatch tell it.
     """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -178,10 +183,11 @@ class Batch(_message.Message):
         etag: _builtins.str = ...,
         report_uri: _builtins.str = ...,
         warning: _builtins.str = ...,
+        waiting_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "counts", b"counts", "create_time", b"create_time", "error", b"error", "expire_time", b"expire_time", "finish_time", b"finish_time", "input", b"input", "output", b"output", "retention", b"retention", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "counts", b"counts", "create_time", b"create_time", "display_name", b"display_name", "error", b"error", "etag", b"etag", "expire_time", b"expire_time", "finish_time", b"finish_time", "input", b"input", "labels", b"labels", "name", b"name", "notifications", b"notifications", "output", b"output", "priority", b"priority", "progress", b"progress", "reference_id", b"reference_id", "report_uri", b"report_uri", "retention", b"retention", "stage", b"stage", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "counts", b"counts", "create_time", b"create_time", "display_name", b"display_name", "error", b"error", "etag", b"etag", "expire_time", b"expire_time", "finish_time", b"finish_time", "input", b"input", "labels", b"labels", "name", b"name", "notifications", b"notifications", "output", b"output", "priority", b"priority", "progress", b"progress", "reference_id", b"reference_id", "report_uri", b"report_uri", "retention", b"retention", "stage", b"stage", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "waiting_reason", b"waiting_reason", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -82,6 +82,7 @@ class Job(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     FILE_NAME_FIELD_NUMBER: _builtins.int
+    WAITING_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name: `jobs/{id}`."""
     batch: _builtins.str
@@ -114,6 +115,10 @@ class Job(_message.Message):
     """Changes with every change of the job."""
     file_name: _builtins.str
     """What its file is called where it came from: an upload by the name that it was sent with, without folders."""
+    waiting_reason: _builtins.str
+    """While it waits: why no server can run it now, in plain words (none is ready, or none that is has the model). Empty where
+    it waits for its turn. GetJob and the snapshot and heartbeats of WatchJob tell it.
+    """
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The client's own labels, for listing. At most 64."""
@@ -219,10 +224,11 @@ class Job(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         file_name: _builtins.str = ...,
+        waiting_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio_duration", b"audio_duration", "config", b"config", "create_time", b"create_time", "detected_language", b"detected_language", "error", b"error", "expire_time", b"expire_time", "finish_time", b"finish_time", "input", b"input", "media_info", b"media_info", "output", b"output", "processed_duration", b"processed_duration", "retention", b"retention", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_duration", b"audio_duration", "batch", b"batch", "config", b"config", "create_time", b"create_time", "detected_language", b"detected_language", "display_name", b"display_name", "error", b"error", "etag", b"etag", "expire_time", b"expire_time", "file_name", b"file_name", "finish_time", b"finish_time", "input", b"input", "input_uri", b"input_uri", "labels", b"labels", "media_info", b"media_info", "model", b"model", "name", b"name", "notifications", b"notifications", "output", b"output", "outputs", b"outputs", "priority", b"priority", "processed_duration", b"processed_duration", "progress", b"progress", "queue_position", b"queue_position", "reference_id", b"reference_id", "retention", b"retention", "stage", b"stage", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "audio_duration", b"audio_duration", "batch", b"batch", "config", b"config", "create_time", b"create_time", "detected_language", b"detected_language", "display_name", b"display_name", "error", b"error", "etag", b"etag", "expire_time", b"expire_time", "file_name", b"file_name", "finish_time", b"finish_time", "input", b"input", "input_uri", b"input_uri", "labels", b"labels", "media_info", b"media_info", "model", b"model", "name", b"name", "notifications", b"notifications", "output", b"output", "outputs", b"outputs", "priority", b"priority", "processed_duration", b"processed_duration", "progress", b"progress", "queue_position", b"queue_position", "reference_id", b"reference_id", "retention", b"retention", "stage", b"stage", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "waiting_reason", b"waiting_reason", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
