@@ -212,7 +212,11 @@ class MediaFailed(Message, frozen=True):
 
 
 class SegmentTask(msgspec.Struct, frozen=True):
-    """One speech segment to transcribe. An empty `language` asks for detection. `prompt` is previous text."""
+    """One speech segment to transcribe. An empty `language` asks for detection. `prompt` is previous text.
+
+    `language_check` asks for the likeliest languages beside a given one, which the segment is decoded in all the same:
+    "always", or where the result is "doubted", which text in a wrong language mostly is.
+    """
 
     segment_id: int
     slot: int
@@ -220,6 +224,7 @@ class SegmentTask(msgspec.Struct, frozen=True):
     samples: int
     language: str = ""
     prompt: str = ""
+    language_check: str = ""
 
 
 class InferBatch(Message, frozen=True):
@@ -321,14 +326,14 @@ class Word(msgspec.Struct, frozen=True):
 class SegmentResult(msgspec.Struct, frozen=True):
     """What was heard in one segment; `text` is empty where nothing was said.
 
-    `language_candidates` holds the likeliest languages when detection was asked for, best first. `decoding` tells
-    which attempt gave the result: "short", "long" (a longer window), "full" (30 s) or "fallback" (a higher
+    `language_candidates` holds the likeliest languages when detection or a check was asked for, best first. `decoding`
+    tells which attempt gave the result: "short", "long" (a longer window), "full" (30 s) or "fallback" (a higher
     temperature); "none" for digital silence, which no model is asked about. `doubts` are the checks that fired, as
     pairs of the attempt and the check ("repetitive", "improbable", "too_long", "too_short", "language_unsure";
     "stopped_early" where speech that came long after the last word was heard by itself, and its text put behind;
     "silence" where the attempt's text was dropped for it; "repeats_hints" where its text was of the prompt or the
-    hotwords and nothing was heard without them), in the order of the attempts; each higher temperature is a
-    "fallback" of its own. The doubts of what was heard by itself follow.
+    hotwords and nothing was heard without them), in the order of the attempts; each higher temperature is a "fallback"
+    of its own. The doubts of what was heard by itself follow.
     """
 
     segment_id: int

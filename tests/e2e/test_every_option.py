@@ -126,11 +126,13 @@ def test_it_goes_with_every_format(server: RunningServer, name: str) -> None:
         assert (batch.counts.succeeded, batch.counts.failed) == (3, 0)
     written = sorted(path.name for path in out.iterdir())
     assert len(written) == 3 * len(formats)
+    inputs = list((server.folder / "in").iterdir())
     for path in out.iterdir():
         if path.suffix == ".json":
             json.loads(path.read_text())
-        source, _, format = path.name.partition(".wav." if ".wav." in path.name else ".mp3.")
-        end_s = json.loads(next(out.glob(f"{source}*.json")).read_text())["duration"]
+        recording = next(each.name for each in inputs if path.name.startswith(f"{each.name}."))
+        format = path.name.removeprefix(f"{recording}.")
+        end_s = json.loads((out / f"{recording}.json").read_text())["duration"]
         assert max(times_s(TranscriptFormat(format), path.read_text()), default=0.0) <= end_s, path.name
     heard = (out / "call.wav.txt").read_text().lower()
     assert ("number" in heard) is (name != "start_offset_s")

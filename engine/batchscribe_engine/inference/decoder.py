@@ -263,6 +263,16 @@ class Decoder:
             )
             for place, its_words in zip(aligned, found, strict=True):
                 words[place] = its_words
+        checked = [
+            place
+            for place, row in enumerate(rows)
+            if not silent[place] and _is_checked(window.utterances[row], tried[place])
+        ]
+        candidates = [attempt.language.candidates for attempt in attempts]
+        for place, likeliest in zip(
+            checked, window.likeliest_languages([rows[place] for place in checked]), strict=True
+        ):
+            candidates[place] = likeliest
         return [
             Heard(
                 SegmentResult(
@@ -270,7 +280,7 @@ class Decoder:
                     text="" if silent[place] else attempts[place].hypothesis.text,
                     words=words[place] if self._options.word_times else (),
                     language=attempts[place].language.code,
-                    language_candidates=attempts[place].language.candidates,
+                    language_candidates=candidates[place],
                     avg_log_prob=attempts[place].hypothesis.avg_log_prob,
                     no_speech_prob=attempts[place].hypothesis.no_speech_prob,
                     compression_ratio=attempts[place].hypothesis.compression_ratio,
@@ -282,6 +292,14 @@ class Decoder:
             )
             for place, row in enumerate(rows)
         ]
+
+
+def _is_checked(utterance: Utterance, tried: Sequence[Attempt]) -> bool:
+    """Whether the languages of a segment are to be told beside the one given: see `SegmentTask.language_check`."""
+    if not utterance.task.language or utterance.task.language_check != "doubted":
+        return bool(utterance.task.language) and utterance.task.language_check == "always"
+    # What a short or a longer window settles was a matter of the window.
+    return any(each.decoding in ("full", "fallback") for each in tried) and any(each.faults for each in tried)
 
 
 def _doubts(tried: Sequence[Attempt], dropped: Attempt | None) -> tuple[tuple[str, str], ...]:

@@ -110,15 +110,21 @@ class EncodedWindow:
                 words[place] = timed_words(texts, split, alignment, mel, length * 1000 // SAMPLE_RATE_HZ)
         return words
 
+    def likeliest_languages(self, rows: Sequence[int]) -> list[tuple[tuple[str, float], ...]]:
+        """The likeliest languages of some rows, best first, whatever they are decoded in."""
+        if not rows or not self._whisper.is_multilingual:
+            return [()] * len(rows)
+        detected = self._whisper.detect_language(self._encoded.rows(rows), self._options.candidate_languages)
+        return [tuple(candidates[:MAX_CANDIDATES]) for candidates in detected]
+
     def _languages(self) -> list[Language]:
         if not self._whisper.is_multilingual:
             return [Language("en", () if utterance.task.language else (("en", 1.0),)) for utterance in self.utterances]
         languages = [Language(utterance.task.language) for utterance in self.utterances]
         unknown = [row for row, language in enumerate(languages) if not language.code]
         if unknown:
-            detected = self._whisper.detect_language(self._encoded.rows(unknown), self._options.candidate_languages)
-            for row, candidates in zip(unknown, detected, strict=True):
-                languages[row] = Language(candidates[0][0], tuple(candidates[:MAX_CANDIDATES]))
+            for row, candidates in zip(unknown, self.likeliest_languages(unknown), strict=True):
+                languages[row] = Language(candidates[0][0], candidates)
         return languages
 
 

@@ -413,6 +413,9 @@ def _question(batch_id: int, batch: Batch) -> InferBatch | InferWindow:
     if isinstance(first, QueuedWindow):
         return InferWindow(batch_id, first.model, first.options, first.task)
     tasks = tuple(
-        SegmentTask(s.segment_id, s.grant.slot, s.grant.generation, s.samples, s.language) for s in batch.segments
+        SegmentTask(
+            s.segment_id, s.grant.slot, s.grant.generation, s.samples, s.language, language_check=s.language_check
+        )
+        for s in batch.segments
     )
     return InferBatch(batch_id, first.model, first.options, tasks)

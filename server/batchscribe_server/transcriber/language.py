@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.recognition import LanguageDetection, UnsureLanguage
 from batchscribe_server.domain.transcript import DetectedLanguage
 from batchscribe_server.operations.transcriber import TranscriptionRequest
 from batchscribe_server.transcriber.slots import GUARANTEED
+
+CHECKED_EACH_S = 60.0
+"""A check takes 2 to 4 % of what decoding a segment costs (base, segments of 14 s): one of four or more has it."""
+
+CLEARLY_OTHER = 0.7
+LEAST_CHECKED_S = 3.0
 
 SURE = 0.5
 """The probability from which one language is believed without asking further segments."""
@@ -33,6 +39,42 @@ def believed(found: DetectedLanguage, detection: LanguageDetection) -> DetectedL
         f"The language could not be told: it seems to be {found.code!r} with a probability of {found.confidence:.2f}, "
         f"below the threshold of {detection.threshold:g}. Name the language, or its candidates.",
     )
+
+
+class LanguageWatch:
+    """Notes where later segments of a file are in another language than the one that its first ones told.
+
+    Doubted segments are checked, and one in a while of the others: a large model may well translate what it hears.
+    """
+
+    def __init__(self) -> None:
+        self._checked_until_s = 0.0
+        self._others: dict[str, float] = {}
+
+    def check(self, start_s: float) -> str:
+        """The `language_check` for a segment that begins there."""
+        if start_s < self._checked_until_s + CHECKED_EACH_S:
+            return "doubted"
+        self._checked_until_s = start_s
+        return "always"
+
+    def checked(self, language: str, candidates: Sequence[tuple[str, float]], start_s: float, length_s: float) -> None:
+        """The likeliest languages of a segment that was decoded in `language`; none where they were not looked for."""
+        if not candidates or length_s < LEAST_CHECKED_S:
+            return
+        code, probability = candidates[0]
+        if code != language and probability >= CLEARLY_OTHER:
+            self._others[code] = min(start_s, self._others.get(code, start_s))
+
+    def warning(self, language: str) -> str:
+        """What was noted, in plain words; empty for one language alone."""
+        if not self._others:
+            return ""
+        others = ", ".join(f"{code!r} at {start_s:.0f} s" for code, start_s in sorted(self._others.items()))
+        return (
+            f"The recording seems to hold other languages as well ({others}); all of it was transcribed in "
+            f"{language!r}, which was detected at its beginning. Submit the parts apart, each with its language."
+        )
 
 
 class LanguageFinder:

@@ -46,8 +46,8 @@ class SegmentOwner(Protocol):
 class QueuedSegment:
     """A segment that lies in a slot: the `index`-th of its file, `samples` long from `start_sample` on.
 
-    An empty `language` asks the engine to detect it; `channel` is None where channels are mixed down. Its turn at the
-    engine is one of `party` and, within that, of its file.
+    An empty `language` asks the engine to detect it, and `language_check` to check it; `channel` is None where channels
+    are mixed down. Its turn at the engine is one of `party` and, within that, of its file.
     """
 
     segment_id: int
@@ -59,6 +59,7 @@ class QueuedSegment:
     model: ModelSpec
     options: DecodeOptions
     language: str = ""
+    language_check: str = ""
     party: Party = NOBODY
     priority: int = 0
     channel: int | None = None

@@ -30,7 +30,7 @@ from batchscribe_server.operations.transcriber import (
     Transcription,
     TranscriptionRequest,
 )
-from batchscribe_server.transcriber.language import LanguageFinder, known_language
+from batchscribe_server.transcriber.language import LanguageFinder, LanguageWatch, known_language
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner, words_in_file
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator, SlotState
 from batchscribe_server.transcriber.stream import MAX_UNREAD, ResultStream, probability
@@ -82,6 +82,8 @@ class Session:
         detection = request.config.detection
         fallback = "en" if not languages or "en" in languages else languages[0]
         self._finder = LanguageFinder(detection.default or next(iter(detection.candidates), fallback), detection)
+        # A language that was asked for is not called into question.
+        self._watch = LanguageWatch() if not request.config.language and len(languages) != 1 else None
         self._asked = 0  # segments sent for detection
         self._held: deque[QueuedSegment] = deque()  # wait for the language
         self._undecided: list[tuple[QueuedSegment, SegmentResult]] = []  # heard before the language was known
@@ -199,6 +201,9 @@ class Session:
             self._finder.vote(result.language_candidates, segment.length_s)
             self._find_language()
         else:
+            if self._watch is not None:
+                start_s = segment.start_sample / SAMPLE_RATE_HZ
+                self._watch.checked(segment.language, result.language_candidates, start_s, segment.length_s)
             self._accept(segment, result)
         self._end_if_done()
 
@@ -241,7 +246,10 @@ class Session:
                 self._to_engine(replace(segment, language=language.code))
 
     def _to_engine(self, segment: QueuedSegment) -> None:
-        self._queue.add(replace(segment, priority=self._priority))
+        check = ""
+        if self._watch is not None and segment.language:
+            check = self._watch.check(segment.start_sample / SAMPLE_RATE_HZ)
+        self._queue.add(replace(segment, priority=self._priority, language_check=check))
 
     def _accept(self, segment: QueuedSegment, result: SegmentResult) -> None:
         del self._outstanding[segment.index]
@@ -266,7 +274,9 @@ class Session:
         if self._finished is None or self._outstanding or self.closed.done():
             return
         done = self._finished
-        self._stream.give(MediaSummary(done.duration_ms, done.speech_ms, done.segments, done.warning))
+        noted = self._watch.warning(self._language.code) if self._watch and self._language else ""
+        warning = " ".join(filter(None, (done.warning, noted)))
+        self._stream.give(MediaSummary(done.duration_ms, done.speech_ms, done.segments, warning))
         self.close()
 
     def _give_back(self, segment: QueuedSegment) -> None:

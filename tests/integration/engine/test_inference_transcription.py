@@ -147,6 +147,25 @@ def test_the_language_is_detected_for_each_segment(base: Whisper) -> None:
     assert normalised([result.text for result in results]) == normalised(TEXTS[:2])
 
 
+@pytest.mark.parametrize(("check", "doubted"), [("always", False), ("doubted", True), ("doubted", False), ("", True)])
+def test_a_given_language_is_checked_where_that_is_asked_for(base: Whisper, check: str, doubted: bool) -> None:
+    # No text is so probable.
+    options = DecodeOptions(temperatures=(0.0,), log_prob_threshold=-1e-9 if doubted else -9.0)
+    samples = speech(TEXTS[:1])[0]
+    task = SegmentTask(1, 0, 1, samples.size, "de", language_check=check)
+    arena = Arena.create(1)
+    try:
+        arena.write(0, 1, samples)
+        (result,) = transcribe(
+            InferBatch(1, ModelSpec("model", "", 2.0 if doubted else None), options, (task,)), arena, base
+        )
+    finally:
+        arena.close()
+    assert result.language == "de"
+    is_checked = check == "always" or (check == "doubted" and doubted)
+    assert [code for code, _ in result.language_candidates[:1]] == (["en"] if is_checked else [])
+
+
 def test_a_batch_may_mix_languages(base: Whisper) -> None:
     japanese, english = heard(base, speech(TEXTS[:1]) * 2, languages=["ja", "en"])
     assert (japanese.language, english.language) == ("ja", "en")

@@ -37,6 +37,7 @@ from batchscribe_server.operations.transcriber import (
     Transcription,
     TranscriptionRequest,
 )
+from batchscribe_server.transcriber.language import LanguageWatch
 from batchscribe_server.transcriber.segment import QueuedSegment, SegmentOwner
 from batchscribe_server.transcriber.session import Session
 from batchscribe_server.transcriber.slots import Grant, SlotAllocator, fewest_slots
@@ -67,7 +68,8 @@ class Desk:
 
     def session(self, **changes: Any) -> Session:
         known: dict[str, Any] = {"language": "en"} | changes
-        request = TranscriptionRequest(job_id="j", descriptor=-1, model=MODEL, config=RecognitionConfig(), **known)
+        known = {"config": RecognitionConfig()} | known
+        request = TranscriptionRequest(job_id="j", descriptor=-1, model=MODEL, **known)
         return Session(request, ModelSpec("base", "/base"), DecodeOptions(), self.slots, self, self.ids)
 
     def cut(self, session: Session, length_s: float = 1.0) -> None:
@@ -300,6 +302,49 @@ async def test_an_unsure_language_is_put_to_three_segments_and_the_losers_are_he
     (language,) = {event.language for event in events if isinstance(event, HeardSegment)}
     assert (language.code, round(language.confidence, 3)) == ("de", 0.4)
     assert desk.slots.free == 8
+
+
+async def test_another_language_later_is_a_warning_and_changes_nothing():
+    desk = Desk(SlotAllocator(8))
+    session = desk.session(language="")
+    session.opened(OPENED)
+    for length_s in (9.0, 9.0, 2.0, 9.0):
+        desk.cut(session, length_s)
+    first = desk.take()
+    assert (first.language, first.language_check) == ("", "")
+    desk.answer(first, ("en", 0.9))
+    later = [desk.take() for _ in range(3)]
+    assert [(each.language, each.language_check) for each in later] == [("en", "doubted")] * 3
+    desk.answer(later[0], ("de", 0.8), ("en", 0.1))
+    desk.answer(later[1], ("fr", 0.9))  # too short to tell
+    desk.answer(later[2], ("nl", 0.6))  # not clearly
+    session.finished(MediaFinished(1, 60_000, 29_000, 4, "Its end is damaged."))
+
+    events = await read_all(session)
+    assert {event.language.code for event in events if isinstance(event, HeardSegment)} == {"en"}
+    summary = events[-1]
+    assert isinstance(summary, MediaSummary)
+    assert summary.warning.startswith("Its end is damaged. The recording seems to hold other languages as well ('de' ")
+    assert "fr" not in summary.warning
+    assert "nl" not in summary.warning
+
+
+async def test_a_language_that_was_asked_for_is_not_checked():
+    desk = Desk(SlotAllocator(8))
+    session = desk.session(config=RecognitionConfig(language="en"))
+    session.opened(OPENED)
+    desk.cut(session, 9.0)
+    segment = desk.take()
+    assert segment.language_check == ""
+    desk.answer(segment, ("de", 0.9))
+    session.finished(MediaFinished(1, 60_000, 9_000, 1))
+    assert (await read_all(session))[-1] == MediaSummary(60_000, 9_000, 1)
+
+
+async def test_one_segment_a_minute_is_checked_without_a_doubt():
+    watch = LanguageWatch()
+    checks = [watch.check(float(start_s)) for start_s in range(0, 200, 10)]
+    assert [10 * place for place, check in enumerate(checks) if check == "always"] == [60, 120, 180]
 
 
 async def test_an_unsure_language_of_a_file_of_one_segment_is_settled_at_its_end():
