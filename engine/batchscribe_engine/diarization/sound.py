@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from batchscribe_engine.media.decoder import MediaFile
 from batchscribe_engine.media.excerpt import Excerpt, refuse_longer
+from batchscribe_engine.media.tracks import open_media
 from batchscribe_engine.messages import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Sound:
             yield np.concatenate(gathered, axis=1)
 
     def _asked_for(self) -> Iterator[npt.NDArray[np.int16]]:
-        with MediaFile(self._task.descriptor, self._task.file_name) as media:
+        with open_media(self._task.descriptor, self._task.file_name) as media:
             blocks = media.channel_blocks() if self._task.separate_channels else map(_one_channel, media.blocks())
             yield from self._excerpt.of(blocks)
 

@@ -64,14 +64,16 @@ class MediaInfo:
 
 
 class MediaFile:
-    """One open media file and its best stream of sound, which may be read once, in one of three ways.
+    """One open media file and one of its tracks of sound, which may be read once, in one of three ways.
 
     FFmpeg reads through a Python file, under demuxers that open nothing else; whatever asks for another file or a
     host all the same is refused. Only the decoder of the sound runs, on one thread.
     """
 
-    def __init__(self, descriptor: int, file_name: str = "") -> None:
+    def __init__(self, descriptor: int, file_name: str = "", track: int | None = None) -> None:
         """Read the file of an open descriptor, which stays its owner's; `file_name` is what the file is called.
+
+        `track` is one of its `tracks`, the best one by default.
 
         Raises MediaError (FETCH_FAILED, MEDIA_TOO_SMALL, UNSUPPORTED_FORMAT, DECODE_FAILED, NO_AUDIO), and MemoryError.
         """
@@ -79,7 +81,7 @@ class MediaFile:
             self._file = SourceFile(descriptor)
             demuxer = DEMUXER_OF_SUFFIX.get(Path(file_name).suffix.lower())
             self._container = opened.enter_context(_open_container(self._file, demuxer))
-            self._stream = _sound_of(self._container)
+            self._stream = _sound_of(self._container, track)
             self.size_bytes = self._file.size_bytes
             self.info = _info(self._container, self._stream, self.size_bytes)
             self._declared_s = _declared_s(self._container, self._stream)
@@ -157,6 +159,21 @@ class MediaFile:
                 f"The file has {self.size_bytes} bytes and unpacks to more than {clock(self._most_s)} of sound, more "
                 "than any recording does. It is probably damaged; convert it, for example to FLAC, and send it again.",
             )
+
+    @property
+    def tracks(self) -> tuple[int, ...]:
+        """The numbers of all tracks of sound, the best one first."""
+        best = _best_of(self._container).index
+        return (best, *(stream.index for stream in self._container.streams.audio if stream.index != best))
+
+    @property
+    def unread_tracks(self) -> str:
+        """In plain words, that there are other tracks; empty if there are none."""
+        numbers = sorted(self.tracks)
+        if len(numbers) == 1:
+            return ""
+        number = numbers.index(self._stream.index) + 1
+        return f"The file has {len(numbers)} sound tracks, of which only number {number} was transcribed."
 
     @property
     def states_duration(self) -> bool:
@@ -339,8 +356,8 @@ def _open_container(file: SourceFile, demuxer: str | None) -> Any:
         ) from error
 
 
-def _sound_of(container: Any) -> Any:
-    """The best stream of sound; packets of all others are thrown away as early as can be."""
+def _sound_of(container: Any, track: int | None) -> Any:
+    """The best stream of sound, or that one; packets of all others are thrown away as early as can be."""
     if not container.streams.audio:
         kinds = sorted({stream.type for stream in container.streams})
         raise MediaError(
@@ -348,7 +365,7 @@ def _sound_of(container: Any) -> Any:
             f"The file has no audio stream{' (only ' + ', '.join(kinds) + ')' if kinds else ''}. "
             "Send a file with sound.",
         )
-    stream = container.streams.best("audio") or container.streams.audio[0]
+    stream = _best_of(container) if track is None else container.streams[track]
     if stream.codec_context is None:
         raise MediaError(
             "UNSUPPORTED_FORMAT",
@@ -359,6 +376,10 @@ def _sound_of(container: Any) -> Any:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all
     return stream
+
+
+def _best_of(container: Any) -> Any:
+    return container.streams.best("audio") or container.streams.audio[0]
 
 
 def _info(container: Any, stream: Any, size_bytes: int) -> MediaInfo:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchscribe_engine.media.decoder import MediaFile
 from batchscribe_engine.media.failure import MediaError
 from batchscribe_engine.media.timeline import clock
+from batchscribe_engine.media.tracks import open_media
 from batchscribe_engine.messages import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Excerpt:
         MediaError.
         """
         alike: tuple[int, ...] = ()
-        with MediaFile(self._task.descriptor, self._task.file_name) as media:
+        with open_media(self._task.descriptor, self._task.file_name) as media:
             for alike in media.channels_alike():
                 self._looked_ms = media.position_ms
                 self._on_decoded()

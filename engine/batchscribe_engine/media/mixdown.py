@@ -24,26 +24,32 @@ MOST_PLANES = 7
 """PyAV 18 looks for the planes of a frame past their end from eight on: such frames must come packed."""
 
 
+CANCELLED = 0.01
+"""Channels cancel out where less is left than this part of what channels with nothing in common would leave."""
+
+
 def mono(frame: Any) -> npt.NDArray[np.float32]:
     """The mean of all channels of an `av.AudioFrame`, float32 of shape (n,), full scale at 1.
 
     Equal weights, because which channel somebody speaks in is not known: a call with one party in each channel and
-    eight microphones on a table are as common as films. The price: what one channel holds with its sign turned around
-    in another cancels out, and a voice in one channel of six is 16 dB softer. A file of floats may hold anything,
-    infinities and not-a-number included, and so may the result.
+    eight microphones on a table are as common as films. The price: a voice in one channel of six is 16 dB softer. Where
+    channels cancel out, as one does that holds another with its sign turned around, the loudest is taken instead of
+    what is left. A file of floats may hold anything, infinities and not-a-number included, and so may the result.
     """
-    planes = _planes(frame)
-    mixed = planes[0].astype(np.float32)
+    channels = apart(frame)
     with np.errstate(all="ignore"):
-        for plane in planes[1:]:
-            mixed += plane
-        return _scaled(mixed, frame, len(planes))
+        mixed: npt.NDArray[np.float32] = channels.sum(axis=0) * np.float32(1 / len(channels))
+        if len(channels) > 1:
+            powers = np.einsum("cn,cn->c", channels, channels)
+            if mixed @ mixed < CANCELLED * powers.sum() / len(channels) ** 2:
+                mixed = channels[int(powers.argmax())]
+        return mixed
 
 
 def apart(frame: Any) -> npt.NDArray[np.float32]:
     """The channels of an `av.AudioFrame`, float32 of shape (channels, n), full scale at 1; see `mono`."""
     with np.errstate(all="ignore"):
-        return _scaled(np.stack([plane.astype(np.float32) for plane in _planes(frame)]), frame, 1)
+        return _scaled(np.stack([plane.astype(np.float32) for plane in _planes(frame)]), frame)
 
 
 def first_alike(frame: Any) -> tuple[int, ...]:
@@ -64,9 +70,9 @@ def _planes(frame: Any) -> list[npt.NDArray[Any]]:
     return [packed[channel::channels] for channel in range(channels)]
 
 
-def _scaled(summed: npt.NDArray[np.float32], frame: Any, summands: int) -> npt.NDArray[np.float32]:
+def _scaled(samples: npt.NDArray[np.float32], frame: Any) -> npt.NDArray[np.float32]:
     dtype, full_scale = _FULL_SCALE[frame.format.name.removesuffix("p")]
-    summed *= np.float32(1 / (summands * full_scale))
+    samples *= np.float32(1 / full_scale)
     if dtype == "u1":
-        summed -= 1
-    return summed
+        samples -= 1
+    return samples

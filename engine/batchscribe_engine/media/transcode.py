@@ -11,8 +11,10 @@ from batchscribe_engine.media.decoder import MediaFile
 from batchscribe_engine.media.excerpt import Excerpt, refuse_longer
 from batchscribe_engine.media.failure import MediaError, TaskCancelledError
 from batchscribe_engine.media.hearing import Channels, OneChannel
+from batchscribe_engine.media.level import peak, sound_without_speech
 from batchscribe_engine.media.segment import FRAME_SAMPLES
 from batchscribe_engine.media.timeline import clock
+from batchscribe_engine.media.tracks import open_media
 from batchscribe_engine.messages import (
     SAMPLE_RATE_HZ,
     MediaFailed,
@@ -92,13 +94,14 @@ class _Transcoding:
         self._excerpt = Excerpt(task, self._on_decoded)
         self._speech_samples = 0
         self._segments = 0
+        self._peak = 0
         self._told_at_s = time.monotonic()
         self._told_ms = 0
 
     def run(self) -> None:
         task, excerpt = self._task, self._excerpt
         self._checkpoint(0)
-        with MediaFile(task.descriptor, task.file_name) as media:
+        with open_media(task.descriptor, task.file_name) as media:
             info = media.info
             if 0 < task.max_duration_ms < info.duration_ms:
                 self._refuse_longer(media)
@@ -131,9 +134,15 @@ class _Transcoding:
                     duration_ms=excerpt.decoded_ms,
                     speech_ms=1000 * self._speech_samples // SAMPLE_RATE_HZ,
                     segments=self._segments,
-                    warning=media.damage if excerpt.at_end else media.warning,
+                    warning=self._warning(media),
                 )
             )
+
+    def _warning(self, media: MediaFile) -> str:
+        problems = [media.damage if self._excerpt.at_end else media.warning, media.unread_tracks]
+        if not self._segments:
+            problems.append(sound_without_speech(self._peak))
+        return " ".join(filter(None, problems))
 
     def _refuse_longer(self, media: MediaFile) -> None:
         """Refuse a file that is longer than allowed, before any of it is transcribed: by its packets if all there is is
@@ -141,13 +150,14 @@ class _Transcoding:
         """
         length_ms = media.info.duration_ms
         if not media.states_duration:
-            with MediaFile(self._task.descriptor, self._task.file_name) as counted:
+            with open_media(self._task.descriptor, self._task.file_name) as counted:
                 length_ms = counted.packets_ms()
         refuse_longer("file", length_ms, self._task.max_duration_ms)
 
     def _hear(self, media: MediaFile) -> None:
         channel = OneChannel(self._model, self._task.voice_activity)
         for portion in batches(self._excerpt.of(media.blocks())):
+            self._peak = max(self._peak, peak(portion))
             self._deliver((None, segment) for segment in channel.push(portion))
             self._tell_progress()
         self._deliver((None, segment) for segment in channel.finish())
@@ -155,6 +165,7 @@ class _Transcoding:
     def _hear_apart(self, media: MediaFile, alike: Sequence[int]) -> None:
         channels = Channels(self._model, self._task.voice_activity, sorted(set(alike)))
         for portion in batches(self._excerpt.of(media.channel_blocks())):
+            self._peak = max(self._peak, peak(portion))
             self._deliver(channels.push(portion))
             self._tell_progress()
         self._deliver(channels.finish())
