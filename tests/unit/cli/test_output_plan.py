@@ -115,8 +115,10 @@ def test_two_inputs_are_not_written_to_one_file() -> None:
         Path(day, "call.wav").write_bytes(b"sound")
     with pytest.raises(ValueError, match=r"mon/call\.wav and tue/call\.wav would both be written"):
         paths(["mon/call.wav", "tue/call.wav"], "out/")
+    assert not Path("out").exists()
     with pytest.raises(ValueError, match="would both be written"):
         paths(["s3://a/call.wav", "s3://b/call.wav"], "out/")
+    Path("out").mkdir()
     Path("out/a.wav.txt").symlink_to("b.wav.txt")
     with pytest.raises(ValueError, match="would both be written"):
         paths(["a.wav", "b.wav"], "out/")

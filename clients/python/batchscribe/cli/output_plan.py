@@ -91,6 +91,7 @@ def plan_outputs(sources: Sequence[str], output: str | None, formats: Sequence[F
             for source in sources
         ]
     folder = Path(output) if names_folder(output) else Path(output).parent
+    _check_files(sources, plan, inputs, ignores_case=False)  # what is refused makes no folder
     folder.mkdir(parents=True, exist_ok=True)
     _check_files(sources, plan, inputs, ignores_case=_probe(folder))
     return plan
