@@ -33,7 +33,7 @@ from batchscribe.v1.job_pb2 import Job, Media
 from batchscribe.v1.job_service_pb2 import ListJobsResponse
 from batchscribe.v1.recognition_pb2 import TASK_TRANSLATE, RecognitionConfig
 from batchscribe.v1.state_pb2 import STATE_CANCELLED, STATE_FAILED, JobError
-from batchscribe.v1.storage_pb2 import TRANSCRIPT_FORMAT_SRT, ManifestEntry
+from batchscribe.v1.storage_pb2 import TRANSCRIPT_FORMAT_SRT, ManifestEntry, OutputConfig
 from tests.integration.client.scripted_service import TEXT, Script, fail, job_history
 
 
@@ -310,3 +310,27 @@ async def test_a_missing_job_is_a_typed_error(client: AsyncClient, script: Scrip
     script.refuse("DeleteJob", lambda context: fail(context, grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND"))
     with pytest.raises(JobNotFoundError):
         await client.delete_job("jobs/none")
+
+
+async def test_what_is_wrong_with_the_rest_is_seen_before_the_upload(client: AsyncClient, script: Script) -> None:
+    script.refuse("ValidateJob", lambda context: fail(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"))
+    with pytest.raises(InvalidArgumentError):
+        await client.submit(b"sound", language="xx")
+    assert set(script.heard) == {"ValidateJob"}
+    (validated,) = script.heard["ValidateJob"]
+    assert (validated.job.config.language, validated.job.HasField("input")) == ("xx", False)
+
+
+async def test_formats_are_part_of_an_output_or_stand_alone(client: AsyncClient, script: Script) -> None:
+    await client.submit("s3://b/a.wav", formats=["srt"])
+    await client.submit("s3://b/a.wav", output="s3://b/out/", formats=["srt"])
+    await client.submit("s3://b/a.wav", output=OutputConfig(uri="s3://b/out/", remove_stale=True), formats=["srt"])
+    outputs = [request.job.output for request in script.heard["CreateJob"]]
+    assert [list(output.formats) for output in outputs] == [[TRANSCRIPT_FORMAT_SRT]] * 3
+    assert [(output.uri, output.remove_stale) for output in outputs] == [
+        ("", False),
+        ("s3://b/out/", False),
+        ("s3://b/out/", True),
+    ]
+    with pytest.raises(ValueError, match="not both"):
+        await client.submit("s3://b/a.wav", output=outputs[0], formats=["vtt"])
