@@ -53,8 +53,8 @@ class FileRoots:
     ) -> Iterator[tuple[int, str]]:
         """The folder that holds a real path, open for as long as the context lasts, and the path's name in it.
 
-        A folder that is not there is made by `make_folder(name, parent)`. Raises OSError, also where a link or anything
-        else stands where a folder was to be.
+        A folder that is not there is made by `make_folder(name, parent)`, and so is a root that the operator named
+        before it was there. Raises OSError, also where a link or anything else stands where a folder was to be.
         """
         root = self._root_of(real_path)
         if root is None:
@@ -62,6 +62,8 @@ class FileRoots:
         names = real_path[len(root) :].strip("/").split("/")
         if names == [""]:
             root, names = os.path.dirname(root), [os.path.basename(root) or "."]  # noqa: PTH119, PTH120 - may be "/"
+        if make_folder is not None:
+            Path(root).mkdir(parents=True, exist_ok=True)
         folder = os.open(root, _FOLDER)
         try:
             for name in names[:-1]:

@@ -476,3 +476,12 @@ async def test_names_that_are_not_utf8_are_listed_and_opened(storage: Storage, r
         ("caf%E9.wav", r"caf\xe9.wav"),
     ]
     assert [await read(storage, each.uri) for each in found] == [b"caf\xe8.wav", b"caf\xe9.wav"]
+
+
+async def test_a_root_that_is_not_there_yet_is_made_by_the_first_output(tmp_path: Path) -> None:
+    storage = FileStorage(FileRoots([tmp_path / "not" / "yet"]))
+    uri = uri_of(str(tmp_path / "not" / "yet" / "deep" / "a.txt"))
+    await storage.check_writable(uri)
+    assert not await storage.exists(uri)
+    await storage.write_output(uri, b"text")
+    assert (tmp_path / "not" / "yet" / "deep" / "a.txt").read_bytes() == b"text"
