@@ -192,7 +192,7 @@ class FileStorage:
 
     def _find(self, uri: str, selection: Selection, after_cursor: str) -> Iterator[FoundObject]:
         root = self._resolve(uri, Reason.SCAN_FAILED)
-        walk = TreeWalk(root, selection.enters, self._roots.contains)
+        walk = TreeWalk(root, selection.enters, self._roots)
         try:
             if not uri.endswith("/") and stat.S_ISREG((status := self._roots.status_of(root)).st_mode):
                 if not after_cursor:

@@ -69,6 +69,9 @@ class FileRoots:
             for name in names[:-1]:
                 folder = _replaced(folder, _opened(name, folder, make_folder))
             yield folder, names[-1]
+        except OSError as error:
+            error.filename = real_path  # a name alone would not tell which
+            raise
         finally:
             os.close(folder)
 
@@ -76,6 +79,17 @@ class FileRoots:
         """Open a file for reading. Raises OSError; does not wait for the other end of a pipe."""
         with self.parent_of(real_path) as (folder, name):
             return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+
+    @contextmanager
+    def open_folder(self, real_path: str) -> Iterator[int]:
+        """A folder, open to be listed for as long as the context lasts. Raises OSError."""
+        with self.parent_of(real_path) as (parent, name):
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            folder = os.open(name, flags, dir_fd=parent)
+        try:
+            yield folder
+        finally:
+            os.close(folder)
 
     def status_of(self, real_path: str) -> os.stat_result:
         """What lies at a real path. Raises OSError."""

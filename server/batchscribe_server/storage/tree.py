@@ -12,10 +12,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from batchscribe_server.storage.file_uri import shown
+from batchscribe_server.storage.roots import FileRoots
 
 NAMES_AT_ONCE = 50_000
 
@@ -40,18 +40,20 @@ class _Entry(NamedTuple):
 
 
 class TreeWalk:
-    """One walk. `enters` decides on folders by relative path, `reaches` on the real paths that links lead to."""
+    """One walk from the real path `root`. `enters` decides on folders by relative path; links are followed as long as
+    they stay below `roots`.
+    """
 
     def __init__(
         self,
         root: str,
         enters: Callable[[str], bool],
-        reaches: Callable[[str], bool],
+        roots: FileRoots,
         names_at_once: int = NAMES_AT_ONCE,
     ) -> None:
         self._root = root
         self._enters = enters
-        self._reaches = reaches
+        self._roots = roots
         self._names_at_once = names_at_once
 
     def files(self, after: str = "") -> Iterator[TreeFile]:
@@ -59,13 +61,12 @@ class TreeWalk:
 
         No directory is held open between two files, so a walk may be abandoned at any of them.
         """
-        real_root = os.path.realpath(self._root)
-        yield from self._below(self._root, "", after.split("/") if after else [], (real_root,))
+        yield from self._below(self._root, "", after.split("/") if after else [], (self._root,))
 
     def _below(self, folder: str, prefix: str, cursor: list[str], real_folders: tuple[str, ...]) -> Iterator[TreeFile]:
         if len(real_folders) > MAX_DEPTH:
             raise OSError(errno.ENAMETOOLONG, f"more than {MAX_DEPTH} folders inside each other", folder)
-        for entry in self._entries(folder, cursor[0] if cursor else ""):
+        for entry in self._entries(real_folders[-1], cursor[0] if cursor else ""):
             path = f"{folder}/{entry.name}"
             relative_path = prefix + entry.shown_name
             rest = cursor[1:] if cursor and entry.shown_name == cursor[0] else []
@@ -73,13 +74,18 @@ class TreeWalk:
                 real_folder = os.path.realpath(path) if entry.is_link else f"{real_folders[-1]}/{entry.name}"
                 # A link to a folder that the walk is in would go round for ever.
                 looping = real_folder in real_folders
-                if not looping and self._enters(relative_path) and (not entry.is_link or self._reaches(real_folder)):
+                if (
+                    not looping
+                    and self._enters(relative_path)
+                    and (not entry.is_link or self._roots.contains(real_folder))
+                ):
                     try:
                         yield from self._below(path, relative_path + "/", rest, (*real_folders, real_folder))
                     except (FileNotFoundError, NotADirectoryError):
                         continue
             elif not (cursor and entry.shown_name == cursor[0]):
-                status = self._status_of(path, is_link=entry.is_link)
+                real_path = os.path.realpath(path) if entry.is_link else f"{real_folders[-1]}/{entry.name}"
+                status = self._status_of(real_path, is_link=entry.is_link)
                 if status is not None:
                     yield TreeFile(path, relative_path, status.st_size, status.st_mtime_ns)
 
@@ -89,22 +95,24 @@ class TreeWalk:
         """
         last = (first, "")
         while True:
-            with os.scandir(folder) as found:
+            with self._roots.open_folder(folder) as opened, os.scandir(opened) as found:
                 # Names differ within a folder, so that entries themselves are never compared.
                 named = ((shown(entry.name), entry.name, entry) for entry in found)
                 some = heapq.nsmallest(self._names_at_once, (item for item in named if item[:2] > last))
-            for shown_name, name, entry in some:
-                yield _Entry(shown_name, name, _is_folder(entry), entry.is_symlink())
+                entries = [
+                    _Entry(shown_name, name, _is_folder(entry), entry.is_symlink()) for shown_name, name, entry in some
+                ]
+            yield from entries
             if len(some) < self._names_at_once:
                 return
             last = some[-1][:2]
 
-    def _status_of(self, path: str, *, is_link: bool) -> os.stat_result | None:
+    def _status_of(self, real_path: str, *, is_link: bool) -> os.stat_result | None:
         """That of a regular file; None for what is none, has vanished or is out of reach."""
-        if is_link and not self._reaches(os.path.realpath(path)):
+        if is_link and not self._roots.contains(real_path):
             return None
         try:
-            status = Path(path).stat()
+            status = self._roots.status_of(real_path)
         except OSError as error:
             if is_link or isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 return None

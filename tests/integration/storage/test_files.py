@@ -411,6 +411,14 @@ async def test_a_link_put_in_the_way_of_what_is_removed_is_not_followed(root: Pa
     assert names_in(outside) == ["a.wav"]
 
 
+async def test_a_link_put_in_the_way_of_a_listing_is_not_followed(root: Path, calls: Path, outside: Path) -> None:
+    storage = FileStorage(LinkedAfterwards(root, calls, outside))
+    (outside / "secret name.wav").touch()
+    with pytest.raises(JobFailure) as failure:
+        await listed(storage, calls)
+    assert failure.value.reason is Reason.SCAN_FAILED
+
+
 async def test_links_that_stay_below_the_roots_are_followed(storage: Storage, root: Path, calls: Path) -> None:
     (root / "by-name").symlink_to("calls")
     (root / "by-path").symlink_to(calls)

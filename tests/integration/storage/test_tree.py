@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.tree import TreeWalk
 
 
@@ -23,7 +24,9 @@ def grown(root: Path, *files: str) -> Path:
 
 
 def walked(root: Path, after: str = "", names_at_once: int = 1000) -> list[str]:
-    return [file.relative_path for file in TreeWalk(str(root), everything, everything, names_at_once).files(after)]
+    return [
+        file.relative_path for file in TreeWalk(str(root), everything, FileRoots([root]), names_at_once).files(after)
+    ]
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_a_large_folder_is_read_in_parts(tmp_path: Path) -> None:
 
 def test_sizes_and_names_that_are_not_utf8(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.wav")).write_bytes(b"12345")
-    (file,) = TreeWalk(str(tmp_path), everything, everything).files()
+    (file,) = TreeWalk(str(tmp_path), everything, FileRoots([tmp_path])).files()
     assert (file.relative_path, file.size_bytes) == (r"caf\xe9.wav", 5)
     assert Path(file.path).read_bytes() == b"12345"
 
@@ -83,7 +86,7 @@ def test_links_are_followed_where_they_may_lead_and_never_in_circles(tmp_path: P
     (inside / "out.wav").symlink_to(outside / "secret.wav")
     (inside / "nowhere.wav").symlink_to(inside / "missing.wav")
     (inside / "itself.wav").symlink_to(inside / "itself.wav")
-    walk = TreeWalk(str(inside), everything, lambda path: path.startswith(f"{inside}/") or path == str(inside))
+    walk = TreeWalk(str(inside), everything, FileRoots([inside]))
     assert [file.relative_path for file in walk.files()] == [
         "to-file.wav",
         "to-folder/across/a.wav",
@@ -100,12 +103,12 @@ def test_what_is_no_regular_file_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_not_to_be_entered_are_not_read(tree: Path) -> None:
-    walk = TreeWalk(str(tree), lambda folder: folder != "a/b", everything)
+    walk = TreeWalk(str(tree), lambda folder: folder != "a/b", FileRoots([tree]))
     assert [file.relative_path for file in walk.files() if file.relative_path.startswith("a/")] == ["a/z.wav"]
 
 
 def test_a_folder_that_vanishes_meanwhile_is_passed_over(tree: Path) -> None:
-    files = TreeWalk(str(tree), everything, everything).files()
+    files = TreeWalk(str(tree), everything, FileRoots([tree])).files()
     assert next(files).relative_path == "a/b/c.wav"
     (tree / "c").rename(tree.parent / f"{tree.name}-moved")
     assert [file.relative_path for file in files] == ["a/b/d/e.wav", "a/z.wav", "a-1.wav", "a.wav", "b.wav"]
