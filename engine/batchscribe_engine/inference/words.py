@@ -99,13 +99,16 @@ def whole_clusters(texts: Sequence[str], tokens: Sequence[Sequence[int]]) -> lis
     joined: list[tuple[str, list[int]]] = []
     starts = accumulate((len(text) for text in texts), initial=0)
     for start, text, its_tokens in zip(starts, texts, tokens, strict=False):
-        is_mark = unicodedata.category(text.strip()[:1] or "a").startswith("M")
-        if joined and (is_mark or start not in boundaries):
-            before, before_tokens = joined[-1]
-            joined[-1] = before + text, [*before_tokens, *its_tokens]
-        else:
-            joined.append((text, list(its_tokens)))
+        begin, word, word_tokens = start, text, list(its_tokens)
+        while joined and (begin not in boundaries or _begins_with_mark(word)):
+            before, before_tokens = joined.pop()
+            begin, word, word_tokens = begin - len(before), before + word, [*before_tokens, *word_tokens]
+        joined.append((word, word_tokens))
     return joined
+
+
+def _begins_with_mark(word: str) -> bool:
+    return unicodedata.category(word.strip()[:1] or "a").startswith("M")
 
 
 def as_spoken(words: Sequence[Word], mel: Mel, length_ms: int) -> list[Word]:

@@ -4,7 +4,7 @@ import unicodedata
 import numpy as np
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchscribe_engine.inference.words import Alignment, quiet_frames, timed_words, whole_clusters, without_pauses
@@ -151,6 +151,7 @@ def test_a_tone_mark_is_no_word_of_its_own() -> None:
     assert (words[0].start_ms, words[1].start_ms) == (0, words[0].end_ms)
 
 
+@example(["e", " ", "\u0301"])
 @given(
     st.lists(
         st.text(
