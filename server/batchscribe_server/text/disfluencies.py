@@ -39,18 +39,19 @@ _FILLERS_WITHIN: Mapping[str, re.Pattern[str]] = {
     "zh": re.compile("呃+"),
 }
 
+# Not among them is what may end one clause and begin the next ("when I saw it it was red", "what it was was a dream",
+# "wie es ist ist gut"), particles of verbs ("mach mit mit uns") and what has two senses ("se se puder").
 _NEVER_DOUBLED: Mapping[str, frozenset[str]] = {
     language: frozenset(words.split())
     for language, words in {
-        "de": "ich wir du er es und oder aber in mit auf zu von für wenn weil ist war kann dass",
-        "en": "a an and are as at be because but by could for from he he's his i i'm i've if it it's its my of or our "
-        "she she's than the their they they're this to was we we're we've were what when where which who with would "
-        "you're your",
-        "es": "yo el la los las y pero de en con por para se mi su",
-        "fr": "je j'ai tu il elle on et mais le la les de des du à dans pour avec que qui c'est ce",
-        "it": "io il la i le e ma di da in che con per mi",
-        "nl": "ik wij we het de een en maar in op van met voor is",
-        "pt": "eu ele ela e mas de do da em com por para se",
+        "de": "ich wir und oder aber von wenn weil dass",
+        "en": "a an and as at because but could from he he's his i i'm i've if it's its my or our she she's than the "
+        "their they they're we we're we've when with would your",
+        "es": "yo el los las y pero en con por mi su",
+        "fr": "je j'ai tu il et mais le les des du à dans avec qui c'est ce",
+        "it": "io il i e ma in con per mi",
+        "nl": "ik wij de en maar van",
+        "pt": "eu ele e mas do da em com por",
     }.items()
 }
 

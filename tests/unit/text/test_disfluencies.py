@@ -54,3 +54,25 @@ def test_punctuation_stays_sound_whatever_goes(words: list[str]) -> None:
     assert after.text == " ".join(after.text.split())
     assert not any(sign in f"{after.text} " for sign in (" ,", " . ", ",,", ",."))
     assert edited(after, CONFIG).text == after.text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "When I saw it it was red."),
+        ("en", "What it was was a dream, and what they were were dreams."),
+        ("en", "The man I spoke to to find out, and what it's for for now."),
+        ("en", "I mean it, you know, like a lot."),
+        ("en", "I know that that is well, well said."),
+        ("en", "Who we are are friends, and this this is for you you know."),
+        ("de", "Wie es ist ist gut, und wie es war war besser."),
+        ("de", "Mach mit mit uns, hör auf auf ihn zu hören, mach zu zu Hause."),
+        ("de", "Wenn es es gibt, die die das sagen."),
+        ("nl", "Wat het is is goed, als ik het het beste vind, kom op op tijd."),
+        ("es", "El coche para para cargar, nos la la enseñan."),
+        ("pt", "Se se puder, ele para para ver."),
+        ("fr", "Nous nous voyons, vous vous levez."),
+    ],
+)
+def test_words_that_are_doubled_for_a_reason_stay(language: str, words: str) -> None:
+    assert edited(said(words, language), RecognitionConfig(disfluency_removal=True)).text == words
