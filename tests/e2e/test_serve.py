@@ -119,7 +119,9 @@ async def test_sigterm_gives_running_files_back_and_the_next_server_ends_them(tm
         await asyncio.to_thread(server.start)
         sequence, seen = 0, -1
         async with AsyncClient(server.address, reconnect_s=0.5) as client:
-            job = await client.submit(long.as_uri(), output=output_config((tmp_path / "out").as_uri(), layout="single"))
+            job = await client.submit(
+                long.as_uri(), output=output_config((tmp_path / "out.json").as_uri(), layout="single")
+            )
             with pytest.raises((ServerDrainingError, UnavailableError)):
                 async for event in client.watch_job(job.name):
                     sequence = event.sequence
@@ -127,14 +129,14 @@ async def test_sigterm_gives_running_files_back_and_the_next_server_ends_them(tm
                         seen = event.segment.index
                         if seen == 1:
                             assert await asyncio.to_thread(server.stop) == 0
-        assert not (tmp_path / "out").exists()
+        assert not (tmp_path / "out.json").exists()
         await asyncio.to_thread(server.start)
         async with AsyncClient(server.address) as client:
             rest = [event async for event in client.watch_job(job.name, after_sequence=sequence)]
             segments = [event.segment.index for event in rest if event.WhichOneof("event") == "segment"]
             assert segments == list(range(seen + 1, segments[-1] + 1))
             assert (await client.get_job(job.name)).state == state_pb2.STATE_SUCCEEDED
-            assert (tmp_path / "out").exists()
+            assert (tmp_path / "out.json").exists()
     finally:
         server.close()
 
