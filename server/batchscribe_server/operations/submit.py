@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
 from batchscribe_server.domain.access import StorageAccess
@@ -25,6 +26,7 @@ from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, Re
 from batchscribe_server.domain.retention import RetentionPolicy
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.check_config import CheckConfig
+from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.output_conflicts import output_place, own_conflict
 from batchscribe_server.operations.store import IdempotencyKey, Store
 from batchscribe_server.operations.tracing import Tracing
@@ -99,7 +101,7 @@ class Submit:
         Raises ModelNotFoundError, MediaNotFoundError, PathNotAllowedError, AlreadyExistsError, InvalidArgumentError.
         """
         violations = Violations()
-        self._check_config(new.config, "job.config", violations)
+        await in_thread(partial(self._check_config, new.config, "job.config", violations))
         retention_ms = self._retention.granted(new.retention_ms, "job.retention", violations)
         violations.raise_if_any()
         self._reach.check(new.access, [new.input_uri], new.output.uri)
@@ -139,7 +141,7 @@ class Submit:
     ) -> Batch:
         """Store a batch that is going to be scanned, and return it. Raises as `job` does."""
         violations = Violations()
-        self._check_config(new.config, "batch.config", violations)
+        await in_thread(partial(self._check_config, new.config, "batch.config", violations))
         retention_ms = self._retention.granted(new.retention_ms, "batch.retention", violations)
         self._reach.check(new.access, _uris_of(new.input), new.output.uri)
         async with self._reach.opened(new.access) as reached:
@@ -183,11 +185,10 @@ class Submit:
             await output_place(output, entry.uri, name or path, reached.output)
             for entry, name, path in zip(manifest.files, names, paths, strict=True)
         ]
+        await in_thread(partial(self._check_entry_configs, manifest, violations))
         times_named = Counter(outputs)
         for index, entry in enumerate(manifest.files):
             path = f"batch.input.manifest.files[{index}]"
-            if entry.config is not None:
-                self._check_config(entry.config, f"{path}.config", violations)
             if output.kept_by_service:
                 continue
             if output.layout is OutputLayout.SINGLE:
@@ -199,6 +200,17 @@ class Submit:
             replacing = replaced_by(output, await reached.input.identity(entry.uri))
             if not times_named.keys().isdisjoint(replacing):
                 violations.add(f"{path}.uri", "would be replaced by an output of another file", "OUTPUT_CONFLICT")
+
+    def _check_entry_configs(self, manifest: ManifestInput, violations: Violations) -> None:
+        # Entries that have the same config have it as one object.
+        clean = set[int]()
+        for index, entry in enumerate(manifest.files):
+            if entry.config is not None and id(entry.config) not in clean:
+                found = Violations()
+                self._check_config(entry.config, f"batch.input.manifest.files[{index}].config", found)
+                violations.found += found.found
+                if not found.found:
+                    clean.add(id(entry.config))
 
     async def _check_input(self, tenant: str, uri: str, reached: Reached) -> str:
         """Raises for an input that may not be read; returns the name its outputs take, where its URI does not tell."""

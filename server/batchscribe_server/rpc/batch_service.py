@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import grpc
@@ -14,7 +15,9 @@ from batchscribe.v1 import batch_service_pb2 as pb
 from batchscribe_server.domain.batch import Batch
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.job import DEFAULT_TENANT
-from batchscribe_server.operations.store import BatchChanges
+from batchscribe_server.operations.in_thread import in_thread
+from batchscribe_server.operations.store import BatchChanges, IdempotencyKey
+from batchscribe_server.operations.submit import NewBatch
 from batchscribe_server.operations.watch import Heartbeat, Snapshot
 from batchscribe_server.rpc.convert_batch import batch_message, new_batch
 from batchscribe_server.rpc.convert_event import batch_event_message
@@ -22,6 +25,7 @@ from batchscribe_server.rpc.convert_time import asked_retention_ms
 from batchscribe_server.rpc.etags import store_etag
 from batchscribe_server.rpc.idempotency import idempotency_key
 from batchscribe_server.rpc.names import id_of
+from batchscribe_server.rpc.pages import page_of_messages
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.rpc.validate_requests import (
     check_create_batch,
@@ -41,21 +45,21 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
 
     async def CreateBatch(self, request: pb.CreateBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
         """Submit a batch."""
-        check_create_batch(request)
+        new, key = await in_thread(partial(_asked, request))
         batch = await self._services.submit.batch(
             DEFAULT_TENANT,
-            new_batch(request.batch),
+            new,
             batch_id=request.batch_id,
-            key=idempotency_key(request),
+            key=key,
             validate_only=request.validate_only,
         )
-        return batch_message(batch)
+        return await _shown(batch)
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
         """Read a batch."""
         batch_id = check_named(request, "batches")
         batch = await self._services.store.get_batch(DEFAULT_TENANT, batch_id)
-        message = batch_message(batch)
+        message = await _shown(batch)
         message.waiting_reason = await self._services.why_waiting(batch)
         return message
 
@@ -63,9 +67,10 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         self, request: pb.ListBatchesRequest, context: Context
     ) -> pb.ListBatchesResponse:
         """List batches."""
-        page = await self._services.store.list_batches(read_list_batches(request, DEFAULT_TENANT))
+        query = read_list_batches(request, DEFAULT_TENANT)
+        page = await page_of_messages(self._services.store.list_batches, query, batch_message)
         return pb.ListBatchesResponse(
-            batches=[batch_message(batch) for batch in page.items],
+            batches=page.messages,
             next_page_token=page.next_page_token,
             total_size=page.total,
         )
@@ -81,7 +86,7 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
             retention_ms=self._granted(batch) if "retention" in changed else None,
         )
         etag = store_etag(batch.name, batch.etag)
-        return batch_message(await self._services.store.update_batch(DEFAULT_TENANT, id_of(batch.name), changes, etag))
+        return await _shown(await self._services.store.update_batch(DEFAULT_TENANT, id_of(batch.name), changes, etag))
 
     def _granted(self, batch: batch_pb2.Batch) -> int:
         violations = Violations()
@@ -92,12 +97,12 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
     async def CancelBatch(self, request: pb.CancelBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
         """Stop a batch."""
         batch_id = check_named(request, "batches")
-        return batch_message(await self._services.store.cancel_batch(DEFAULT_TENANT, batch_id))
+        return await _shown(await self._services.store.cancel_batch(DEFAULT_TENANT, batch_id))
 
     async def RetryBatch(self, request: pb.RetryBatchRequest, context: Context) -> batch_pb2.Batch:  # noqa: N802
         """Run the files again that failed or were cancelled."""
         batch_id = check_named(request, "batches")
-        return batch_message(await self._services.store.retry_batch(DEFAULT_TENANT, batch_id))
+        return await _shown(await self._services.store.retry_batch(DEFAULT_TENANT, batch_id))
 
     async def DeleteBatch(self, request: pb.DeleteBatchRequest, context: Context) -> Empty:  # noqa: N802
         """Remove a batch's record and its jobs', and what they wrote where that is asked for."""
@@ -114,10 +119,23 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         after = request.after_sequence if request.HasField("after_sequence") else None
         async with aclosing(self._services.watch.batch(DEFAULT_TENANT, batch_id, after=after)) as messages:
             async for message in messages:
-                event = batch_event_message(message)
+                if not isinstance(message, Snapshot):
+                    event = batch_event_message(message)
+                else:
+                    event = await in_thread(partial(batch_event_message, message))
                 if isinstance(message, Snapshot) and isinstance(message.resource, Batch):
                     event.snapshot.waiting_reason = await self._services.why_waiting(message.resource)
                 elif isinstance(message, Heartbeat):
                     batch = await self._services.store.get_batch(DEFAULT_TENANT, batch_id)
                     event.heartbeat.waiting_reason = await self._services.why_waiting(batch)
                 yield event
+
+
+def _asked(request: pb.CreateBatchRequest) -> tuple[NewBatch, IdempotencyKey | None]:
+    check_create_batch(request)
+    return new_batch(request.batch), idempotency_key(request)
+
+
+async def _shown(batch: Batch) -> batch_pb2.Batch:
+    """The message, made in a thread: a manifest may have a thousand entries."""
+    return await in_thread(partial(batch_message, batch))

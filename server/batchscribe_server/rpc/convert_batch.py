@@ -37,15 +37,16 @@ def new_batch(message: pb.Batch) -> NewBatch:
 
 def batch_message(batch: Batch) -> pb.Batch:
     """A batch as clients see it."""
+    config = recognition_config_message(batch.config)
     message = pb.Batch(
         name=batch.name,
         display_name=batch.display_name,
         reference_id=batch.reference_id,
         labels=batch.labels,
         priority=batch.priority,
-        input=batch_input_message(batch.input),
+        input=batch_input_message(batch.input, config),
         output=output_config_message(batch.output),
-        config=recognition_config_message(batch.config),
+        config=config,
         state=state_message(batch.state),
         stage=_stage_message(batch),
         progress=1.0 if batch.state is State.SUCCEEDED else batch.counts.progress,

@@ -17,12 +17,13 @@ from batchscribe_server.domain.recognition import (
     OnConflict,
     OutputConfig,
     OutputLayout,
+    RecognitionConfig,
     SubtitleConfig,
     TranscriptFormat,
 )
 from batchscribe_server.domain.url import shown_url
 from batchscribe_server.rpc.convert_recognition import as_written, recognition_config, recognition_config_message
-from batchscribe_server.rpc.merge_config import entry_config, has_own_config
+from batchscribe_server.rpc.merge_config import EntryConfigs, difference, has_own_config
 
 _LAYOUTS = {
     pb.OUTPUT_LAYOUT_SINGLE: OutputLayout.SINGLE,
@@ -80,13 +81,14 @@ def batch_input(message: pb.InputConfig, config: recognition_pb2.RecognitionConf
         case "manifest" if message.manifest.manifest_uri:
             return ManifestObjectInput(message.manifest.manifest_uri)
         case "manifest":
-            return ManifestInput(tuple(manifest_entry(entry, config) for entry in message.manifest.files))
+            configs = EntryConfigs(config, recognition_config)
+            return ManifestInput(tuple(manifest_entry(entry, configs) for entry in message.manifest.files))
         case _:
             return SingleInput(input_uri(message), is_fetch=message.HasField("fetch"))
 
 
-def batch_input_message(input: BatchInput) -> pb.InputConfig:
-    """A batch's input; the configs of manifest entries are shown whole."""
+def batch_input_message(input: BatchInput, config: recognition_pb2.RecognitionConfig) -> pb.InputConfig:
+    """A batch's input; of the configs of manifest entries what differs from the batch's own `config`."""
     match input:
         case SingleInput(uri, is_fetch):
             return input_uri_message(uri, is_fetch=is_fetch)
@@ -94,7 +96,9 @@ def batch_input_message(input: BatchInput) -> pb.InputConfig:
             prefix = pb.PrefixInput(uri=uri, include_globs=include_globs, exclude_globs=exclude_globs)
             return pb.InputConfig(prefix=prefix)
         case ManifestInput(files):
-            return pb.InputConfig(manifest=pb.ManifestInput(files=[_manifest_entry_message(entry) for entry in files]))
+            shown: dict[int, tuple[recognition_pb2.RecognitionConfig, str]] = {}
+            entries = [_manifest_entry_message(entry, config, shown) for entry in files]
+            return pb.InputConfig(manifest=pb.ManifestInput(files=entries))
         case ManifestObjectInput(uri):
             return pb.InputConfig(manifest=pb.ManifestInput(manifest_uri=uri))
 
@@ -136,16 +140,24 @@ def output_config_message(output: OutputConfig) -> pb.OutputConfig:
     )
 
 
-def manifest_entry(entry: pb.ManifestEntry, config: recognition_pb2.RecognitionConfig) -> ManifestEntry:
-    """A file of a manifest; its config is laid over its batch's own `config`."""
-    own_config = recognition_config(entry_config(config, entry)) if has_own_config(entry) else None
+def manifest_entry(entry: pb.ManifestEntry, configs: EntryConfigs[RecognitionConfig]) -> ManifestEntry:
+    """A file of a manifest, with its config laid over its batch's own."""
+    own_config = configs.of(entry) if has_own_config(entry) else None
     return ManifestEntry(entry.uri, entry.reference_id, own_config)
 
 
-def _manifest_entry_message(entry: ManifestEntry) -> pb.ManifestEntry:
+def _manifest_entry_message(
+    entry: ManifestEntry,
+    base: recognition_pb2.RecognitionConfig,
+    shown: dict[int, tuple[recognition_pb2.RecognitionConfig, str]],
+) -> pb.ManifestEntry:
     message = pb.ManifestEntry(uri=entry.uri, reference_id=entry.reference_id)
     if entry.config is not None:
-        message.config.CopyFrom(recognition_config_message(entry.config))
+        # Entries that have the same config have it as one object.
+        if id(entry.config) not in shown:
+            shown[id(entry.config)] = difference(base, recognition_config_message(entry.config))
+        config, message.config_mask = shown[id(entry.config)]
+        message.config.CopyFrom(config)
     return message
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import grpc
@@ -15,6 +16,9 @@ from batchscribe.v1 import event_pb2, job_pb2, job_service_pb2_grpc
 from batchscribe.v1 import job_service_pb2 as pb
 from batchscribe_server.domain.job import DEFAULT_TENANT, Job
 from batchscribe_server.domain.recognition import RecognitionConfig
+from batchscribe_server.operations.in_thread import in_thread
+from batchscribe_server.operations.store import IdempotencyKey
+from batchscribe_server.operations.submit import NewJob
 from batchscribe_server.operations.watch import Heartbeat, Snapshot
 from batchscribe_server.rpc.convert_event import job_event_message
 from batchscribe_server.rpc.convert_job import job_message, media_message, new_job
@@ -23,6 +27,7 @@ from batchscribe_server.rpc.convert_time import duration_ms
 from batchscribe_server.rpc.draining import Draining
 from batchscribe_server.rpc.etags import store_etag
 from batchscribe_server.rpc.idempotency import idempotency_key
+from batchscribe_server.rpc.pages import page_of_messages
 from batchscribe_server.rpc.services import Services
 from batchscribe_server.rpc.upload_stream import read_chunks, read_header
 from batchscribe_server.rpc.validate_requests import check_create_job, check_named, read_list_jobs
@@ -42,12 +47,12 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> job_pb2.Job:  # noqa: N802
         """Submit one file."""
-        check_create_job(request)
+        new, key = await in_thread(partial(_asked, request))
         job = await self._services.submit.job(
             DEFAULT_TENANT,
-            new_job(request.job),
+            new,
             job_id=request.job_id,
-            key=idempotency_key(request),
+            key=key,
             validate_only=request.validate_only,
         )
         return job_message(job)
@@ -81,9 +86,9 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
         query = read_list_jobs(request, DEFAULT_TENANT)
         if query.batch_id is not None:
             await self._services.store.get_batch(DEFAULT_TENANT, query.batch_id)
-        page = await self._services.store.list_jobs(query)
+        page = await page_of_messages(self._services.store.list_jobs, query, job_message)
         return pb.ListJobsResponse(
-            jobs=[job_message(job) for job in page.items],
+            jobs=page.messages,
             next_page_token=page.next_page_token,
             total_size=page.total,
         )
@@ -151,6 +156,11 @@ class JobService(job_service_pb2_grpc.JobServiceServicer):
     async def _place(self, message: job_pb2.Job, job: Job) -> None:
         message.queue_position = await self._services.store.queue_position(job)
         message.waiting_reason = await self._services.why_waiting(job)
+
+
+def _asked(request: pb.CreateJobRequest) -> tuple[NewJob, IdempotencyKey | None]:
+    check_create_job(request)
+    return new_job(request.job), idempotency_key(request)
 
 
 def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:

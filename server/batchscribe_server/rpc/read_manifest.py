@@ -10,10 +10,11 @@ from batchscribe.v1 import storage_pb2 as pb
 from batchscribe_server.domain.batch import ManifestEntry
 from batchscribe_server.domain.errors import Violations
 from batchscribe_server.domain.recognition import OutputConfig, OutputLayout, RecognitionConfig
-from batchscribe_server.rpc.convert_recognition import recognition_config_message
+from batchscribe_server.rpc.convert_recognition import recognition_config, recognition_config_message
 from batchscribe_server.rpc.convert_storage import manifest_entry
+from batchscribe_server.rpc.merge_config import EntryConfigs
 from batchscribe_server.rpc.supported_fields import refuse_unsupported
-from batchscribe_server.rpc.validate_input import check_manifest_entry
+from batchscribe_server.rpc.validate_input import check_manifest_entry, checked_configs
 from batchscribe_server.rpc.validate_output import adjacent_problem
 
 _PROBLEM_CHARS = 200
@@ -25,7 +26,9 @@ class EntryReader:
     """Reads the entries of one batch, whose config theirs are laid over."""
 
     def __init__(self, config: RecognitionConfig, output: OutputConfig) -> None:
-        self._config = recognition_config_message(config)
+        base = recognition_config_message(config)
+        self._checked = checked_configs(base)
+        self._configs = EntryConfigs(base, recognition_config)
         self._layout = output.layout
 
     def __call__(self, fields: Mapping[str, object]) -> ManifestEntry:
@@ -53,8 +56,8 @@ class EntryReader:
                 violations.add(name, "holds characters that are none")
         violations.raise_if_any()
         refuse_unsupported(entry, violations)
-        check_manifest_entry(entry, self._config, "", violations)
+        check_manifest_entry(entry, self._checked, "", violations)
         if self._layout is OutputLayout.ADJACENT and (problem := adjacent_problem(entry.uri)):
             violations.add("uri", f"the layout of outputs {problem}")
         violations.raise_if_any()
-        return manifest_entry(entry, self._config)
+        return manifest_entry(entry, self._configs)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from batchscribe.v1 import recognition_pb2
 from batchscribe.v1 import storage_pb2 as pb
-from batchscribe_server.domain.errors import Violations
+from batchscribe_server.domain.errors import FieldViolation, InvalidArgumentError, Violations
 from batchscribe_server.domain.globs import GlobError, compiled
 from batchscribe_server.domain.media import is_upload
 from batchscribe_server.domain.url import is_url, scheme_of
 from batchscribe_server.rpc.limits import MAX_URI_CHARS
-from batchscribe_server.rpc.merge_config import entry_config, has_own_config, is_config_path, mask_paths
+from batchscribe_server.rpc.merge_config import EntryConfigs, has_own_config, is_config_path, mask_paths
 from batchscribe_server.rpc.names import shown
 from batchscribe_server.rpc.sas_urls import SAS_ADVICE, is_container_sas_url, is_sas_url
 from batchscribe_server.rpc.supported_fields import SUPPORTED_FIELDS, join
@@ -58,17 +59,33 @@ def check_batch_input(
             _check_single(input, source, path, violations)
 
 
-def check_manifest_entry(
-    entry: pb.ManifestEntry, base: recognition_pb2.RecognitionConfig, path: str, violations: Violations
-) -> None:
+CheckedConfigs = EntryConfigs[list[FieldViolation]]
+"""What is wrong with the configs of entries, laid over their batch's, as paths below each."""
+
+
+def checked_configs(base: recognition_pb2.RecognitionConfig) -> CheckedConfigs:
+    """For the entries of one batch; what is wrong with its own config is said there."""
+
+    def found(config: recognition_pb2.RecognitionConfig) -> list[FieldViolation]:
+        violations = Violations()
+        check_recognition(config, "", violations)
+        return violations.found
+
+    of_base = found(base)
+    return EntryConfigs(base, lambda config: [each for each in found(config) if each not in of_base])
+
+
+def check_manifest_entry(entry: pb.ManifestEntry, configs: CheckedConfigs, path: str, violations: Violations) -> None:
     """Check one file of a manifest; the path is empty where it stands in a file of its own.
 
-    What is checked of its config is what it comes to over its batch's, `base`; what is wrong with that is said there.
+    What is checked of its config is what it comes to over its batch's. Raises InvalidArgumentError where that is too
+    much.
     """
     _check_file_or_upload(entry.uri, join(path, "uri"), violations)
     check_text(entry.reference_id, join(path, "reference_id"), violations)
     if has_own_config(entry):
-        _check_overlay(entry, base, join(path, "config"), violations)
+        config_path = join(path, "config")
+        violations.found += [replace(each, field=config_path + each.field) for each in configs.of(entry)]
     _check_config_mask(entry.config_mask, join(path, "config_mask"), violations)
 
 
@@ -167,8 +184,13 @@ def _check_manifest(
     if len(files) > MAX_MANIFEST_FILES:
         violations.add(f"{path}.files", f"holds {len(files)} files, more than {MAX_MANIFEST_FILES} need a manifest_uri")
         return
+    configs = checked_configs(config)
     for index, entry in enumerate(files):
-        check_manifest_entry(entry, config, f"{path}.files[{index}]", violations)
+        try:
+            check_manifest_entry(entry, configs, f"{path}.files[{index}]", violations)
+        except InvalidArgumentError as error:
+            violations.found += [replace(each, field=f"{path}.files[{index}].config") for each in error.violations]
+            return
 
 
 def _check_file_or_upload(uri: str, path: str, violations: Violations) -> None:
@@ -176,18 +198,6 @@ def _check_file_or_upload(uri: str, path: str, violations: Violations) -> None:
         _check_media(uri, path, violations)
     else:
         check_file_uri(uri, path, violations)
-
-
-def _check_overlay(
-    entry: pb.ManifestEntry, base: recognition_pb2.RecognitionConfig, path: str, violations: Violations
-) -> None:
-    of_entry = Violations()
-    check_recognition(entry_config(base, entry), path, of_entry)
-    if not of_entry.found:
-        return
-    of_base = Violations()
-    check_recognition(base, path, of_base)
-    violations.found.extend(violation for violation in of_entry.found if violation not in of_base.found)
 
 
 def _check_config_mask(mask: str, path: str, violations: Violations) -> None:

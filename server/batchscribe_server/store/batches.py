@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 from sqlalchemy.exc import IntegrityError
 
 from batchscribe_server.domain.batch import Batch, Counts, Report
@@ -59,7 +59,7 @@ class SqlBatchStore:
     async def list_batches(self, query: ListQuery) -> Page[Batch]:
         """Read a page of batches."""
         return await self._database.read(
-            lambda connection: list_page(connection, tables.batches, query, batch_from_row)
+            lambda connection: list_page(connection, tables.batches, query, _batches_from_rows)
         )
 
     async def update_batch(self, tenant: str, batch_id: str, changes: BatchChanges, etag: str = "") -> Batch:
@@ -289,3 +289,7 @@ def _unscanned(connection: Connection) -> Sequence[Batch]:
         .order_by(_batches.create_time, _batches.id)
     )
     return [batch_from_row(row) for row in connection.execute(query).mappings()]
+
+
+def _batches_from_rows(connection: Connection, rows: Iterable[RowMapping]) -> list[Batch]:
+    return [batch_from_row(row) for row in rows]

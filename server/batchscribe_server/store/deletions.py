@@ -18,8 +18,9 @@ from batchscribe_server.store.access import check_outputs_in_reach, forget_secre
 from batchscribe_server.store.batches import CHUNK_TRANSCRIPTS, batch_as_written
 from batchscribe_server.store.database import Database, repeat
 from batchscribe_server.store.history import forget_chunk
+from batchscribe_server.store.job_configs import jobs_from_rows
 from batchscribe_server.store.ledger import Ledger
-from batchscribe_server.store.rows import batch_from_row, job_from_row
+from batchscribe_server.store.rows import batch_from_row
 
 _jobs = tables.jobs.c
 _batches = tables.batches.c
@@ -153,5 +154,5 @@ def _marked(connection: Connection, limit: int) -> Sequence[Batch | Job]:
     jobs = select(tables.jobs).where(tables.IS_BEING_DELETED).order_by(_jobs.batch_id, _jobs.id).limit(limit)
     return [
         *(batch_from_row(row) for row in connection.execute(batches).mappings()),
-        *(job_from_row(row) for row in connection.execute(jobs).mappings()),
+        *jobs_from_rows(connection, connection.execute(jobs).mappings()),
     ]

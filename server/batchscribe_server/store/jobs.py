@@ -24,11 +24,12 @@ from batchscribe_server.store.database import Database
 from batchscribe_server.store.dialect import insert_if_absent
 from batchscribe_server.store.events import read_events, read_segments
 from batchscribe_server.store.history import forget_events
+from batchscribe_server.store.job_configs import job_from_row, jobs_from_rows
 from batchscribe_server.store.ledger import Ledger, check_is_kept
 from batchscribe_server.store.paging import list_page
 from batchscribe_server.store.queue import queue_position
 from batchscribe_server.store.requests import first_answer
-from batchscribe_server.store.rows import job_from_row, job_values, speaker_turn_from_row
+from batchscribe_server.store.rows import job_values, speaker_turn_from_row
 
 _jobs = tables.jobs.c
 _turns = tables.speaker_turns.c
@@ -55,7 +56,7 @@ class SqlJobStore:
 
     async def list_jobs(self, query: ListQuery) -> Page[Job]:
         """Read a page of jobs."""
-        return await self._database.read(lambda connection: list_page(connection, tables.jobs, query, job_from_row))
+        return await self._database.read(lambda connection: list_page(connection, tables.jobs, query, jobs_from_rows))
 
     async def cancel_job(self, tenant: str, job_id: str) -> Job:
         """Take a job off the queue, or ask its run to stop."""
@@ -85,7 +86,7 @@ def _get(connection: Connection, tenant: str, job_id: str) -> Job:
     row = connection.execute(_JOB, {"job_id": job_id, "of_tenant": tenant}).mappings().one_or_none()
     if row is None:
         raise JobNotFoundError(f"There is no job {job_id!r}.", job=job_id)
-    return job_from_row(row)
+    return job_from_row(connection, row)
 
 
 def _speaker_turns(connection: Connection, job_id: str) -> Sequence[SpeakerTurn]:

@@ -29,12 +29,12 @@ from batchscribe_server.domain.transcript import Segment
 from batchscribe_server.operations.wakeups import DELETIONS, QUEUE, REPORTS
 from batchscribe_server.store import tables
 from batchscribe_server.store.access import forget_secrets, remove_access
+from batchscribe_server.store.job_configs import ConfigWriter, job_from_row, jobs_from_rows
 from batchscribe_server.store.rows import (
     COUNT_FIELDS,
     count_values,
     counts_from_row,
     event_values,
-    job_from_row,
     job_values,
     segment_values,
     speaker_turn_values,
@@ -152,7 +152,7 @@ class Ledger:
     def find_job(self, job_id: str) -> tuple[Job, int] | None:
         """A job, locked, with the token of its last claim; None when there is none."""
         row = self.connection.execute(_JOB_BY_ID, {"job_id": job_id}).mappings().one_or_none()
-        return None if row is None else (job_from_row(row), row["token"])
+        return None if row is None else (job_from_row(self.connection, row), row["token"])
 
     def job(self, tenant: str, job_id: str) -> Job:
         """A job, locked. Raises JobNotFoundError."""
@@ -164,7 +164,7 @@ class Ledger:
     def jobs(self, *conditions: ColumnElement[bool], limit: int) -> Sequence[Job]:
         """The first jobs that meet all conditions, locked."""
         query = select(tables.jobs).where(*conditions).order_by(tables.jobs.c.state, tables.jobs.c.id).limit(limit)
-        return [job_from_row(row) for row in self.connection.execute(query.with_for_update()).mappings()]
+        return jobs_from_rows(self.connection, self.connection.execute(query.with_for_update()).mappings())
 
     def batch(self, batch_id: str) -> BatchRecord:
         """A batch, locked; the same record each time, to be changed in place. Raises BatchNotFoundError."""
@@ -201,9 +201,10 @@ class Ledger:
     def add_jobs(self, jobs: Iterable[Job]) -> None:
         """Insert new QUEUED jobs, each with its first event. All times are set here."""
         rows = []
+        configs = ConfigWriter(self.connection)
         for job in jobs:
             queued = self.queued(job)
-            rows.append(job_values(queued) | {"token": 0})
+            rows.append(job_values(queued) | {"token": 0, "config": configs.column(queued)})
             self.job_added(queued)
         if rows:
             self.connection.execute(insert(tables.jobs), rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -60,7 +60,7 @@ def list_page(
     connection: Connection,
     table: Table,
     query: ListQuery,
-    convert: Callable[[RowMapping], Item],
+    convert: Callable[[Connection, Iterable[RowMapping]], list[Item]],
 ) -> Page[Item]:
     """One page of jobs or batches. Raises InvalidArgumentError on a token of another query."""
     collection = str(table.name)
@@ -74,7 +74,7 @@ def list_page(
         conditions.append(rank > last if query.oldest_first else rank < last)
     order = [column.asc() if query.oldest_first else column.desc() for column in (table.c.create_time, table.c.id)]
     rows = select(table).where(*conditions).order_by(*order).limit(query.page_size + 1)
-    items = [convert(row) for row in connection.execute(rows).mappings()]
+    items = convert(connection, connection.execute(rows).mappings())
     token = ""
     if len(items) > query.page_size:
         items = items[: query.page_size]

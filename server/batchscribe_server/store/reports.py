@@ -15,8 +15,9 @@ from batchscribe_server.operations.wakeups import REPORTS
 from batchscribe_server.store import tables
 from batchscribe_server.store.batches import batch_as_written
 from batchscribe_server.store.database import Database
+from batchscribe_server.store.job_configs import jobs_from_rows
 from batchscribe_server.store.ledger import Ledger
-from batchscribe_server.store.rows import batch_from_row, job_from_row
+from batchscribe_server.store.rows import batch_from_row
 
 PAGE_JOBS = 100
 """Jobs read at once."""
@@ -69,7 +70,7 @@ def _page(connection: Connection, batch: Batch, last: Job | None) -> Sequence[Jo
         place: tuple[datetime, str] = (last.create_time, last.id)
         query = query.where(tuple_(*rank) > tuple_(*place, types=[column.type for column in rank]))
     rows = connection.execute(query.order_by(*rank).limit(PAGE_JOBS)).mappings()
-    return [job_from_row(row) for row in rows]
+    return jobs_from_rows(connection, rows)
 
 
 def _finish(ledger: Ledger, reported: Batch, uri: str, warning: str) -> Batch:

@@ -45,13 +45,8 @@ _DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
 }
 
 
-def job_from_row(row: RowMapping) -> Job:
-    """A row of `jobs`."""
-    return Job(**{name: row[name] for name in JOB_FIELDS})
-
-
 def job_values(job: Job) -> dict[str, Any]:
-    """The columns of `jobs` but for those of the lease."""
+    """The columns of `jobs` but for those of the lease, with the whole config: see `job_configs`."""
     values = {name: getattr(job, name) for name in JOB_FIELDS}
     values["labels"] = dict(job.labels)
     uri = job.input_uri

@@ -20,9 +20,9 @@ from batchscribe_server.operations.wakeups import QUEUE
 from batchscribe_server.store import tables
 from batchscribe_server.store.analyses import keep_analysis
 from batchscribe_server.store.database import Database
+from batchscribe_server.store.job_configs import jobs_from_rows
 from batchscribe_server.store.ledger import Ledger
 from batchscribe_server.store.queue import put_back_in_line, take_queued
-from batchscribe_server.store.rows import job_from_row
 
 Result = TypeVar("Result")
 
@@ -117,7 +117,7 @@ def _claim(ledger: Ledger, owner: str, limit: int, lease_s: float, reserved: int
     put_back_in_line(ledger)
     rows = take_queued(ledger, limit, reserved, load)
     tokens = {row["id"]: row["token"] + 1 for row in rows}
-    jobs = [job_from_row(row) for row in rows]
+    jobs = jobs_from_rows(ledger.connection, rows)
     # Locked in order of their ids, so that two claims never wait for each other crosswise.
     batches = {batch_id: ledger.batch(batch_id) for batch_id in sorted({job.batch_id for job in jobs if job.batch_id})}
     claims = []

@@ -25,7 +25,8 @@ from batchscribe_server.domain.job import Failure, JobStage, OutputFile, State, 
 from batchscribe_server.domain.recognition import OutputConfig, RecognitionConfig
 from batchscribe_server.domain.replica import ReplicaReport
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Word
-from batchscribe_server.store.columns import Moment, Named, Optional, Payload, TaggedPayload
+from batchscribe_server.store.columns import Moment, Named, Optional, Payload
+from batchscribe_server.store.configs import BatchInputPayload, JobConfig
 
 metadata = MetaData()
 
@@ -71,7 +72,7 @@ batches = Table(
     Column("priority", Integer, nullable=False),
     Column(
         "input",
-        TaggedPayload(
+        BatchInputPayload(
             (
                 ("single", SingleInput),
                 ("prefix", PrefixInput),
@@ -147,7 +148,7 @@ jobs = Table(
     Column("reference_id", Text, nullable=False),
     Column("labels", JSON, nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("config", Payload(RecognitionConfig), nullable=False),
+    Column("config", JobConfig, nullable=False),
     Column("output", Payload(OutputConfig), nullable=False),
     Column("state", Named(State), nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -214,6 +215,14 @@ jobs = Table(
     Index("ix_jobs_history", "finish_time", sqlite_where=KEPT_HISTORY, postgresql_where=KEPT_HISTORY),
     Index("ix_jobs_expire", "expire_time", sqlite_where=EXPIRES, postgresql_where=EXPIRES),
     Index("ix_jobs_deletion", "batch_id", "id", sqlite_where=IS_BEING_DELETED, postgresql_where=IS_BEING_DELETED),
+)
+
+batch_configs = Table(
+    "batch_configs",
+    metadata,
+    Column("batch_id", Text, ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Text, primary_key=True),  # SHA-256 of the JSON
+    Column("config", Payload(RecognitionConfig), nullable=False),  # of jobs whose row names it
 )
 
 segments = Table(

@@ -72,6 +72,7 @@ from batchscribe_server.rpc.convert_storage import (
 )
 from batchscribe_server.rpc.convert_time import duration, duration_ms
 from batchscribe_server.rpc.languages import WHISPER_LANGUAGES
+from batchscribe_server.rpc.merge_config import overlay
 
 NOW = datetime(2026, 11, 22, 12, 30, 15, 250_000, tzinfo=UTC)
 
@@ -199,11 +200,13 @@ def test_a_batch_shows_what_was_asked_for(input: BatchInput, config: Recognition
     assert (asked.display_name, asked.labels, asked.priority) == ("n", {"a": "b"}, 3)
 
 
-@given(configs)
-def test_the_config_of_a_manifest_entry_is_shown_whole(config: RecognitionConfig) -> None:
-    input = ManifestInput((ManifestEntry("file:///a", config=config),))
-    message = batch_message(Batch("b", input, NOW, NOW)).input.manifest.files[0].config
-    assert recognition_config(message) == config
+@given(configs, configs)
+def test_what_differs_of_a_manifest_entrys_config_is_shown(own: RecognitionConfig, base: RecognitionConfig) -> None:
+    input = ManifestInput((ManifestEntry("file:///a", config=own), ManifestEntry("file:///b", config=base)))
+    message = batch_message(Batch("b", input, NOW, NOW, config=base))
+    differing, same = message.input.manifest.files
+    assert recognition_config(overlay(message.config, differing.config, differing.config_mask)) == own
+    assert (same.config.ByteSize(), same.config_mask) == (0, "")
 
 
 @given(uris, configs, outputs)
