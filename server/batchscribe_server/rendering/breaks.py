@@ -11,8 +11,9 @@ from uniseg.linebreak import line_break_boundaries
 from batchscribe_server.domain.script import is_mark, is_unspaced, needs_dictionary
 from batchscribe_server.rendering.pieces import Piece, text_of
 
-_STAYS_BEFORE = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4")
-"""Vowels of Thai and Lao that are written before their consonant."""
+_STAYS_BEFORE = frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4\u1039\u17d2")
+"""Vowels of Thai and Lao that are written before their consonant, and signs of Burmese and Khmer that put the next
+consonant below the one before, which became part of clusters after Unicode 16."""
 
 _STAYS_AFTER = frozenset("\u0e2f\u0e30\u0e32\u0e33\u0e45\u0e46\u0eaf\u0eb0\u0eb2\u0eb3\u0ec6")
 """Vowels and signs of Thai and Lao that are written after what they belong to."""

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchscribe_server.domain.recognition import SubtitleConfig
@@ -58,6 +58,7 @@ def without_spaces(text: str) -> str:
     return text.replace(" ", "")
 
 
+@example(Segment(0, 0, 300, "ភាភាភាភាខ្មែ", "km", 0.9), 10)
 @given(spoken(), st.integers(10, 42))
 def test_no_line_begins_within_a_cluster_and_nothing_is_lost(segment: Segment, width: int) -> None:
     lines = [line for cue in shown(segment, width) for line in cue.lines]
