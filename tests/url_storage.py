@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,12 +40,13 @@ async def storage_of(
     max_total_bytes: int = 100 * 1024**2,
     max_fetch_s: float = 0.0,
     pauses: Pauses | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[UrlStorage]:
     """A storage that leaves no file behind."""
     fetched = FetchedFiles(folder / "fetched", max_total_bytes, max_fetch_s)
     await fetched.start()
     sleep = pauses or Pauses()
-    async with UrlStorage(options, fetched, max_size_bytes=max_size_bytes, sleep=sleep) as opened:
+    async with UrlStorage(options, fetched, max_size_bytes=max_size_bytes, sleep=sleep, clock=clock) as opened:
         yield opened
     assert list((folder / "fetched").iterdir()) == []
 

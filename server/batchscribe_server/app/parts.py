@@ -226,7 +226,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry, outputs
             watch=watch,
             wait=WaitForJob(store, wakeups),
             read_transcript=ReadTranscript(store, renderer),
-            upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s),
+            upload=Upload(store, uploads, _new_id, _now, settings.keep.uploads_s, settings.media.max_open_uploads),
             models=fleet_models,
             diarizer=diarizer,
             transcriber=transcriber,

@@ -134,6 +134,7 @@ def _urls(settings: Settings, fetched: FetchedFiles) -> UrlStorage:
         private_addresses=https.private_addresses,
         private_networks=https.private_networks,
         hosts=https.hosts,
+        min_bytes_per_s=https.min_bytes_per_s,
     )
     return UrlStorage(options, fetched, max_size_bytes=settings.media.max_size_bytes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable
 from datetime import datetime, timedelta
 
+from batchscribe_server.domain.errors import UploadSpaceError
 from batchscribe_server.domain.media import Media
 from batchscribe_server.operations.storage import UploadSpool
 from batchscribe_server.operations.store import Store
@@ -20,7 +21,11 @@ class Upload:
         new_id: Callable[[], str],
         now: Callable[[], datetime],
         keep_s: float,
+        max_open: int = 256,
     ) -> None:
+        """At most `max_open` are received at a time."""
+        self._max_open = max_open
+        self._open = 0
         self._store = store
         self._spool = spool
         self._new_id = new_id
@@ -41,7 +46,15 @@ class Upload:
         Raises UploadTooLargeError, UploadSpaceError, UploadMismatchError, and whatever `chunks` raises.
         """
         media_id = self._new_id()
-        received = await self._spool.receive(media_id, chunks, declared_size_bytes, declared_sha256)
+        if self._open >= self._max_open:
+            raise UploadSpaceError(
+                f"this server receives {self._max_open} uploads already, as many as it takes at a time; try again later"
+            )
+        self._open += 1
+        try:
+            received = await self._spool.receive(media_id, chunks, declared_size_bytes, declared_sha256)
+        finally:
+            self._open -= 1
         time = self._now()
         media = Media(
             id=media_id,

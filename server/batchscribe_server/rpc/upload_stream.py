@@ -45,6 +45,7 @@ async def read_chunks(requests: AsyncIterator[pb.UploadMediaRequest], silence_s:
             violations.add("chunk", f"holds {len(request.chunk)} bytes, at most {MAX_CHUNK_BYTES} are taken at once")
         violations.raise_if_any()
         yield request.chunk
+        del request  # not kept while the next one is waited for
 
 
 async def _next_request(

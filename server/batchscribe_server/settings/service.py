@@ -74,6 +74,7 @@ class MediaSettings(Group):
     workers: Annotated[int, Field(ge=0)] = 0
     memory_limit_bytes: Annotated[int, Field(gt=0)] = 1 * GIB
     max_upload_bytes: Annotated[int, Field(gt=0)] = 5 * GIB
+    max_open_uploads: Annotated[int, Field(gt=0)] = 256
     max_spool_bytes: Annotated[int, Field(gt=0)] = 50 * GIB
     max_size_bytes: Annotated[int, Field(ge=0)] = 0
     max_duration_s: Annotated[float, Field(ge=0)] = 24 * 3600.0

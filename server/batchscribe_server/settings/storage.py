@@ -149,6 +149,8 @@ class AzureSettings(Group):
 class HttpsSettings(Group):
     """Inputs by `https://` URL: plain HTTP, addresses that are not public, and which hosts may be named, all if none.
 
+    What comes at less than `min_bytes_per_s` over half a minute is given up; 0 for any speed.
+
     A host is a name, or `*.example.org` for all below one. `private_networks` are allowed without all that are private.
     """
 
@@ -157,6 +159,7 @@ class HttpsSettings(Group):
     private_addresses: bool = False
     private_networks: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    min_bytes_per_s: Annotated[int, Field(ge=0)] = 1024
 
     @field_validator("private_networks")
     @classmethod

@@ -18,7 +18,8 @@ from batchscribe_server.operations.in_thread import in_thread
 from batchscribe_server.operations.storage import LocalInput, UploadedFile, UploadElsewhereError, UploadIds
 from batchscribe_server.storage.received import Received
 
-WRITE_AT_ONCE_BYTES = 1 << 20
+WRITE_AT_ONCE_BYTES = 1 << 16
+"""What an upload holds in memory at most while it waits for more."""
 IDS_AT_ONCE = 1_000
 
 _PARTIAL_SUFFIX = ".part"
@@ -117,9 +118,10 @@ class DiskUploadSpool:
             self._total_bytes += len(chunk)
             self._check_room()
             waiting += chunk
+            del chunk
             if len(waiting) >= WRITE_AT_ONCE_BYTES:
                 await in_thread(partial(upload.write, bytes(waiting)))
-                waiting.clear()
+                waiting = bytearray()
         await in_thread(partial(upload.write, bytes(waiting)))
 
     def _check_room(self, more_bytes: int = 0) -> None:

@@ -6,6 +6,7 @@ Knows HTTP's answers (RFC 9110) and no library that speaks it. What it says neve
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _OK, _PARTIAL, _NO_SUCH_RANGE = 200, 206, 416
 _GONE = frozenset({404, 410})
 _BUSY = frozenset({408, 425, 429})
+
+SPEED_WINDOW_S = 30.0
 
 LONGEST_PAUSE_S = 30.0
 """A server that wants to be left alone for longer is waited for elsewhere."""
@@ -69,6 +72,26 @@ Get = Callable[[Mapping[str, str]], AbstractAsyncContextManager[Answer]]
 """One GET of the URL with these headers. Raises TryAgainError, and JobFailure where another attempt is of no use."""
 
 
+class LeastSpeed:
+    """Sees that bytes come at `bytes_per_s` at least, taken over `SPEED_WINDOW_S`; 0 for any speed."""
+
+    def __init__(self, bytes_per_s: int, clock: Callable[[], float]) -> None:
+        self._bytes_per_s = bytes_per_s
+        self._clock = clock
+        self._since_s = clock()
+        self._bytes = 0
+
+    def is_kept(self, more_bytes: int) -> bool:
+        """Count bytes that came; tells whether they come fast enough."""
+        self._bytes += more_bytes
+        passed_s = self._clock() - self._since_s
+        if passed_s < SPEED_WINDOW_S:
+            return True
+        is_kept = self._bytes >= self._bytes_per_s * passed_s
+        self._since_s, self._bytes = self._clock(), 0
+        return is_kept
+
+
 class UrlFetch:
     """One URL on its way to a file. To be used once.
 
@@ -85,8 +108,12 @@ class UrlFetch:
         party: Party,
         max_size_bytes: int,
         sleep: Callable[[float], Awaitable[None]],
+        min_bytes_per_s: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
+        self._min_bytes_per_s = min_bytes_per_s
+        self._clock = clock
         self._get = get
         self._fetched = fetched
         self._party = party
@@ -201,7 +228,8 @@ class UrlFetch:
 
     async def _receive(self, answer: Answer) -> None:
         assert self._room is not None
-        pieces = decoded(answer.pieces) if self._encoded else answer.pieces
+        arriving = self._fast_enough(answer.pieces)
+        pieces = decoded(arriving) if self._encoded else arriving
         try:
             async for piece in pieces:
                 self._written_bytes += len(piece)
@@ -218,6 +246,16 @@ class UrlFetch:
         assert self._file is not None
         await on_disk(self._name, self._file.flush)
         self._whole = True
+
+    async def _fast_enough(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        speed = LeastSpeed(self._min_bytes_per_s, self._clock)
+        async for piece in pieces:
+            if not speed.is_kept(len(piece)):
+                raise self._failure(
+                    f"comes at less than {self._min_bytes_per_s} bytes a second over {SPEED_WINDOW_S:.0f} s, the least "
+                    "speed that this server allows (storage.https.min_bytes_per_s)"
+                )
+            yield piece
 
     def _write(self, piece: bytes) -> None:
         assert self._file is not None

@@ -38,13 +38,15 @@ class UrlOptions:
     """What the operator allows: plain `http://`, addresses that are not public, and the hosts that may be named.
 
     Of addresses that are not public all are allowed, or those in `private_networks` (such as `10.1.0.0/16`). `hosts`
-    are names, or `*.example.org` for all below one; any host where it is empty.
+    are names, or `*.example.org` for all below one; any host where it is empty. What comes at less than
+    `min_bytes_per_s` is given up, 0 for nothing.
     """
 
     http: bool = False
     private_addresses: bool = False
     private_networks: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    min_bytes_per_s: int = 0
 
     def allows(self, address: str) -> bool:
         """Whether a connection may be made to that address."""

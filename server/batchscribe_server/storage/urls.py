@@ -10,6 +10,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from copy import copy
@@ -62,6 +63,7 @@ class UrlStorage:
         *,
         max_size_bytes: int = 0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`max_size_bytes` is what an input may have at most, 0 for no limit: nothing larger is fetched."""
         self._options = options
@@ -69,6 +71,7 @@ class UrlStorage:
         self._max_size_bytes = max_size_bytes
         self._fetch = Fetch("")
         self._sleep = sleep
+        self._clock = clock
 
     async def __aenter__(self) -> Self:
         # httpx logs every URL that it asks for, with its query.
@@ -139,7 +142,8 @@ class UrlStorage:
         def get(conditions: Mapping[str, str]) -> AbstractAsyncContextManager[Answer]:
             return self._answer(name, url, headers, conditions)
 
-        fetch = UrlFetch(name, get, self._fetched, party, self._max_size_bytes, self._sleep)
+        least = self._options.min_bytes_per_s
+        fetch = UrlFetch(name, get, self._fetched, party, self._max_size_bytes, self._sleep, least, self._clock)
         async with fetch.opened() as opened:
             yield opened
 
@@ -221,7 +225,12 @@ class UrlStorage:
                 headers = httpx.Headers(own_headers)
                 headers.update({"Accept-Encoding": "identity", **conditions})
                 request = self._client.build_request("GET", url, headers=headers)
-                response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+                try:
+                    # In all: a timeout of httpx begins anew with each byte.
+                    async with asyncio.timeout(CONNECT_TIMEOUT_S + READ_TIMEOUT_S):
+                        response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+                except TimeoutError:
+                    raise TryAgainError("its answer did not begin in time", is_away=True) from None
                 answered.append(response.status_code)
                 try:
                     location = response.headers.get("location", "")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -238,6 +240,25 @@ async def test_what_is_no_file_is_told_at_once(tmp_path: Path, status: int, word
     assert failure.reason is Reason.FETCH_FAILED
     assert words in failure.message
     assert web.url("/a.wav") in failure.message
+    assert len(web.asked) == 1
+
+
+@pytest.mark.parametrize(("look_s", "is_kept"), [(0.001, True), (1000.0, False)])
+async def test_a_url_that_trickles_is_given_up(tmp_path: Path, look_s: float, is_kept: bool) -> None:
+    """So long passes between two looks at the clock; the least speed is 1 KiB a second."""
+    body = bytes(4 * 65536)
+    options = replace(OPEN, min_bytes_per_s=1024)
+    clock = itertools.count(0.0, look_s).__next__
+    async with (
+        scripted_web(lambda _: Reply(body=body)) as web,
+        storage_of(tmp_path, options, clock=clock) as storage,
+    ):
+        if is_kept:
+            assert await read(storage, web.url()) == body
+            return
+        failure = await failure_of(read(storage, web.url()))
+    assert failure.reason is Reason.FETCH_FAILED
+    assert "storage.https.min_bytes_per_s" in failure.message
     assert len(web.asked) == 1
 
 
