@@ -135,6 +135,7 @@ def recount(jobs: Sequence[Job]) -> Counts:
         return sum(job.state is state for job in jobs)
 
     known = [job for job in jobs if job.audio_duration_ms]
+    ended = (State.SUCCEEDED, State.FAILED)  # of a cancelled file it is what was transcribed
     return Counts(
         total=len(jobs),
         queued=of(State.QUEUED),
@@ -145,7 +146,7 @@ def recount(jobs: Sequence[Job]) -> Counts:
         opened=len(known),
         audio_total_ms=sum(job.audio_duration_ms for job in known),
         audio_done_ms=sum(
-            job.audio_duration_ms if job.state.terminal else min(job.processed_ms, job.audio_duration_ms)
+            job.audio_duration_ms if job.state in ended else min(job.processed_ms, job.audio_duration_ms)
             for job in known
         ),
     )
