@@ -181,8 +181,11 @@ def test_a_translation_has_english_words_whatever_was_heard(base: Whisper) -> No
     (result,) = heard(base, speech([text]), DecodeOptions(task="translate", word_times=True), languages=["ja"])
     assert result.language == "ja"
     assert result.text.isascii()
-    assert len(result.words) > 5
-    assert " ".join(word.text for word in result.words) == result.text
+    words = [word.text for word in result.words]
+    assert "".join(words) == result.text.replace(" ", "")
+    # Words of several tokens are whole, as Japanese ones are not.
+    assert {"lives", "river", "Johannesburg."} & set(words)
+    assert len(words) <= len(result.text.split()) + 1
 
 
 def test_an_english_only_model_speaks_english(tiny_en: Whisper) -> None:
