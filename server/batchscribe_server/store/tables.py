@@ -35,7 +35,10 @@ KEPT_HISTORY = text("NOT history_purged")
 PostgreSQL would then write into every index of a table with each event.
 """
 
+CLAIM_ORDER = ("tenant", "batch_id", text("priority DESC"), "ordinal", "create_time", "id")
+
 IS_QUEUED = text("state = 'QUEUED' AND not_before IS NULL")
+WAS_QUEUED = text("state = 'QUEUED'")
 IS_PUT_OFF = text("not_before IS NOT NULL")
 IS_RUNNING = text("state = 'RUNNING'")
 HAS_QUEUED = text("queued > 0")
@@ -186,17 +189,9 @@ jobs = Table(
     Column("output_key", Optional),  # of the place of its outputs
     Column("waiting", Payload(Waiting)),
     Column("not_before", Moment),
-    Index(
-        "ix_jobs_queue",
-        "tenant",
-        "batch_id",
-        text("priority DESC"),
-        "ordinal",
-        "create_time",
-        "id",
-        sqlite_where=IS_QUEUED,
-        postgresql_where=IS_QUEUED,
-    ),
+    Index("ix_jobs_claimable", *CLAIM_ORDER, sqlite_where=IS_QUEUED, postgresql_where=IS_QUEUED),
+    # Replicas of the version before claim by this one.
+    Index("ix_jobs_queue", *CLAIM_ORDER, sqlite_where=WAS_QUEUED, postgresql_where=WAS_QUEUED),
     Index("ix_jobs_put_off", "not_before", sqlite_where=IS_PUT_OFF, postgresql_where=IS_PUT_OFF),
     Index("ix_jobs_put_off_of_batch", "batch_id", sqlite_where=IS_PUT_OFF, postgresql_where=IS_PUT_OFF),
     Index("ix_jobs_running", "state", "id", "tenant", "batch_id", sqlite_where=IS_RUNNING, postgresql_where=IS_RUNNING),

@@ -76,7 +76,7 @@ async def test_no_query_reads_a_whole_table(tmp_path: Path, statements: list[tup
     used = " ".join(detail for detail, _ in plans)
     for index in (
         "ix_batches_queue",
-        "ix_jobs_queue",
+        "ix_jobs_claimable",
         "ix_jobs_running",
         "ix_jobs_tenant",
         "ix_jobs_batch",

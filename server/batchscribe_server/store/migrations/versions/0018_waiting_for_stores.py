@@ -14,9 +14,9 @@ def upgrade() -> None:
     for table in ("batches", "jobs"):
         op.add_column(table, sa.Column("waiting", sa.Text(), nullable=True))
         op.add_column(table, sa.Column("not_before", sa.BigInteger(), nullable=True))
-    op.drop_index("ix_jobs_queue", "jobs")
+    # The index of before stays, since replicas of the version before claim by it.
     op.create_index(
-        "ix_jobs_queue",
+        "ix_jobs_claimable",
         "jobs",
         ["tenant", "batch_id", sa.text("priority DESC"), "ordinal", "create_time", "id"],
         sqlite_where=IS_QUEUED,
