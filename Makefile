@@ -45,11 +45,13 @@ demo-replicas: $(BIN)/.dev
 	$(BIN)/python -m scripts.demo_replicas
 
 # Two at a time, a file's tests together: they share what it starts.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
+
 test: $(BIN)/.dev
-	$(BIN)/python -m pytest -m 'not slow' --numprocesses 2 --dist loadfile --durations 20
+	$(PYTEST) -m 'not slow'
 
 test-slow: $(BIN)/.dev
-	$(BIN)/python -m pytest -m slow --durations 20
+	$(PYTEST) -m slow
 
 check: $(BIN)/.dev
 	ruff format --check .
