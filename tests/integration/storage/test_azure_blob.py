@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 
-from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason, StoreAwayFailure
 from batchscribe_server.domain.recognition import OnConflict
 from batchscribe_server.storage.azure_blob import BLOCK_BYTES, PIECE_BYTES, AzureStorage
 from batchscribe_server.storage.azure_options import AzureOptions
@@ -29,6 +29,7 @@ from tests.azure_store import (
     needs_azurite,
 )
 from tests.object_store import cut_line
+from tests.scripted_web import Reply, scripted_web
 from tests.storage_steps import check_listed_as_opened, content_of, failure_of, listed, read, reason_of
 
 pytestmark = [pytest.mark.timeout(120), needs_azurite]
@@ -188,6 +189,32 @@ async def test_a_container_that_is_not_there_is_told(storage: AzureStorage) -> N
 async def test_a_store_that_is_not_there_is_told(tmp_path: Path) -> None:
     async with storage_of("http://127.0.0.1:1", tmp_path, KEY, max_retries=1) as storage:
         assert await reason_of(listed(storage, "az://calls/")) is Reason.SCAN_FAILED
+        for doing in steps(storage):
+            assert isinstance(await failure_of(doing), StoreAwayFailure)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_away"), [(429, True), (500, True), (503, True), (400, False), (403, False), (404, False)]
+)
+async def test_a_store_that_refuses_is_not_away_and_one_that_is_busy_is(
+    tmp_path: Path, status: int, is_away: bool
+) -> None:
+    async with (
+        scripted_web(lambda _: Reply(status)) as web,
+        storage_of(web.url("").rstrip("/"), tmp_path, KEY, max_retries=0) as storage,
+    ):
+        for doing in steps(storage):
+            assert isinstance(await failure_of(doing), StoreAwayFailure) is is_away
+        assert web.asked
+
+
+def steps(storage: AzureStorage) -> list[Awaitable[object]]:
+    return [
+        read(storage, "az://calls/a.wav"),
+        listed(storage, "az://calls/"),
+        storage.write_output("az://calls/a.txt", b"text"),
+        storage.write_output("az://calls/a.txt", [b"x" * BLOCK_BYTES, b"y"]),
+    ]
 
 
 @pytest.mark.parametrize("uri", ["az://others/a.wav", "az:///a.wav", "az://b", "az://calls/../others/a", "file:///a"])
@@ -303,7 +330,7 @@ async def test_no_failure_and_no_log_holds_a_secret(
                 storage.write_output(f"az://{container}/a", [b"x" * BLOCK_BYTES, b"y"]),
                 return_exceptions=True,
             )
-            assert {type(failure) for failure in failures} == {JobFailure}
+            assert all(isinstance(failure, JobFailure) for failure in failures)
             printed += ["".join(traceback.format_exception(each)) for each in failures if isinstance(each, JobFailure)]
     for text in (*printed, caplog.text):
         assert not [secret for secret in secrets if secret in text]
