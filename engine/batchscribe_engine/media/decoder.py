@@ -96,6 +96,10 @@ class MediaFile:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Read no more; a second time does nothing."""
         self._opened.close()
 
     def blocks(self) -> Iterator[npt.NDArray[np.int16]]:

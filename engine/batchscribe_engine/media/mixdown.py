@@ -36,13 +36,14 @@ def mono(frame: Any) -> npt.NDArray[np.float32]:
     channels cancel out, as one does that holds another with its sign turned around, the loudest is taken instead of
     what is left. A file of floats may hold anything, infinities and not-a-number included, and so may the result.
     """
-    channels = apart(frame)
     with np.errstate(all="ignore"):
-        mixed: npt.NDArray[np.float32] = channels.sum(axis=0) * np.float32(1 / len(channels))
-        if len(channels) > 1:
-            powers = np.einsum("cn,cn->c", channels, channels)
-            if mixed @ mixed < CANCELLED * powers.sum() / len(channels) ** 2:
-                mixed = channels[int(powers.argmax())]
+        channels = [_scaled(plane.astype(np.float32), frame) for plane in _planes(frame)]
+        if len(channels) == 1:
+            return channels[0]
+        mixed = sum(channels[1:], channels[0]) * np.float32(1 / len(channels))
+        powers = [channel @ channel for channel in channels]
+        if mixed @ mixed < CANCELLED * sum(powers) / len(channels) ** 2:
+            mixed = channels[int(np.argmax(powers))]
         return mixed
 
 

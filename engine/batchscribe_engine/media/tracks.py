@@ -14,13 +14,15 @@ def open_media(descriptor: int, file_name: str = "") -> MediaFile:
 
     Raises as `MediaFile`.
     """
-    with MediaFile(descriptor, file_name) as media:
-        tracks = media.tracks
-    if len(tracks) > 1:
-        for track in tracks:
-            if _sounds(descriptor, file_name, track):
-                return MediaFile(descriptor, file_name, track)
-    return MediaFile(descriptor, file_name)
+    media = MediaFile(descriptor, file_name)
+    tracks = media.tracks
+    if len(tracks) == 1 or _sounds(descriptor, file_name, tracks[0]):
+        return media
+    sounding = next((track for track in tracks[1:] if _sounds(descriptor, file_name, track)), None)
+    if sounding is None:
+        return media
+    media.close()
+    return MediaFile(descriptor, file_name, sounding)
 
 
 def _sounds(descriptor: int, file_name: str, track: int) -> bool:
