@@ -17,6 +17,7 @@ import structlog
 from batchscribe_server.domain.errors import DatabaseUnavailableError, LeaseLostError
 from batchscribe_server.domain.job import State
 from batchscribe_server.domain.replica import Capacity
+from batchscribe_server.domain.url import is_url
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.places import Place, Places
 from batchscribe_server.operations.run_store import Claim, Outcome
@@ -172,8 +173,10 @@ class Dispatch:
             log.warning("claims_wait_for_the_database")
             return (), False
         self._observer.queue_asked(_now_s() - asked_s)
-        # Where fewer come nobody who has jobs queued may have more of them; the last are for newcomers alone.
-        return claims, len(claims) >= (wanted or newcomers)
+        # Where fewer come nobody who has jobs queued may have more of them; the last are for newcomers alone. Where
+        # URLs took their last places, others may have come short.
+        urls = sum(is_url(claim.job.input_uri) for claim in claims)
+        return claims, len(claims) >= (wanted or newcomers) or 0 < load.url_places <= urls
 
     def _start(self, tasks: asyncio.TaskGroup, claim: Claim, lease_end_s: float) -> None:
         for (job_id, _), run in self._runs.items():
@@ -186,6 +189,7 @@ class Dispatch:
             partial(self._store.begin_hearing, claim),
             claim.job.priority,
             suspect=claim.job.stalled_attempts > 0,
+            is_url=is_url(claim.job.input_uri),
         )
         self._runs[claim.job.id, claim.token] = _Run(stop, place, lease_end_s)
         self._idle.clear()

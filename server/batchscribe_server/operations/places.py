@@ -7,7 +7,8 @@
 
 Only `max_heard` jobs are heard at once; a job waits for its place with its file at hand. The others take no place of
 those whose files are there, for a bucket may keep them for minutes. How many fetch or write is bounded by what is
-claimed (see `store.shares`), where none gets all of `max_transferring`. Nobody waits for a place to write, so that no
+claimed (see `store.shares`), where none gets all of `max_transferring`. URLs get half of it at most: a web server that
+anybody may name can keep its place for a minute without sending anything. Nobody waits for a place to write, so that no
 two jobs can wait for each other.
 
 When a server dies, each job that was HEARD and had got nowhere yet may have killed it: its attempt counts as stalled.
@@ -46,6 +47,11 @@ class PlaceLimits:
         """The places that only newcomers get."""
         return self.max_heard // self.newcomers_share
 
+    @property
+    def max_urls(self) -> int:
+        """How many URLs are fetched at once."""
+        return max(1, self.max_transferring // 2)
+
 
 class Stage(Enum):
     """Where a run is."""
@@ -67,6 +73,7 @@ class Places:
         self._counts: defaultdict[Stage, Counter[Party]] = defaultdict(Counter)
         self._ready: list[_Ready] = []
         self._nowhere: Counter[bool] = Counter()  # of those HEARD that have got nowhere yet: suspects, and others
+        self._urls = 0  # of those FETCHING
         self._elsewhere = NO_CAPACITY
         self.changed = asyncio.Event()
 
@@ -98,6 +105,7 @@ class Places:
             heard=dict(self._counts[Stage.HEARD]),
             capacity=self._limits.max_heard,
             elsewhere=self._elsewhere,
+            url_places=max(0, self._limits.max_urls - self._urls),
         )
 
     def share_with(self, elsewhere: Capacity) -> None:
@@ -107,25 +115,31 @@ class Places:
         self._elsewhere = elsewhere
 
     def begin(
-        self, party: Party, begin_hearing: Callable[[], Awaitable[None]], priority: int = 0, *, suspect: bool = False
+        self,
+        party: Party,
+        begin_hearing: Callable[[], Awaitable[None]],
+        priority: int = 0,
+        *,
+        suspect: bool = False,
+        is_url: bool = False,
     ) -> Place:
         """Of a job that was claimed; `begin_hearing` is awaited once it is its turn to be heard."""
-        self.move(party, None, Stage.FETCHING)
-        return Place(self, party, begin_hearing, priority, suspect=suspect)
+        self.move(party, None, Stage.FETCHING, is_url=is_url)
+        return Place(self, party, begin_hearing, priority, suspect=suspect, is_url=is_url)
 
-    async def turn(self, party: Party, *, suspect: bool = False) -> None:
+    async def turn(self, party: Party, *, suspect: bool = False, is_url: bool = False) -> None:
         """Wait for a place where the job is heard. It is HEARD afterwards, with `progressed` to follow, and FETCHING
         until then.
         """
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._ready.append(_Ready(party, suspect, place))
+        self._ready.append(_Ready(party, suspect, is_url, place))
         self._serve()
         try:
             await place
         except BaseException:
             if place.done() and not place.cancelled():  # it was given the place before it was cancelled
                 self.progressed(suspect=suspect)
-                self.move(party, Stage.HEARD, Stage.FETCHING)
+                self.move(party, Stage.HEARD, Stage.FETCHING, is_url=is_url)
             else:  # others may have waited for a suspect
                 place.cancel()
                 self._serve()
@@ -136,8 +150,9 @@ class Places:
         self._nowhere[suspect] -= 1
         self._serve()
 
-    def move(self, party: Party, before: Stage | None, after: Stage | None) -> None:
+    def move(self, party: Party, before: Stage | None, after: Stage | None, *, is_url: bool = False) -> None:
         """Count a job elsewhere; with no stage it is only beginning, or has ended."""
+        self._urls += is_url * ((after is Stage.FETCHING) - (before is Stage.FETCHING))
         if before is not None:
             if before is not Stage.WRITING or self._held_back_by_writing():
                 self.changed.set()
@@ -158,7 +173,7 @@ class Places:
         while (first := self._next()) is not None:
             ready = self._ready.pop(first)
             self._nowhere[ready.suspect] += 1
-            self.move(ready.party, Stage.FETCHING, Stage.HEARD)
+            self.move(ready.party, Stage.FETCHING, Stage.HEARD, is_url=ready.is_url)
             ready.place.set_result(None)
 
     def _next(self) -> int | None:
@@ -187,6 +202,7 @@ class _Ready:
 
     party: Party
     suspect: bool
+    is_url: bool
     place: asyncio.Future[None]
 
 
@@ -201,6 +217,7 @@ class Place:
         priority: int,
         *,
         suspect: bool = False,
+        is_url: bool = False,
     ) -> None:
         self.priority = priority
         self._places = places
@@ -208,12 +225,13 @@ class Place:
         self._begin_hearing = begin_hearing
         self._stage = Stage.FETCHING
         self._suspect = suspect
+        self._is_url = is_url
         self._nowhere = False
 
     @asynccontextmanager
     async def heard(self) -> AsyncIterator[None]:
         """Be HEARD, once it is the job's turn, for as long as the context lasts; WRITING follows."""
-        await self._places.turn(self._party, suspect=self._suspect)
+        await self._places.turn(self._party, suspect=self._suspect, is_url=self._is_url)
         self._stage = Stage.HEARD
         self._nowhere = True
         try:
@@ -232,9 +250,9 @@ class Place:
 
     def write(self) -> None:
         """Be WRITING at once: all was heard by an earlier run."""
-        self._places.move(self._party, self._stage, Stage.WRITING)
+        self._places.move(self._party, self._stage, Stage.WRITING, is_url=self._is_url)
         self._stage = Stage.WRITING
 
     def end(self) -> None:
         """The run is over."""
-        self._places.move(self._party, self._stage, None)
+        self._places.move(self._party, self._stage, None, is_url=self._is_url)

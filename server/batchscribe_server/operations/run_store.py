@@ -37,7 +37,7 @@ class ServerLoad:
     Those that fetch or write are claimed and RUNNING, but take nothing that others want. `places` is how many each of
     the two are to be at most; those that write may be more. `capacity` is how many are heard here at once, and
     `elsewhere` the capacity of the other servers that have room. What asks for one of the `lacking_models` is left
-    to others.
+    to others. So many more files of URLs are fetched here as `url_places` tells.
     """
 
     places: int = sys.maxsize
@@ -47,6 +47,7 @@ class ServerLoad:
     capacity: int = 1
     elsewhere: Capacity = NO_CAPACITY
     lacking_models: frozenset[str] = frozenset()
+    url_places: int = sys.maxsize
 
     def held_back_by_writing(self, party: Party) -> bool:
         """Whether a party writes so much that it gets no more to fetch."""

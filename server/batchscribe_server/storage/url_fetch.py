@@ -39,6 +39,9 @@ _BUSY = frozenset({408, 425, 429})
 
 SPEED_WINDOW_S = 30.0
 
+LONGEST_SILENCE_S = 70.0
+"""How long attempts that bring nothing may go on, all together: until then the file keeps a place from others."""
+
 LONGEST_PAUSE_S = 30.0
 """A server that wants to be left alone for longer is waited for elsewhere."""
 
@@ -130,6 +133,7 @@ class UrlFetch:
         self._furthest_bytes = 0
         self._digest = hashlib.sha256()
         self._whole = False
+        self._progress_s = clock()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[LocalInput]:
@@ -153,16 +157,20 @@ class UrlFetch:
     async def _until_whole(self, rooms: AsyncExitStack) -> None:
         failures = 0
         while not self._whole:
-            before = self._furthest_bytes
+            before, began_s = self._furthest_bytes, self._clock()
             try:
                 async with self._get(self._conditions()) as answer:
                     await self._take(answer, rooms)
             except TryAgainError as problem:
-                failures = 1 if self._furthest_bytes > before else failures + 1
+                now_s = self._clock()
+                if self._furthest_bytes - before > self._min_bytes_per_s * (now_s - began_s):
+                    failures, self._progress_s = 0, now_s
+                failures += 1
                 if problem.after_s > LONGEST_PAUSE_S:
                     raise self._away(f"could not be fetched: {problem}", problem.after_s) from None
-                if failures >= ATTEMPTS:
-                    words = f"could not be fetched, {ATTEMPTS} attempts in a row: {problem}"
+                if failures >= ATTEMPTS or now_s - self._progress_s >= LONGEST_SILENCE_S:
+                    attempts = "1 attempt" if failures == 1 else f"{failures} attempts in a row"
+                    words = f"could not be fetched, {attempts}: {problem}"
                     raise self._away(words, problem.after_s) if problem.is_away else self._failure(words) from None
                 await self._sleep(max(problem.after_s, pause_s(failures)))
 
@@ -197,6 +205,7 @@ class UrlFetch:
             assert self._time is not None
             with self._time.stopped():
                 self._room = await rooms.enter_async_context(self._fetched.growing_room(size_bytes or 0, self._party))
+            self._progress_s = self._clock()  # the wait was the server's own
             self._file = await on_disk(self._name, partial(_new_file, self._room.path))
         elif version.differs_from(self._version) or _differ(size_bytes, self._size_bytes):
             raise self._changed()

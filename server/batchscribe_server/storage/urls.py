@@ -217,6 +217,8 @@ class UrlStorage:
         """The answer to one GET, redirects followed; its body is read while the context lasts."""
         own = _origin(url)
         answered: list[int] = []
+        # For all redirects, and all of their headers: a timeout of httpx begins anew with each byte.
+        end_s = asyncio.get_running_loop().time() + CONNECT_TIMEOUT_S + READ_TIMEOUT_S
         with _told(name, answered):
             for _ in range(MAX_REDIRECTS + 1):
                 await self._check_address(name, url)
@@ -226,8 +228,7 @@ class UrlStorage:
                 headers.update({"Accept-Encoding": "identity", **conditions})
                 request = self._client.build_request("GET", url, headers=headers)
                 try:
-                    # In all: a timeout of httpx begins anew with each byte.
-                    async with asyncio.timeout(CONNECT_TIMEOUT_S + READ_TIMEOUT_S):
+                    async with asyncio.timeout_at(end_s):
                         response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
                 except TimeoutError:
                     raise TryAgainError("its answer did not begin in time", is_away=True) from None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,6 +23,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    false,
     func,
     or_,
     select,
@@ -33,6 +34,7 @@ from sqlalchemy import (
 from batchscribe_server.domain.job import Job
 from batchscribe_server.domain.party import Party
 from batchscribe_server.domain.queue import QueueLine, QueueOverview
+from batchscribe_server.domain.url import is_url
 from batchscribe_server.operations.run_store import ServerLoad
 from batchscribe_server.store import tables
 from batchscribe_server.store.dialect import put
@@ -58,17 +60,20 @@ _ORDER = (_jobs.batch_id, _jobs.priority.desc(), _jobs.ordinal, _jobs.create_tim
 def take_queued(ledger: Ledger, limit: int, reserved: int, load: ServerLoad) -> Sequence[RowMapping]:
     """Lock the queued jobs to be claimed next, and count their tenants and batches as served.
 
-    Where another replica has locked those whose turn it was, others come instead.
+    Where another replica has locked those whose turn it was, others come instead. URLs beyond `load.url_places` are
+    left out: the next claim, which has none, looks past them.
     """
     connection = ledger.connection
-    waiting = _waiting_tenants(connection, load)
-    chosen = choose(waiting, partial(_lines, connection, limit, load), limit, reserved, load, ledger.now)
+    queue = _ALL if load.url_places > 0 else _NOT_URLS
+    waiting = _waiting_tenants(connection, queue, load)
+    chosen = choose(waiting, partial(_lines, connection, queue, limit, load), limit, reserved, load, ledger.now)
     lacking = sorted(load.lacking_models)
-    rows = {party: iter(_first(connection, party, count, lacking)) for party, count in Counter(chosen).items()}
-    taken = [row for party in chosen if (row := next(rows[party], None)) is not None]
-    missing = min(len(chosen) - len(taken), limit - reserved - len(taken))
+    rows = {party: iter(_first(connection, queue, party, count, lacking)) for party, count in Counter(chosen).items()}
+    found = [row for party in chosen if (row := next(rows[party], None)) is not None]
+    missing = min(len(chosen) - len(found), limit - reserved - len(found))
     if missing > 0:
-        taken += _any_other(connection, missing, [row["id"] for row in taken], lacking)
+        found += _any_other(connection, queue, missing, [row["id"] for row in found], lacking)
+    taken = list(_within(found, load.url_places))
     _note_turns(ledger, taken)
     return taken
 
@@ -110,7 +115,7 @@ def queue_position(connection: Connection, job: Job) -> int:
         singles = _of_line(job.tenant, "")
         position += _count(connection, *singles, _jobs.priority > job.priority)
         position += _count(connection, *singles, _jobs.priority == job.priority, limit=turns)
-    for tenant in connection.execute(_WAITING_TENANTS).scalars().all():
+    for tenant in connection.execute(_ALL.waiting_tenants).scalars().all():
         if tenant != job.tenant:
             ahead += _count(connection, tables.IS_QUEUED, _jobs.tenant == tenant, limit=position)
     return position + ahead
@@ -126,7 +131,7 @@ def queue_overview(connection: Connection, time: datetime, max_lines: int) -> Qu
         if row.next_queue_time is not None  # else its last ones were claimed before its counts were read
     ]
     singles = []
-    for tenant in connection.execute(_WAITING_TENANTS).scalars().all():
+    for tenant in connection.execute(_ALL.waiting_tenants).scalars().all():
         of_tenant = _of_line(tenant, "")
         queued = _count(connection, *of_tenant, limit=MOST_COUNTED)
         if queued:
@@ -143,12 +148,12 @@ def queue_overview(connection: Connection, time: datetime, max_lines: int) -> Qu
     )
 
 
-def _tenants_with_queued() -> Select[Any]:
+def _tenants_with_queued(is_queued: TextClause) -> Select[Any]:
     """The tenants by a jump from each one's first queued job to the next one's: a DISTINCT would read them all.
 
     In the whole order of the queue's index, since one by tenant alone would read past all jobs that have ended.
     """
-    queued = select(_jobs.tenant).where(tables.IS_QUEUED).order_by(_jobs.tenant, *_ORDER).limit(1)
+    queued = select(_jobs.tenant).where(is_queued).order_by(_jobs.tenant, *_ORDER).limit(1)
     found = select(queued.where(_jobs.tenant >= "").scalar_subquery().label("id")).cte("waiting", recursive=True)
     following = queued.where(_jobs.tenant > found.c.id).scalar_subquery()
     found = found.union_all(select(following).where(found.c.id.is_not(None)))
@@ -158,57 +163,77 @@ def _tenants_with_queued() -> Select[Any]:
 _LACKING: BindParameter[Sequence[str]] = bindparam("lacking", expanding=True)
 _CAN_RUN = func.coalesce(func.nullif(_jobs.model, ""), _jobs.wanted_model).not_in(_LACKING)
 
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """The statements that claim jobs of one condition, each by the index of that."""
+
+    is_queued: TextClause
+    waiting_tenants: Select[Any]
+    batches: Select[Any]
+    single_files: Select[Any]
+    first_of_batch: Select[Any]
+    first_single_files: Select[Any]
+
+
+def _queue(is_queued: TextClause) -> _Queue:
+    in_line = (
+        select(_jobs.id)
+        .where(is_queued, _jobs.tenant == _batches.tenant, _jobs.batch_id == _batches.id)
+        .limit(bindparam("count"))
+        .correlate(tables.batches)
+    )
+    # Its counts tell how many of a batch are in line, unless some of them wait for a store.
+    none_waits = ~exists().where(_jobs.batch_id == _batches.id, tables.IS_PUT_OFF).correlate(tables.batches)
+    counted = none_waits if is_queued is tables.IS_QUEUED else false()
+    batches = (
+        select(
+            _batches.id,
+            _batches.priority,
+            case(
+                (counted, _batches.queued),
+                else_=select(func.count()).select_from(in_line.subquery()).scalar_subquery(),
+            ).label("queued"),
+            _batches.running,
+            _batches.served_time,
+            _batches.wanted_model,
+        )
+        .where(
+            tables.HAS_QUEUED,
+            _batches.tenant == bindparam("of_tenant"),
+            _batches.wanted_model.not_in(_LACKING),
+            or_(counted, in_line.exists()),
+        )
+        .order_by(_batches.priority.desc(), _batches.running, _batches.served_time, _batches.id)
+        .limit(bindparam("count"))
+    )
+    single_files = (
+        select(_jobs.priority, _jobs.create_time)
+        .where(is_queued, _jobs.tenant == bindparam("of_tenant"), _jobs.batch_id.is_(None), _CAN_RUN)
+        .order_by(*_ORDER)
+        .limit(bindparam("count"))
+    )
+    first_of_batch, first_single_files = (
+        select(tables.jobs)
+        .where(is_queued, _jobs.tenant == bindparam("of_tenant"), of_batch, _CAN_RUN)
+        .order_by(*_ORDER)
+        .limit(bindparam("count"))
+        .with_for_update(skip_locked=True)
+        for of_batch in (_jobs.batch_id == bindparam("of_batch"), _jobs.batch_id.is_(None))
+    )
+    waiting_tenants = _tenants_with_queued(is_queued)
+    return _Queue(is_queued, waiting_tenants, batches, single_files, first_of_batch, first_single_files)
+
+
 # Built once: building a statement costs more than executing it.
-_WAITING_TENANTS = _tenants_with_queued()
+_ALL = _queue(tables.IS_QUEUED)
+_NOT_URLS = _queue(tables.IS_QUEUED_NOT_URL)
 _RUNNING = (
     select(_jobs.tenant, func.count().label("jobs"), func.count(_jobs.batch_id).label("of_batches"))
     .where(tables.IS_RUNNING)
     .group_by(_jobs.tenant)
 )
 _TURNS = select(tables.tenants).where(_tenants.id.in_(bindparam("ids", expanding=True)))
-_IN_LINE = (
-    select(_jobs.id)
-    .where(tables.IS_QUEUED, _jobs.tenant == _batches.tenant, _jobs.batch_id == _batches.id)
-    .limit(bindparam("count"))
-    .correlate(tables.batches)
-)
-# Its counts tell how many of a batch are in line, unless some of them wait for a store.
-_NONE_WAITS = ~exists().where(_jobs.batch_id == _batches.id, tables.IS_PUT_OFF).correlate(tables.batches)
-_BATCHES = (
-    select(
-        _batches.id,
-        _batches.priority,
-        case(
-            (_NONE_WAITS, _batches.queued),
-            else_=select(func.count()).select_from(_IN_LINE.subquery()).scalar_subquery(),
-        ).label("queued"),
-        _batches.running,
-        _batches.served_time,
-        _batches.wanted_model,
-    )
-    .where(
-        tables.HAS_QUEUED,
-        _batches.tenant == bindparam("of_tenant"),
-        _batches.wanted_model.not_in(_LACKING),
-        or_(_NONE_WAITS, _IN_LINE.exists()),
-    )
-    .order_by(_batches.priority.desc(), _batches.running, _batches.served_time, _batches.id)
-    .limit(bindparam("count"))
-)
-_SINGLE_FILES = (
-    select(_jobs.priority, _jobs.create_time)
-    .where(tables.IS_QUEUED, _jobs.tenant == bindparam("of_tenant"), _jobs.batch_id.is_(None), _CAN_RUN)
-    .order_by(*_ORDER)
-    .limit(bindparam("count"))
-)
-_FIRST_OF_BATCH, _FIRST_SINGLE_FILES = (
-    select(tables.jobs)
-    .where(tables.IS_QUEUED, _jobs.tenant == bindparam("of_tenant"), of_batch, _CAN_RUN)
-    .order_by(*_ORDER)
-    .limit(bindparam("count"))
-    .with_for_update(skip_locked=True)
-    for of_batch in (_jobs.batch_id == bindparam("of_batch"), _jobs.batch_id.is_(None))
-)
 _NEXT_QUEUE_TIME = (
     select(_jobs.update_time)
     .where(tables.IS_QUEUED, _jobs.tenant == _batches.tenant, _jobs.batch_id == _batches.id)
@@ -234,8 +259,8 @@ class _WaitingTenant(Tenant):
     single_files_served_time: datetime | None
 
 
-def _waiting_tenants(connection: Connection, load: ServerLoad) -> list[_WaitingTenant]:
-    ids = connection.execute(_WAITING_TENANTS).scalars().all()
+def _waiting_tenants(connection: Connection, queue: _Queue, load: ServerLoad) -> list[_WaitingTenant]:
+    ids = connection.execute(queue.waiting_tenants).scalars().all()
     if not ids:
         return []
     running = {row.tenant: row for row in connection.execute(_RUNNING)}
@@ -253,7 +278,7 @@ def _waiting_tenants(connection: Connection, load: ServerLoad) -> list[_WaitingT
     ]
 
 
-def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _WaitingTenant) -> list[Line]:
+def _lines(connection: Connection, queue: _Queue, limit: int, load: ServerLoad, tenant: _WaitingTenant) -> list[Line]:
     held = {party.batch_id: count for party, count in load.transferring().items() if party.tenant == tenant.id}
     # Those that transfer may have as much as they may: so many more are looked at.
     most_looked_at = limit + len(held)
@@ -267,9 +292,9 @@ def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _Waitin
             served_time,
             load.may_still_take(Party(tenant.id, batch_id), queued, running, model),
         )
-        for batch_id, priority, queued, running, served_time, model in connection.execute(_BATCHES, values)
+        for batch_id, priority, queued, running, served_time, model in connection.execute(queue.batches, values)
     ]
-    singles = connection.execute(_SINGLE_FILES, values).all()
+    singles = connection.execute(queue.single_files, values).all()
     if singles:
         running = tenant.single_files_running
         served_time = tenant.single_files_served_time or min(row.create_time for row in singles)
@@ -286,11 +311,22 @@ def _lines(connection: Connection, limit: int, load: ServerLoad, tenant: _Waitin
     return lines
 
 
-def _first(connection: Connection, party: Party, count: int, lacking: Sequence[str]) -> Sequence[RowMapping]:
+def _first(
+    connection: Connection, queue: _Queue, party: Party, count: int, lacking: Sequence[str]
+) -> Sequence[RowMapping]:
     values = {"of_tenant": party.tenant, "count": count, "lacking": lacking}
     if party.batch_id:
-        return connection.execute(_FIRST_OF_BATCH, values | {"of_batch": party.batch_id}).mappings().all()
-    return connection.execute(_FIRST_SINGLE_FILES, values).mappings().all()
+        return connection.execute(queue.first_of_batch, values | {"of_batch": party.batch_id}).mappings().all()
+    return connection.execute(queue.first_single_files, values).mappings().all()
+
+
+def _within(rows: Iterable[RowMapping], url_places: int) -> Iterator[RowMapping]:
+    """The rows without the URLs that find no place."""
+    urls = 0
+    for row in rows:
+        urls += is_url(row["input_uri"])
+        if urls <= url_places or not is_url(row["input_uri"]):
+            yield row
 
 
 def _of_line(tenant: str, batch_id: str) -> tuple[_Condition, ...]:
@@ -299,9 +335,9 @@ def _of_line(tenant: str, batch_id: str) -> tuple[_Condition, ...]:
 
 
 def _any_other(
-    connection: Connection, count: int, taken: Sequence[str], lacking: Sequence[str]
+    connection: Connection, queue: _Queue, count: int, taken: Sequence[str], lacking: Sequence[str]
 ) -> Sequence[RowMapping]:
-    others = select(tables.jobs).where(tables.IS_QUEUED, _jobs.id.not_in(taken), _CAN_RUN)
+    others = select(tables.jobs).where(queue.is_queued, _jobs.id.not_in(taken), _CAN_RUN)
     first = others.order_by(_jobs.tenant, *_ORDER).limit(count).with_for_update(skip_locked=True)
     return connection.execute(first, {"lacking": lacking}).mappings().all()
 

@@ -38,6 +38,7 @@ PostgreSQL would then write into every index of a table with each event.
 CLAIM_ORDER = ("tenant", "batch_id", text("priority DESC"), "ordinal", "create_time", "id")
 
 IS_QUEUED = text("state = 'QUEUED' AND not_before IS NULL")
+IS_QUEUED_NOT_URL = text("state = 'QUEUED' AND not_before IS NULL AND lower(substr(input_uri, 1, 4)) <> 'http'")
 WAS_QUEUED = text("state = 'QUEUED'")
 IS_PUT_OFF = text("not_before IS NOT NULL")
 IS_RUNNING = text("state = 'RUNNING'")
@@ -190,6 +191,12 @@ jobs = Table(
     Column("waiting", Payload(Waiting)),
     Column("not_before", Moment),
     Index("ix_jobs_claimable", *CLAIM_ORDER, sqlite_where=IS_QUEUED, postgresql_where=IS_QUEUED),
+    Index(
+        "ix_jobs_claimable_not_url",
+        *CLAIM_ORDER,
+        sqlite_where=IS_QUEUED_NOT_URL,
+        postgresql_where=IS_QUEUED_NOT_URL,
+    ),
     # Replicas of the version before claim by this one.
     Index("ix_jobs_queue", *CLAIM_ORDER, sqlite_where=WAS_QUEUED, postgresql_where=WAS_QUEUED),
     Index("ix_jobs_put_off", "not_before", sqlite_where=IS_PUT_OFF, postgresql_where=IS_PUT_OFF),

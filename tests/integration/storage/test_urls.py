@@ -14,11 +14,13 @@ import pytest
 
 from batchscribe_server.domain.errors import Reason, StoreAwayFailure
 from batchscribe_server.domain.party import Party
+from batchscribe_server.storage import urls
 from batchscribe_server.storage.download import ATTEMPTS
 from batchscribe_server.storage.fetched import FetchedFiles
 from batchscribe_server.storage.urls import UrlStorage
 from tests.scripted_web import LONG_AGO, Asked, Reply, ranged, scripted_web
 from tests.storage_steps import content_of, read
+from tests.tcp_server import tcp_server
 from tests.url_storage import BODY, OPEN, SECRET, V1, V2, Pauses, failure_of, ranges, storage_of
 
 pytestmark = pytest.mark.timeout(60)
@@ -260,6 +262,51 @@ async def test_a_url_that_trickles_is_given_up(tmp_path: Path, look_s: float, is
     assert failure.reason is Reason.FETCH_FAILED
     assert "storage.https.min_bytes_per_s" in failure.message
     assert len(web.asked) == 1
+
+
+async def test_headers_that_trickle_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte would begin another timeout of the client's."""
+    monkeypatch.setattr(urls, "CONNECT_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(urls, "READ_TIMEOUT_S", 0.1)
+
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Name: ")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with tcp_server(trickle) as port, storage_of(tmp_path, pauses=Pauses()) as storage:
+        failure = await failure_of(read(storage, f"http://127.0.0.1:{port}/a.wav"))
+    assert isinstance(failure, StoreAwayFailure)
+
+
+async def test_redirects_have_one_time_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is slow to send on, again and again, can't keep a file's place for as many times as long."""
+    until_s: list[float | None] = []
+    timeout_at = asyncio.timeout_at
+
+    def noted(when: float | None) -> asyncio.Timeout:
+        until_s.append(when)
+        return timeout_at(when)
+
+    monkeypatch.setattr(asyncio, "timeout_at", noted)
+    async with (
+        scripted_web(
+            lambda asked: Reply(body=BODY) if asked.target == "/b" else Reply(302, headers={"Location": "/b"})
+        ) as web,
+        storage_of(tmp_path) as storage,
+    ):
+        assert await read(storage, web.url("/a")) == BODY
+    assert len(until_s) == 2
+    assert len(set(until_s)) == 1
+
+
+async def test_attempts_that_bring_nothing_have_one_time_together(tmp_path: Path) -> None:
+    clock = itertools.count(0.0, 20.0).__next__
+    async with scripted_web(lambda _: Reply(503)) as web, storage_of(tmp_path, clock=clock) as storage:
+        assert isinstance(await failure_of(read(storage, web.url())), StoreAwayFailure)
+    assert len(web.asked) < ATTEMPTS
 
 
 async def test_a_server_that_is_away_is_told_from_one_that_refuses_or_breaks_off(tmp_path: Path) -> None:

@@ -89,3 +89,9 @@ async def test_nothing_is_asked_for_while_nobody_may_have_more() -> None:
         wakeups.notify([QUEUE])
         await settled()
         assert queue.claims == 1
+
+
+async def test_others_are_asked_for_at_once_where_urls_took_their_last_places() -> None:
+    queue = CountingQueue([new_job(batch_id=f"b{number}", input_uri="https://host/a.wav") for number in range(4)])
+    async with dispatching(queue, Wakeups(), PlaceLimits(max_heard=4, max_transferring=8)) as dispatch:
+        assert (queue.claims, dispatch.running) == (2, 4)

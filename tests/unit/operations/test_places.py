@@ -159,3 +159,31 @@ async def test_a_suspect_that_is_stopped_holds_up_nobody() -> None:
     await hearing.ask("behind", "a")
     await hearing.cancel("second suspect")
     assert hearing.begun == ["first", "last", "second suspect", "behind"]
+
+
+async def test_urls_have_half_of_the_places_and_count_until_they_are_heard_or_end() -> None:
+    places = Places(PlaceLimits(max_heard=2, max_transferring=8))
+
+    async def begin_hearing() -> None:
+        pass
+
+    def begun(*, is_url: bool) -> Place:
+        return places.begin(Party("t", "a"), begin_hearing, is_url=is_url)
+
+    files, urls = [begun(is_url=False) for _ in range(2)], [begun(is_url=True) for _ in range(4)]
+    assert places.load().url_places == 0
+    urls[0].end()
+    assert places.load().url_places == 1
+    async with urls[1].heard():
+        assert places.load().url_places == 2
+    urls[2].write()
+    assert places.load().url_places == 3
+    async with urls[3].heard(), files[0].heard():
+        late = begun(is_url=True)
+        waiting = asyncio.create_task(late.heard().__aenter__())
+        await asyncio.sleep(0)
+        assert places.load().url_places == 3  # its file is at hand, and it waits to be heard
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        late.end()
+        assert places.load().url_places == 4

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
 
 from batchscribe_server.domain.job import State
+from batchscribe_server.operations.run_store import ServerLoad
 from batchscribe_server.operations.store import ListQuery
 from batchscribe_server.operations.wakeups import Wakeups
 from batchscribe_server.store import SqlStore
@@ -40,7 +41,8 @@ async def test_no_query_reads_a_whole_table(tmp_path: Path, statements: list[tup
         batch, _ = await scanned_batch(store, 3)
         lone = await store.create_job(new_job())
         statements.clear()
-        await store.claim("one", 2, 30)
+        await store.claim("one", 1, 30)
+        await store.claim("one", 1, 30, 0, ServerLoad(url_places=0))
         await store.queue_position(lone)
         await store.list_jobs(ListQuery("default", 10))
         await store.list_jobs(ListQuery("default", 10, batch_id="b", oldest_first=True))
@@ -77,6 +79,7 @@ async def test_no_query_reads_a_whole_table(tmp_path: Path, statements: list[tup
     for index in (
         "ix_batches_queue",
         "ix_jobs_claimable",
+        "ix_jobs_claimable_not_url",
         "ix_jobs_running",
         "ix_jobs_tenant",
         "ix_jobs_batch",
