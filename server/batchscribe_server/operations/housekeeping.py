@@ -81,6 +81,7 @@ class Housekeeping:
             if expired or marked:
                 log.info("results_expired", jobs=expired, batches=marked)
             await self._store.purge_history(self._policy.history_s, PURGE_CHUNK)
+            await self._store.erase_removed()
             await self._drop_unused()
             if time.monotonic() >= self._next_sweep:
                 self._next_sweep = time.monotonic() + self._policy.sweep_interval_s

@@ -331,6 +331,10 @@ class ExpiryStore(Protocol):
         """Mark batches whose time is over as EXPIRED. Returns how many were found."""
         ...
 
+    async def erase_removed(self) -> None:
+        """Leave no copy of what was removed in the files of the database, as far as that is in this process's hands."""
+        ...
+
 
 class InstallationStore(Protocol):
     """What all servers that share a database are to agree on, by name."""

@@ -50,6 +50,10 @@ class Database(Protocol):
         """
         ...
 
+    async def erase_removed(self) -> None:
+        """Leave no copy of what was removed in files; what is in use just now stays until the next time."""
+        ...
+
     async def close(self) -> None:
         """Finish what was asked for, then let go of all connections."""
         ...

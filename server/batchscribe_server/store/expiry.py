@@ -39,6 +39,10 @@ class SqlExpiryStore:
         """Mark batches."""
         return await self._database.write(partial(_mark_batches, limit=limit))
 
+    async def erase_removed(self) -> None:
+        """Let the database erase."""
+        await self._database.erase_removed()
+
 
 def _remove_jobs(ledger: Ledger, limit: int) -> int:
     expired = select(_jobs.id).where(_jobs.expire_time <= ledger.now, _jobs.deletion.is_(None))

@@ -130,6 +130,9 @@ class PostgresDatabase:
         """Run an operation with those of other runs. Raises DatabaseUnavailableError, as `write` does."""
         return await self._in_time(self._steps.submit(job_id, operation))
 
+    async def erase_removed(self) -> None:
+        """Nothing: the files are the database's own, and VACUUM and its archive are for its operator."""
+
     async def close(self) -> None:
         """Let go of all connections."""
         await self._steps.close()

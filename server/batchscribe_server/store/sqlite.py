@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import fcntl
 import math
 import os
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +44,8 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}",
+    # What is deleted is overwritten with zeros, and does not stay in free pages: it was somebody's speech.
+    "PRAGMA secure_delete = ON",
 )
 
 
@@ -132,6 +136,10 @@ class SqliteDatabase:
             await asyncio.sleep(pause_s)
         raise AssertionError("pauses never end")
 
+    async def erase_removed(self) -> None:
+        """Empty the write-ahead log, which holds pages as they were before."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._empty_log)
+
     async def close(self) -> None:
         """Commit what was asked for, close the file and free the data directory."""
         await self._commits.close()
@@ -139,6 +147,14 @@ class SqliteDatabase:
         self._readers.dispose()
         self._engine.dispose()
         os.close(self._lock)
+
+    def _empty_log(self) -> None:
+        # A reader or a writer at work is not waited for: it would make all others wait. The next time may succeed.
+        with (
+            contextlib.suppress(sqlite3.OperationalError),
+            contextlib.closing(sqlite3.connect(str(self._engine.url.database), timeout=0)) as connection,
+        ):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _query(self, query: Query[Result]) -> Result:
         with self._readers.begin() as connection:

@@ -67,6 +67,24 @@ async def test_a_record_whose_bytes_a_crash_has_removed_already_goes(tmp_path: P
             await service.store.get_media(TENANT, media.id)
 
 
+async def test_no_file_of_the_database_holds_what_was_said_in_a_deleted_job(tmp_path: Path) -> None:
+    def holding(words: bytes) -> set[str]:
+        return {path.name for path in tmp_path.glob("*.db*") if words in path.read_bytes()}
+
+    async with in_process_service(tmp_path) as service:
+        spool = DiskUploadSpool(tmp_path / "media", max_upload_bytes=100, max_total_bytes=1_000)
+        await spool.start()
+        house = Housekeeping(service.store, spool, KeepingPolicy(history_s=1.0), sole_owner=True)
+        job = await service.ended(
+            await service.submit.job(TENANT, NewJob(service.audio("b.wav"), display_name="the merger"))
+        )
+        await house.keep()
+        assert holding(b"the merger") == {"test.db"}
+        await service.store.delete_job(TENANT, job.id)
+        await house.keep()
+        assert holding(b"the merger") == set()
+
+
 async def test_uploads_that_cannot_be_dropped_keep_nothing_else_from_going(tmp_path: Path) -> None:
     class Denied(DiskUploadSpool):
         async def remove(self, media_id: str) -> None:
