@@ -33,6 +33,7 @@ from batchscribe_server.domain.errors import (
     PathNotAllowedError,
     ReplicaNotFoundError,
     SequenceAheadError,
+    StoreAwayFailure,
     TranscriptNotFoundError,
     TranscriptNotReadyError,
     UploadMismatchError,
@@ -116,6 +117,9 @@ def answer(error: Exception, request_id: str) -> Answer:
         case DomainError():
             code, reason, metadata = _code(error), error.reason, error.metadata
             message = error.message or (type(error).__doc__ or "").strip()
+        case StoreAwayFailure():
+            code, reason, metadata = grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", {}
+            message = f"{error.message}; try again later"
         case JobFailure():
             code, reason, metadata, message = grpc.StatusCode.FAILED_PRECONDITION, error.reason.value, {}, error.message
         case _:

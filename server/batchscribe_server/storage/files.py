@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import itertools
 import os
 import stat
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason
+from batchscribe_server.domain.errors import JobFailure, PathNotAllowedError, Reason, StoreAwayFailure
 from batchscribe_server.domain.fingerprint import fingerprint
 from batchscribe_server.domain.party import NOBODY, Party
 from batchscribe_server.domain.recognition import OnConflict
@@ -21,6 +21,7 @@ from batchscribe_server.operations.storage import FoundObject, LocalInput, Writt
 from batchscribe_server.storage.atomic_write import AtomicWriter
 from batchscribe_server.storage.file_uri import path_of, shown, uri_of
 from batchscribe_server.storage.globs import Selection
+from batchscribe_server.storage.mount_threads import Call, HangsError, MountThreads
 from batchscribe_server.storage.objects import named_itself
 from batchscribe_server.storage.roots import FileRoots
 from batchscribe_server.storage.spelling import one_spelling
@@ -31,20 +32,26 @@ FOUND_AT_ONCE = 100
 
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
+Result = TypeVar("Result")
+
 
 class FileStorage:
-    """Reads and writes below the roots; all work on the disk is done in threads.
+    """Reads and writes below the roots; all work on the disk is done in threads, of which each root has its own.
 
+    A root whose file system hangs is a store that is away: StoreAwayFailure. Calls for other roots go on.
     Outputs and the folders made for them get the permissions that `umask` leaves, as those of other programs do.
     """
 
-    def __init__(self, roots: FileRoots, umask: int = 0o022) -> None:
+    def __init__(
+        self, roots: FileRoots, umask: int = 0o022, threads: Callable[[str], MountThreads] = MountThreads
+    ) -> None:
         self._roots = roots
         self._writer = AtomicWriter(umask)
+        self._threads = {root: threads(root) for root in (*roots.paths, "")}
 
     async def check_allowed(self, uri: str) -> None:
         """Raises PathNotAllowedError for a URI outside the roots."""
-        await asyncio.to_thread(self._roots.resolve, uri)
+        await self._in_thread(uri, Reason.FETCH_FAILED, lambda _: self._roots.resolve(uri))
 
     @asynccontextmanager
     async def open_input(self, uri: str, party: Party = NOBODY) -> AsyncIterator[LocalInput]:
@@ -52,18 +59,16 @@ class FileStorage:
 
         Raises JobFailure INPUT_CHANGED when it is left, where somebody has written to the file meanwhile.
         """
-        opened: list[LocalInput] = []  # filled by the thread, so that nothing is left open where this is cancelled
+        file = await self._in_thread(uri, Reason.FETCH_FAILED, lambda _: self._open(uri), _close)
         try:
-            await in_thread(lambda: opened.append(self._open(uri)))
             try:
-                yield opened[0]
+                yield file
             except JobFailure as failure:  # what is half written can't be decoded either
-                await in_thread(partial(_check_unchanged, uri, opened[0], failure))
+                await self._check_unchanged(uri, file, failure)
                 raise
-            await in_thread(partial(_check_unchanged, uri, opened[0]))
+            await self._check_unchanged(uri, file)
         finally:
-            for file in opened:
-                os.close(file.descriptor)
+            await self._threads_of(uri).close(partial(_close, file))
 
     async def list_prefix(
         self,
@@ -78,31 +83,56 @@ class FileStorage:
         SCAN_FAILED rather than be left out in silence, unless `exclude_globs` has it with all below (`folder/**`).
         """
         selection = await in_thread(partial(Selection, include_globs, exclude_globs))
-        found = self._find(uri, selection, after_cursor)
-        while chunk := await asyncio.to_thread(lambda: list(itertools.islice(found, FOUND_AT_ONCE))):
+        call = Call()
+        found = self._find(uri, selection, after_cursor, call)
+        while chunk := await self._in_thread(
+            uri, Reason.SCAN_FAILED, lambda _: list(itertools.islice(found, FOUND_AT_ONCE)), call=call
+        ):
             yield chunk
 
     async def write_output(
         self, uri: str, data: bytes | Iterable[bytes], on_conflict: OnConflict = OnConflict.OVERWRITE
     ) -> WrittenFile:
         """Write a file and the folders above it. A reader sees it whole or not at all, and so does a restart."""
-        return await in_thread(partial(self._write, uri, [data] if isinstance(data, bytes) else data, on_conflict))
+        pieces = [data] if isinstance(data, bytes) else data
+        return await self._in_thread(
+            uri, Reason.OUTPUT_FAILED, lambda call: self._write(uri, _watched(pieces, call), on_conflict)
+        )
 
     async def check_writable(self, uri: str) -> None:
         """See whether the folder may be written to, or the nearest one above that is there."""
-        await asyncio.to_thread(self._check_writable, uri)
+        await self._in_thread(uri, Reason.OUTPUT_FAILED, lambda _: self._check_writable(uri))
 
     async def identity(self, uri: str) -> str:
         """The path with all links followed, in one spelling where the file system takes several for the same."""
-        return await asyncio.to_thread(self._identity, uri)
+        return await self._in_thread(uri, Reason.FETCH_FAILED, lambda _: self._identity(uri))
 
     async def exists(self, uri: str) -> bool:
         """Whether there is a file of that URI below the roots."""
-        return await asyncio.to_thread(self._exists, uri)
+        return await self._in_thread(uri, Reason.OUTPUT_FAILED, lambda _: self._exists(uri))
 
     async def remove(self, uri: str) -> bool:
         """Remove a file; returns whether there was one."""
-        return await asyncio.to_thread(self._remove, uri)
+        return await self._in_thread(uri, Reason.OUTPUT_FAILED, lambda _: self._remove(uri))
+
+    async def _check_unchanged(self, uri: str, file: LocalInput, cause: JobFailure | None = None) -> None:
+        await self._in_thread(uri, Reason.FETCH_FAILED, lambda _: _check_unchanged(uri, file, cause))
+
+    async def _in_thread(
+        self,
+        uri: str,
+        reason: Reason,
+        work: Callable[[Call], Result],
+        drop: Callable[[Result], None] | None = None,
+        call: Call | None = None,
+    ) -> Result:
+        try:
+            return await self._threads_of(uri).run(work, drop, call)
+        except HangsError:
+            raise StoreAwayFailure(reason, f"{uri}: its file system does not answer") from None
+
+    def _threads_of(self, uri: str) -> MountThreads:
+        return self._threads[self._roots.named_by(uri)]
 
     def _write(self, uri: str, pieces: Iterable[bytes], on_conflict: OnConflict) -> WrittenFile:
         path = self._resolve(uri, Reason.OUTPUT_FAILED)
@@ -190,9 +220,9 @@ class FileStorage:
             raise
         return LocalInput(descriptor, status.st_size, _mark_of(status))
 
-    def _find(self, uri: str, selection: Selection, after_cursor: str) -> Iterator[FoundObject]:
+    def _find(self, uri: str, selection: Selection, after_cursor: str, call: Call) -> Iterator[FoundObject]:
         root = self._resolve(uri, Reason.SCAN_FAILED)
-        walk = TreeWalk(root, selection.enters, self._roots)
+        walk = TreeWalk(root, selection.enters, self._roots, progress=call.progress)
         try:
             if not uri.endswith("/") and stat.S_ISREG((status := self._roots.status_of(root)).st_mode):
                 if not after_cursor:
@@ -224,6 +254,18 @@ def _refuse_all_but_files(uri: str, mode: int) -> None:
         )
     if not stat.S_ISREG(mode):
         raise JobFailure(Reason.FETCH_FAILED, f"{uri} is not a regular file")
+
+
+def _close(file: LocalInput) -> None:
+    os.close(file.descriptor)
+
+
+def _watched(pieces: Iterable[bytes], call: Call) -> Iterator[bytes]:
+    """The pieces of a file that is written; nothing is published for a caller that has given up."""
+    for piece in pieces:
+        call.progress()
+        yield piece
+    call.progress()
 
 
 def _mark_of(status: os.stat_result) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from batchscribe_server.domain.errors import PathNotAllowedError
@@ -23,7 +24,22 @@ class FileRoots:
     """
 
     def __init__(self, roots: Iterable[str | Path]) -> None:
-        self._roots = tuple(os.path.realpath(root) for root in roots)
+        named = [(os.path.abspath(root), os.path.realpath(root)) for root in roots]  # noqa: PTH100 - no look at the disk
+        self._roots = tuple(real for _, real in named)
+        self._named = dict([*((real, real) for real in self._roots), *named, ("", "")])
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The real paths of the roots."""
+        return self._roots
+
+    def named_by(self, uri: str) -> str:
+        """The root that a URI names, as its words go: nothing is looked at, no link followed. "" for none."""
+        try:
+            path = os.path.normpath(path_of(uri))
+        except MalformedFileUriError:
+            return ""
+        return self._named[max(filter(partial(_is_below, path), self._named), key=len, default="")]
 
     def resolve(self, uri: str) -> str:
         """The real path that a URI names, existing or not.
@@ -97,8 +113,11 @@ class FileRoots:
             return os.stat(name, dir_fd=folder, follow_symlinks=False)
 
     def _root_of(self, real_path: str) -> str | None:
-        below = (root for root in self._roots if real_path == root or real_path.startswith(root.rstrip("/") + "/"))
-        return next(below, None)
+        return next(filter(partial(_is_below, real_path), self._roots), None)
+
+
+def _is_below(path: str, root: str) -> bool:
+    return bool(root) and (path == root or path.startswith(root.rstrip("/") + "/"))
 
 
 def _opened(name: str, parent: int, make_folder: Callable[[str, int], None] | None) -> int:

@@ -10,7 +10,7 @@ import errno
 import heapq
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ class _Entry(NamedTuple):
 
 class TreeWalk:
     """One walk from the real path `root`. `enters` decides on folders by relative path; links are followed as long as
-    they stay below `roots`.
+    they stay below `roots`. `progress` is called for each entry, and may raise to end the walk.
     """
 
     def __init__(
@@ -50,11 +50,13 @@ class TreeWalk:
         enters: Callable[[str], bool],
         roots: FileRoots,
         names_at_once: int = NAMES_AT_ONCE,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._root = root
         self._enters = enters
         self._roots = roots
         self._names_at_once = names_at_once
+        self._progress = progress
 
     def files(self, after: str = "") -> Iterator[TreeFile]:
         """The files after that relative path. Folders that vanish meanwhile are passed over; other OSErrors are not.
@@ -67,6 +69,7 @@ class TreeWalk:
         if len(real_folders) > MAX_DEPTH:
             raise OSError(errno.ENAMETOOLONG, f"more than {MAX_DEPTH} folders inside each other", folder)
         for entry in self._entries(real_folders[-1], cursor[0] if cursor else ""):
+            self._progress()
             path = f"{folder}/{entry.name}"
             relative_path = prefix + entry.shown_name
             rest = cursor[1:] if cursor and entry.shown_name == cursor[0] else []
@@ -97,7 +100,7 @@ class TreeWalk:
         while True:
             with self._roots.open_folder(folder) as opened, os.scandir(opened) as found:
                 # Names differ within a folder, so that entries themselves are never compared.
-                named = ((shown(entry.name), entry.name, entry) for entry in found)
+                named = ((shown(entry.name), entry.name, entry) for entry in self._watched(found))
                 some = heapq.nsmallest(self._names_at_once, (item for item in named if item[:2] > last))
                 entries = [
                     _Entry(shown_name, name, _is_folder(entry), entry.is_symlink()) for shown_name, name, entry in some
@@ -106,6 +109,11 @@ class TreeWalk:
             if len(some) < self._names_at_once:
                 return
             last = some[-1][:2]
+
+    def _watched(self, found: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+        for entry in found:
+            self._progress()
+            yield entry
 
     def _status_of(self, real_path: str, *, is_link: bool) -> os.stat_result | None:
         """That of a regular file; None for what is none, has vanished or is out of reach."""

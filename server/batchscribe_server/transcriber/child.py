@@ -25,6 +25,9 @@ Incoming = TypeVar("Incoming")
 LAST_LINES = 5
 MAX_LINE_BYTES = 2000
 
+GONE_S = 10.0
+"""In which a killed child is gone, unless a system call holds it, as a read of a network mount that hangs."""
+
 
 class ChildStartError(Exception):
     """A child that could not be started, or did not say that it is ready; the message says how it ended."""
@@ -152,13 +155,17 @@ class Child(Generic[Incoming]):
                 self._process.kill()
 
     async def kill(self) -> None:
-        """Kill the child if it still runs and wait until it is gone: from then on it touches no slot any more."""
+        """Kill the child if it still runs and wait until it is gone: from then on it touches no slot any more.
+
+        Nor does one that a system call holds beyond GONE_S: it ends before it comes to any other instruction.
+        """
         self.strike()
         await self._reap()
 
     async def _reap(self) -> None:
-        await asyncio.shield(self.exited)
-        await asyncio.shield(self._stderr)
+        await asyncio.wait([self.exited, self._stderr], timeout=GONE_S)
+        if not self.exited.done():
+            log.error("child_held_by_system_call", child=self.command.kind, pid=self.pid)
         await self.channel.close()
 
     async def _forward_stderr(self) -> None:

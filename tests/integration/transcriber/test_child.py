@@ -99,6 +99,21 @@ async def test_what_a_child_writes_to_standard_error_is_logged_however_long_and_
     assert len(lines[0]) <= 2000
 
 
+async def test_nobody_waits_for_ever_for_a_child_that_is_not_gone(arena_descriptor, monkeypatch):
+    # Its heir, which keeps its standard error open, stands for a process that a system call holds.
+    monkeypatch.setattr("batchscribe_server.transcriber.child.GONE_S", 0.1)
+    code = "pid = os.fork()\nif pid: channel.send(MediaProgress(pid, 1))\ntime.sleep(600)"
+    child, _ = await Child[FromMediaWorker].spawn(command(code), arena_descriptor)
+    told = await child.channel.receive()
+    assert isinstance(told, MediaProgress)
+    heir = told.task_id
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await child.kill()
+    finally:
+        os.kill(heir, signal.SIGKILL)
+
+
 @pytest.mark.parametrize(
     ("code", "hello", "words"),
     [

@@ -17,6 +17,7 @@ from batchscribe_server.domain.errors import (
     JobFailure,
     JobNotFoundError,
     Reason,
+    StoreAwayFailure,
     TranscriptNotReadyError,
     UploadNotStoredError,
     UploadSpaceError,
@@ -98,6 +99,12 @@ def test_a_job_failure_keeps_its_reason() -> None:
     assert reply.code is grpc.StatusCode.FAILED_PRECONDITION
     assert isinstance(reply.details[0], error_details_pb2.ErrorInfo)
     assert reply.details[0].reason == "MODEL_UNAVAILABLE"
+
+
+def test_a_store_that_is_away_may_be_asked_again() -> None:
+    reply = answer(StoreAwayFailure(Reason.FETCH_FAILED, "file:///mnt/a.wav: its file system does not answer"), "r")
+    assert (reply.code, reply.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+    assert reply.message == "file:///mnt/a.wav: its file system does not answer; try again later"
 
 
 def test_anything_else_is_internal_and_keeps_its_words_to_itself() -> None:
