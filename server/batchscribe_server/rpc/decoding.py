@@ -46,6 +46,14 @@ def decoded(request: Any) -> Any:
 async def _each_decoded(requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
     async for request in requests:
         yield decoded(request)
+        del request  # not kept while the next one is waited for
+
+
+async def each_read(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncGenerator[Any]:
+    """The requests of a stream. gRPC's own iterator keeps the last one: a chunk of each upload that is idle."""
+    while (request := await context.read()) is not grpc.aio.EOF:
+        yield request
+        del request
 
 
 def refusing(handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:

@@ -15,7 +15,7 @@ import structlog
 
 from batchscribe_server.operations.observers import RpcObserver
 from batchscribe_server.operations.tracing import Tracing
-from batchscribe_server.rpc.decoding import decoded, refusing, tolerant
+from batchscribe_server.rpc.decoding import decoded, each_read, refusing, tolerant
 from batchscribe_server.rpc.draining import Draining
 from batchscribe_server.rpc.errors import answer
 
@@ -59,9 +59,17 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         if handler.unary_unary is not None:
             return grpc.unary_unary_rpc_method_handler(self._single(method, handler.unary_unary), **coding)
         if handler.stream_unary is not None:
-            return grpc.stream_unary_rpc_method_handler(self._single(method, handler.stream_unary), **coding)
+            return grpc.stream_unary_rpc_method_handler(self._receiving(method, handler.stream_unary), **coding)
         # The contract has no streams both ways.
         return grpc.unary_stream_rpc_method_handler(self._streaming(method, handler.unary_stream), **coding)
+
+    def _receiving(self, method: str, behaviour: Any) -> Any:
+        single = self._single(method, behaviour)
+
+        async def serve(_requests: Any, context: Context) -> Any:
+            return await single(each_read(context), context)
+
+        return serve
 
     def _single(self, method: str, behaviour: Any) -> Any:
         async def serve(request: Any, context: Context) -> Any:

@@ -200,6 +200,7 @@ class BucketUploadSpool:
             async for chunk in chunks:
                 received.count(len(chunk))
                 waiting += chunk
+                del chunk
                 if len(waiting) >= WRITE_AT_ONCE_BYTES:
                     await _put_down(file, bytes(waiting), received)
                     written_bytes += len(waiting)
