@@ -35,9 +35,10 @@ _WAV_PROBE_BYTES = 32 * 1024
 the time that a short file takes. DTS shows itself in its first few frames, of 2 KB each."""
 
 LEAST_BYTES_PER_SECOND = 10
-EXPANDED_FREELY_S = 600.0
-"""The densest coding of nothing (FLAC or Opus of digital silence, a muted participant) takes some 20 bytes a second.
-What holds more sound than this was made to keep a worker busy."""
+EXPANDED_FREELY_S = 4 * 3600.0
+"""The densest coding of nothing (FLAC or Opus of digital silence) takes some 20 bytes a second, and a participant who
+was muted for a whole meeting none at all: the track is a gap. What holds more sound than both was made to keep a worker
+busy, which hears four hours of silence in half a minute."""
 
 _LEAST_SPEECH_BYTES_PER_SECOND = 250
 """Speech is not coded in less. A file too small for the length it declares is not believed."""

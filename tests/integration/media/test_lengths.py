@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import av
 import numpy as np
 import pytest
 
@@ -70,6 +72,24 @@ def test_what_unpacks_to_more_than_any_recording_does_is_refused(
     run = run_task(path)
     assert run.last.reason == "DECODE_FAILED"
     assert "unpacks to more than" in run.last.message
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".webm", "libopus"), (".mkv", "flac")])
+def test_a_track_that_is_muted_for_long_is_no_bomb(
+    run_task: Callable[..., Any], tmp_path: Path, suffix: str, codec: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE_HZ, layout="mono")
+        for start_s in (0, 1, 1800):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, RATE_HZ), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = RATE_HZ, start_s * RATE_HZ, Fraction(1, RATE_HZ)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert path.stat().st_size < 4_000
+    run = run_task(path)
+    assert isinstance(run.last, MediaFinished)
+    assert run.last.duration_ms == pytest.approx(1_801_000, abs=200)
 
 
 @pytest.mark.parametrize("name", ["flac", "ogg-opus", "wavpack", "amr"])
