@@ -26,6 +26,7 @@ from batchscribe_server.operations.delete import Delete
 from batchscribe_server.operations.dispatch import Dispatch, DispatchLimits
 from batchscribe_server.operations.duties import Duties
 from batchscribe_server.operations.finish_batch import FinishBatches
+from batchscribe_server.operations.fleet_models import FleetModels
 from batchscribe_server.operations.observers import JobObserver
 from batchscribe_server.operations.patience import Patience
 from batchscribe_server.operations.places import PlaceLimits, Places
@@ -157,7 +158,7 @@ async def in_process_service(
         client_endpoints=frozenset(),
     )
     uploads = uploads or DiskUploadSpool(folder / "media", max_upload_bytes=1 << 20, max_total_bytes=1 << 24)
-    models = AnyModel(model)
+    models = FleetModels(AnyModel(model), alone=True)
     renderer = cast("Renderer", rendering)
     ids = itertools.count(first_id)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from batchscribe_engine.inference.errors import ModelUnavailableError
+from batchscribe_engine.inference.errors import ModelUnavailableError, OutOfMemoryError
 from batchscribe_engine.messages import LoadedModel, ModelSpec
 
 MEBIBYTE = 1024 * 1024
@@ -74,7 +74,7 @@ class LoadedModels(Generic[Model]):
         """The model of a spec, loaded if need be, which stays in memory until the block is left.
 
         Waits while models that others use leave no room. Raises ModelUnavailableError for a model that is larger than
-        the budget, and whatever loading it raises.
+        the budget or the memory that is free, and whatever else loading it raises.
         """
         entry = self._acquire(spec)
         try:
@@ -109,6 +109,11 @@ class LoadedModels(Generic[Model]):
             entry = _Entry(spec, self._load(spec), memory_bytes, users=1, used_at_s=self._clock())
             with self._changed:
                 self._entries[spec.path] = entry
+        except OutOfMemoryError as error:  # no fault of the batch, whose segments need not be tried one by one
+            raise ModelUnavailableError(
+                f"model {spec.name} cannot be loaded: it takes about {memory_bytes // MEBIBYTE} MiB of memory,"
+                " and there is not enough"
+            ) from error
         finally:
             with self._changed:
                 self._loading = ""

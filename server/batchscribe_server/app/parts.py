@@ -264,7 +264,7 @@ async def _opened_parts(settings: Settings, registry: CollectorRegistry, outputs
             ),
             transcriber=transcriber,
             rpc=rpc,
-            showing=Showing(transcriber, dispatch, watch, presence, store, rpc, StatusMetrics(registry)),
+            showing=Showing(transcriber, dispatch, watch, presence, store, fleet_models, rpc, StatusMetrics(registry)),
             presence=presence,
             admin=AdminServer(store, rpc_metrics) if settings.admin.listen else None,
             leaving_s=0.0 if store.sole_owner else LEAVING_S,

@@ -57,6 +57,7 @@ class Reporter:
             device=status.device,
             models=status.loaded_models,
             offered_models=self.models.offered(),
+            problem=self.models.problem,
         )
 
 
@@ -75,11 +76,12 @@ class Showing:
     watch: Watch
     presence: Presence
     store: SqlStore
+    models: FleetModels
     rpc: RpcServer
     metrics: StatusMetrics
 
     async def status(self, probes: Probes) -> None:
-        """Follow the engine, the database and an operator's wish to drain, until cancelled."""
+        """Follow the engine and its default model, the database, and an operator's wish to drain, until cancelled."""
         serves, was_ready = self.rpc.serving, False
         while True:
             probes.beat()
@@ -88,7 +90,8 @@ class Showing:
                 was_ready = status.ready
                 event = "engine_ready" if was_ready else "engine_not_ready"
                 log.info(event, device=status.device, reason=status.reason)
-            serving = status.ready and self.store.serving and not self.presence.draining
+            able = status.ready and self.store.serving and self.models.default_loads
+            serving = able and not self.presence.draining
             if serving is not serves:
                 serves = serving
                 await self.rpc.set_serving(serves)

@@ -23,7 +23,8 @@ class ReplicaState(StrEnum):
 class ReplicaReport:
     """What a replica tells of itself with each heartbeat. `address` is where it listens, as it sees it.
 
-    `models` are the names of those in memory, `offered_models` those whose files it has.
+    `models` are the names of those in memory, `offered_models` those whose files it has, without those that can't be
+    loaded, of which `problem` tells.
     """
 
     id: str
@@ -36,6 +37,7 @@ class ReplicaReport:
     device: str
     models: tuple[str, ...] = ()
     offered_models: tuple[Model, ...] = ()
+    problem: str = ""
 
     @property
     def has_room(self) -> bool:

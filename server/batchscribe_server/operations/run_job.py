@@ -19,7 +19,8 @@ from batchscribe_server.domain.model import Model
 from batchscribe_server.domain.transcript import DetectedLanguage, MediaDescription, Segment
 from batchscribe_server.operations.access import Reached, ReachStorages
 from batchscribe_server.operations.analyze import Analyze, Analyzed, analyzed
-from batchscribe_server.operations.models import ModelElsewhereError, Models
+from batchscribe_server.operations.fleet_models import FleetModels
+from batchscribe_server.operations.models import ModelElsewhereError
 from batchscribe_server.operations.observers import JobObserver, TransferObserver
 from batchscribe_server.operations.open_input import OpenInput
 from batchscribe_server.operations.output_conflicts import check_conflicts
@@ -63,8 +64,8 @@ class RunJob:
     """One run of one claimed job.
 
     Results are stored in order as they come, so a run that is cut off goes on where it stopped. A failure of the file
-    is the job's outcome; only a lost lease, a transcriber that is closed, a store that is away, or an upload that is on
-    another server's disk, ends the run without one.
+    is the job's outcome; only a lost lease, a transcriber that is closed, a store that is away, an upload that is on
+    another server's disk, or a model that only others can load, ends the run without one.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class RunJob:
         store: Store,
         reach: ReachStorages,
         uploads: UploadSpool,
-        models: Models,
+        models: FleetModels,
         transcriber: Transcriber,
         text: TextEditing,
         tell_speakers: TellSpeakers,
@@ -243,12 +244,23 @@ class RunJob:
             async with place.heard(), self._tell_speakers.beside(claim, place, file, file_name) as speakers_told:
                 with self._tracing.hearing(job.id, model.name):
                     request = self._request(job, place.priority, model, file, file_name)
-                    summary = await run.hear(self._transcriber, request)
+                    summary = await self._heard(run, request)
                 problem = await speakers_told()
         heard = run.as_heard()
         warnings += filter(None, (summary.warning, problem, self._warning_of_text(heard)))
         so_far.duration_ms = summary.duration_ms
         return await self._written(claim, heard, summary.duration_ms, reached.output, so_far)
+
+    async def _heard(self, run: _Run, request: TranscriptionRequest) -> MediaSummary:
+        """Hear the file, and tell the models whether its own could be loaded."""
+        try:
+            summary = await run.hear(self._transcriber, request)
+        except JobFailure as failure:
+            self._models.load_failed(run.wanted_model, request.model, failure)
+            raise
+        if run.heard_speech:  # else nothing had to be loaded
+            self._models.loaded(request.model)
+        return summary
 
     async def _written(self, claim: Claim, heard: Job, duration_ms: int, storage: Storage, so_far: SoFar) -> Outcome:
         """Analyse what was heard and write it, as far as the client asks for either."""
@@ -365,6 +377,16 @@ class _Run:
                     case _:
                         assert_never(item)
         raise JobFailure(Reason.INTERNAL, "The transcription ended without a summary.")
+
+    @property
+    def wanted_model(self) -> str:
+        """The name that the job asks for."""
+        return self._claim.job.model or self._claim.job.config.model
+
+    @property
+    def heard_speech(self) -> bool:
+        """Whether this run has stored any text."""
+        return self._segments > self._claim.job.segments
 
     def as_heard(self) -> Job:
         """The job with what this run has learnt of it, for the documents that are written before it ends."""

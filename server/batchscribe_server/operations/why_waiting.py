@@ -32,6 +32,8 @@ class WhyWaiting:
             status = self._transcriber.status()
             if not status.ready:
                 return f"No server is ready to transcribe. This one: {status.reason}"
+            if problems := [f"{report.address}: {report.problem}" for report in reports if report.problem]:
+                return f"No server is ready to transcribe. {'; '.join(problems)}"
             return "No server takes files now: all are draining or silent." if reports else ""
         if model and not any(offered.name == model for report in serving for offered in report.offered_models):
             return f"No server that is ready has the model {model}."

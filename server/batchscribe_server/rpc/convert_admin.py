@@ -32,6 +32,7 @@ def replica_message(replica: Replica) -> pb.Replica:
         models=report.models,
         drain_requested=replica.drain_requested,
         offered_models=[model.name for model in report.offered_models],
+        problem=report.problem,
     )
 
 

@@ -262,7 +262,9 @@ def _finish(ledger: Ledger, claim: Claim, outcome: Outcome) -> Job:
 def _release(ledger: Ledger, claim: Claim) -> None:
     job = _held(ledger, claim)
     # It was given back, not lost: that is no attempt which got nowhere, if it was heard at all.
-    _put_back(ledger, job, stalled_attempts=min(job.stalled_attempts, claim.job.stalled_attempts))
+    # Before anything is heard, nothing ties it to this server's default model.
+    model = job.model if job.media_segments_done else ""
+    _put_back(ledger, job, stalled_attempts=min(job.stalled_attempts, claim.job.stalled_attempts), model=model)
 
 
 def _put_off(ledger: Ledger, claim: Claim, waiting: Waiting, pause_s: float) -> None:
@@ -281,11 +283,11 @@ def _put_off(ledger: Ledger, claim: Claim, waiting: Waiting, pause_s: float) -> 
     )
 
 
-def _put_back(ledger: Ledger, job: Job, stalled_attempts: int) -> None:
+def _put_back(ledger: Ledger, job: Job, **changes: Any) -> None:
     if job.cancel_requested:
         ledger.change_job(job, state=State.CANCELLED)
     else:
-        ledger.change_job(job, state=State.QUEUED, stalled_attempts=stalled_attempts)
+        ledger.change_job(job, state=State.QUEUED, **changes)
 
 
 def _recover(ledger: Ledger, max_stalled_attempts: int, exclusive_owner: bool, after_id: str) -> Sequence[str]:
@@ -300,5 +302,5 @@ def _recover(ledger: Ledger, max_stalled_attempts: int, exclusive_owner: bool, a
             )
             ledger.change_job(job, state=State.FAILED, error=Failure(Reason.ATTEMPTS_EXHAUSTED, message))
         else:
-            _put_back(ledger, job, job.stalled_attempts)
+            _put_back(ledger, job)
     return [job.id for job in jobs]

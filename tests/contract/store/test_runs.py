@@ -210,9 +210,19 @@ async def test_a_run_goes_on_where_the_model_is_that_it_began_with(store: Store)
     job = await store.create_job(new_job())
     claim = await claim_one(store)
     await store.describe(claim, MEDIA, "calls-de", "fingerprint")
+    await store.advance(claim, step(0))
     await store.release(claim)
     assert await store.claim("one", 20, 30, 0, ServerLoad(lacking_models=frozenset({"calls-de"}))) == []
     assert await claimed_ids(store, 1) == [job.id]
+
+
+async def test_a_run_that_got_nowhere_is_tied_to_no_model(store: Store) -> None:
+    job = await store.create_job(new_job())
+    claim = await claim_one(store)
+    await store.describe(claim, MEDIA, "calls-de", "fingerprint")
+    await store.release(claim)
+    lacking = ServerLoad(lacking_models=frozenset({"calls-de"}))
+    assert [claim.job.id for claim in await store.claim("one", 20, 30, 0, lacking)] == [job.id]
 
 
 async def test_a_tenant_that_transfers_leaves_some_of_the_places_to_others(store: Store) -> None:

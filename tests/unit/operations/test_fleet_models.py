@@ -9,7 +9,7 @@ import pytest
 
 from batchscribe_server.domain.errors import JobFailure, ModelNotFoundError, Reason
 from batchscribe_server.domain.model import Model, ModelSource
-from batchscribe_server.operations.fleet_models import REMEMBERED_S, FleetModels
+from batchscribe_server.operations.fleet_models import HEARD_WITHIN_S, REMEMBERED_S, RETRIED_AFTER_S, FleetModels
 from batchscribe_server.operations.models import ModelElsewhereError
 
 BASE = Model("base", ModelSource.PACKAGE, "/models/base", 1, ("en", "de"), default=True)
@@ -113,3 +113,53 @@ async def test_a_server_without_others_fails_what_it_cannot_run() -> None:
         await models.resolve("calls-de")
     assert failure.value.reason is Reason.MODEL_UNAVAILABLE
     assert models.lacking == frozenset()
+
+
+DAMAGED = JobFailure(Reason.MODEL_UNAVAILABLE, "its files are damaged")
+
+
+def test_a_model_that_cannot_be_loaded_is_left_to_others_and_not_offered() -> None:
+    clock = Clock()
+    models = FleetModels(OwnModels(BASE, CALLS), alone=False, clock_s=clock)
+    models.learn([BASE])
+    for wanted in ("", "base"):
+        with pytest.raises(ModelElsewhereError):
+            models.load_failed(wanted, BASE, DAMAGED)
+    assert models.lacking == {"", "base"}
+    assert [model.name for model in models.offered()] == ["calls-de"]
+    assert not models.default_loads
+    assert models.problem == "base can't be loaded: its files are damaged"
+    clock.now_s += RETRIED_AFTER_S
+    assert models.lacking == frozenset()  # a job tries it again
+    assert not models.default_loads
+    models.loaded(BASE)
+    assert models.default_loads
+    assert models.problem == ""
+    assert [model.name for model in models.offered()] == ["base", "calls-de"]
+
+
+def test_jobs_fail_where_no_other_server_has_the_model_once_it_would_have_been_heard_of() -> None:
+    clock = Clock()
+    models = FleetModels(OwnModels(BASE, CALLS), alone=False, clock_s=clock)
+    with pytest.raises(ModelElsewhereError):
+        models.load_failed("calls-de", CALLS, DAMAGED)
+    assert models.lacking == {"calls-de"}
+    assert models.default_loads
+    clock.now_s += HEARD_WITHIN_S
+    assert models.lacking == frozenset()
+    models.load_failed("calls-de", CALLS, DAMAGED)
+    assert models.lacking == frozenset()
+
+
+def test_a_server_alone_tells_of_a_model_that_cannot_be_loaded_and_goes_on() -> None:
+    models = FleetModels(OwnModels(BASE), alone=True)
+    models.load_failed("", BASE, DAMAGED)
+    assert models.problem
+    assert models.lacking == frozenset()
+    assert models.default_loads
+
+
+def test_what_is_wrong_with_a_file_says_nothing_of_its_model() -> None:
+    models = FleetModels(OwnModels(BASE), alone=False)
+    models.load_failed("", BASE, JobFailure(Reason.DECODE_FAILED, "damaged"))
+    assert (models.problem, models.lacking) == ("", frozenset())

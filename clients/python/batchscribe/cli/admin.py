@@ -19,7 +19,7 @@ from batchscribe.v1.admin_pb2 import Queue, QueueLine, Replica, ReplicaState
 
 app = typer.Typer(help="The servers that share a store, and their queue; for operators.", no_args_is_help=True)
 
-REPLICA_COLUMNS = ("NAME", "STATE", "RUNNING", "SEEN", "UP", "ADDRESS", "DEVICE", "VERSION", "MODELS")
+REPLICA_COLUMNS = ("NAME", "STATE", "RUNNING", "SEEN", "UP", "ADDRESS", "DEVICE", "VERSION", "MODELS", "PROBLEM")
 LINE_COLUMNS = ("TENANT", "BATCH", "QUEUED", "RUNNING", "WAITS FOR")
 
 Name = Annotated[str, typer.Argument(metavar="REPLICA", help="replicas/ID, or the ID alone.")]
@@ -84,6 +84,7 @@ def _replica_row(replica: Replica, now_s: float) -> tuple[str, ...]:
         replica.device or "-",
         replica.version,
         ",".join(replica.models) or "-",
+        replica.problem or "-",
     )
 
 

@@ -27,7 +27,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62\x61tchscribe/v1/admin.proto\x12\x0e\x62\x61tchscribe.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x04\n\x07Replica\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x18\n\x04host\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x04host\x12\x1e\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x07\x61\x64\x64ress\x12\x1e\n\x07version\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03R\x07version\x12?\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tstartTime\x12=\n\tseen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x08seenTime\x12\x38\n\x05state\x18\x07 \x01(\x0e\x32\x1c.batchscribe.v1.ReplicaStateB\x04\xe2\x41\x01\x03R\x05state\x12\'\n\x0crunning_jobs\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0brunningJobs\x12.\n\x10max_running_jobs\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0emaxRunningJobs\x12\x1c\n\x06\x64\x65vice\x18\n \x01(\tB\x04\xe2\x41\x01\x03R\x06\x64\x65vice\x12\x1c\n\x06models\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03R\x06models\x12-\n\x0f\x64rain_requested\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03R\x0e\x64rainRequested\x12+\n\x0eoffered_models\x18\r \x03(\tB\x04\xe2\x41\x01\x03R\rofferedModels\"\xdc\x01\n\x05Queue\x12%\n\x0bqueued_jobs\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03R\nqueuedJobs\x12\'\n\x0crunning_jobs\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03R\x0brunningJobs\x12L\n\x11oldest_queue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0foldestQueueTime\x12\x35\n\x05lines\x18\x04 \x03(\x0b\x32\x19.batchscribe.v1.QueueLineB\x04\xe2\x41\x01\x03R\x05lines\"\xe3\x01\n\tQueueLine\x12\x1c\n\x06tenant\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x06tenant\x12\x1a\n\x05\x62\x61tch\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x05\x62\x61tch\x12%\n\x0bqueued_jobs\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03R\nqueuedJobs\x12\'\n\x0crunning_jobs\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03R\x0brunningJobs\x12L\n\x11oldest_queue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0foldestQueueTime\"\x15\n\x13ListReplicasRequest\"K\n\x14ListReplicasResponse\x12\x33\n\x08replicas\x18\x01 \x03(\x0b\x32\x17.batchscribe.v1.ReplicaR\x08replicas\"4\n\x0fGetQueueRequest\x12!\n\tmax_lines\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08maxLines\"/\n\x13\x44rainReplicaRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\"0\n\x14ResumeReplicaRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name*\x9d\x01\n\x0cReplicaState\x12\x1d\n\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15REPLICA_STATE_SERVING\x10\x01\x12\x1d\n\x19REPLICA_STATE_NOT_SERVING\x10\x02\x12\x1a\n\x16REPLICA_STATE_DRAINING\x10\x03\x12\x18\n\x14REPLICA_STATE_SILENT\x10\x04\x32\xdd\x03\n\x0c\x41\x64minService\x12u\n\x0cListReplicas\x12#.batchscribe.v1.ListReplicasRequest\x1a$.batchscribe.v1.ListReplicasResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/admin/replicas\x12[\n\x08GetQueue\x12\x1f.batchscribe.v1.GetQueueRequest\x1a\x15.batchscribe.v1.Queue\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/admin/queue\x12z\n\x0c\x44rainReplica\x12#.batchscribe.v1.DrainReplicaRequest\x1a\x17.batchscribe.v1.Replica\",\x82\xd3\xe4\x93\x02&\"!/v1/admin/{name=replicas/*}:drain:\x01*\x12}\n\rResumeReplica\x12$.batchscribe.v1.ResumeReplicaRequest\x1a\x17.batchscribe.v1.Replica\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/admin/{name=replicas/*}:resume:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x62\x61tchscribe/v1/admin.proto\x12\x0e\x62\x61tchscribe.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x04\n\x07Replica\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12\x18\n\x04host\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x04host\x12\x1e\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x07\x61\x64\x64ress\x12\x1e\n\x07version\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03R\x07version\x12?\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tstartTime\x12=\n\tseen_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x08seenTime\x12\x38\n\x05state\x18\x07 \x01(\x0e\x32\x1c.batchscribe.v1.ReplicaStateB\x04\xe2\x41\x01\x03R\x05state\x12\'\n\x0crunning_jobs\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0brunningJobs\x12.\n\x10max_running_jobs\x18\t \x01(\x05\x42\x04\xe2\x41\x01\x03R\x0emaxRunningJobs\x12\x1c\n\x06\x64\x65vice\x18\n \x01(\tB\x04\xe2\x41\x01\x03R\x06\x64\x65vice\x12\x1c\n\x06models\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03R\x06models\x12-\n\x0f\x64rain_requested\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03R\x0e\x64rainRequested\x12+\n\x0eoffered_models\x18\r \x03(\tB\x04\xe2\x41\x01\x03R\rofferedModels\x12\x1e\n\x07problem\x18\x0e \x01(\tB\x04\xe2\x41\x01\x03R\x07problem\"\xdc\x01\n\x05Queue\x12%\n\x0bqueued_jobs\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03R\nqueuedJobs\x12\'\n\x0crunning_jobs\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03R\x0brunningJobs\x12L\n\x11oldest_queue_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0foldestQueueTime\x12\x35\n\x05lines\x18\x04 \x03(\x0b\x32\x19.batchscribe.v1.QueueLineB\x04\xe2\x41\x01\x03R\x05lines\"\xe3\x01\n\tQueueLine\x12\x1c\n\x06tenant\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03R\x06tenant\x12\x1a\n\x05\x62\x61tch\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\x05\x62\x61tch\x12%\n\x0bqueued_jobs\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03R\nqueuedJobs\x12\'\n\x0crunning_jobs\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03R\x0brunningJobs\x12L\n\x11oldest_queue_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0foldestQueueTime\"\x15\n\x13ListReplicasRequest\"K\n\x14ListReplicasResponse\x12\x33\n\x08replicas\x18\x01 \x03(\x0b\x32\x17.batchscribe.v1.ReplicaR\x08replicas\"4\n\x0fGetQueueRequest\x12!\n\tmax_lines\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01R\x08maxLines\"/\n\x13\x44rainReplicaRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name\"0\n\x14ResumeReplicaRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02R\x04name*\x9d\x01\n\x0cReplicaState\x12\x1d\n\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15REPLICA_STATE_SERVING\x10\x01\x12\x1d\n\x19REPLICA_STATE_NOT_SERVING\x10\x02\x12\x1a\n\x16REPLICA_STATE_DRAINING\x10\x03\x12\x18\n\x14REPLICA_STATE_SILENT\x10\x04\x32\xdd\x03\n\x0c\x41\x64minService\x12u\n\x0cListReplicas\x12#.batchscribe.v1.ListReplicasRequest\x1a$.batchscribe.v1.ListReplicasResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/admin/replicas\x12[\n\x08GetQueue\x12\x1f.batchscribe.v1.GetQueueRequest\x1a\x15.batchscribe.v1.Queue\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/admin/queue\x12z\n\x0c\x44rainReplica\x12#.batchscribe.v1.DrainReplicaRequest\x1a\x17.batchscribe.v1.Replica\",\x82\xd3\xe4\x93\x02&\"!/v1/admin/{name=replicas/*}:drain:\x01*\x12}\n\rResumeReplica\x12$.batchscribe.v1.ResumeReplicaRequest\x1a\x17.batchscribe.v1.Replica\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/admin/{name=replicas/*}:resume:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,6 +60,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLICA'].fields_by_name['drain_requested']._serialized_options = b'\342A\001\003'
   _globals['_REPLICA'].fields_by_name['offered_models']._loaded_options = None
   _globals['_REPLICA'].fields_by_name['offered_models']._serialized_options = b'\342A\001\003'
+  _globals['_REPLICA'].fields_by_name['problem']._loaded_options = None
+  _globals['_REPLICA'].fields_by_name['problem']._serialized_options = b'\342A\001\003'
   _globals['_QUEUE'].fields_by_name['queued_jobs']._loaded_options = None
   _globals['_QUEUE'].fields_by_name['queued_jobs']._serialized_options = b'\342A\001\003'
   _globals['_QUEUE'].fields_by_name['running_jobs']._loaded_options = None
@@ -92,24 +94,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['DrainReplica']._serialized_options = b'\202\323\344\223\002&\"!/v1/admin/{name=replicas/*}:drain:\001*'
   _globals['_ADMINSERVICE'].methods_by_name['ResumeReplica']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['ResumeReplica']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/admin/{name=replicas/*}:resume:\001*'
-  _globals['_REPLICASTATE']._serialized_start=1404
-  _globals['_REPLICASTATE']._serialized_end=1561
+  _globals['_REPLICASTATE']._serialized_start=1436
+  _globals['_REPLICASTATE']._serialized_end=1593
   _globals['_REPLICA']._serialized_start=143
-  _globals['_REPLICA']._serialized_end=695
-  _globals['_QUEUE']._serialized_start=698
-  _globals['_QUEUE']._serialized_end=918
-  _globals['_QUEUELINE']._serialized_start=921
-  _globals['_QUEUELINE']._serialized_end=1148
-  _globals['_LISTREPLICASREQUEST']._serialized_start=1150
-  _globals['_LISTREPLICASREQUEST']._serialized_end=1171
-  _globals['_LISTREPLICASRESPONSE']._serialized_start=1173
-  _globals['_LISTREPLICASRESPONSE']._serialized_end=1248
-  _globals['_GETQUEUEREQUEST']._serialized_start=1250
-  _globals['_GETQUEUEREQUEST']._serialized_end=1302
-  _globals['_DRAINREPLICAREQUEST']._serialized_start=1304
-  _globals['_DRAINREPLICAREQUEST']._serialized_end=1351
-  _globals['_RESUMEREPLICAREQUEST']._serialized_start=1353
-  _globals['_RESUMEREPLICAREQUEST']._serialized_end=1401
-  _globals['_ADMINSERVICE']._serialized_start=1564
-  _globals['_ADMINSERVICE']._serialized_end=2041
+  _globals['_REPLICA']._serialized_end=727
+  _globals['_QUEUE']._serialized_start=730
+  _globals['_QUEUE']._serialized_end=950
+  _globals['_QUEUELINE']._serialized_start=953
+  _globals['_QUEUELINE']._serialized_end=1180
+  _globals['_LISTREPLICASREQUEST']._serialized_start=1182
+  _globals['_LISTREPLICASREQUEST']._serialized_end=1203
+  _globals['_LISTREPLICASRESPONSE']._serialized_start=1205
+  _globals['_LISTREPLICASRESPONSE']._serialized_end=1280
+  _globals['_GETQUEUEREQUEST']._serialized_start=1282
+  _globals['_GETQUEUEREQUEST']._serialized_end=1334
+  _globals['_DRAINREPLICAREQUEST']._serialized_start=1336
+  _globals['_DRAINREPLICAREQUEST']._serialized_end=1383
+  _globals['_RESUMEREPLICAREQUEST']._serialized_start=1385
+  _globals['_RESUMEREPLICAREQUEST']._serialized_end=1433
+  _globals['_ADMINSERVICE']._serialized_start=1596
+  _globals['_ADMINSERVICE']._serialized_end=2073
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,7 @@ class _ReplicaStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReplicaS
     REPLICA_STATE_SERVING: _ReplicaState.ValueType  # 1
     """It takes calls and runs jobs."""
     REPLICA_STATE_NOT_SERVING: _ReplicaState.ValueType  # 2
-    """It has no engine that is ready."""
+    """It has no engine that is ready, or can't load its default model: see `problem`."""
     REPLICA_STATE_DRAINING: _ReplicaState.ValueType  # 3
     """It begins no more jobs."""
     REPLICA_STATE_SILENT: _ReplicaState.ValueType  # 4
@@ -45,7 +45,7 @@ REPLICA_STATE_UNSPECIFIED: ReplicaState.ValueType  # 0
 REPLICA_STATE_SERVING: ReplicaState.ValueType  # 1
 """It takes calls and runs jobs."""
 REPLICA_STATE_NOT_SERVING: ReplicaState.ValueType  # 2
-"""It has no engine that is ready."""
+"""It has no engine that is ready, or can't load its default model: see `problem`."""
 REPLICA_STATE_DRAINING: ReplicaState.ValueType  # 3
 """It begins no more jobs."""
 REPLICA_STATE_SILENT: ReplicaState.ValueType  # 4
@@ -71,6 +71,7 @@ class Replica(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     DRAIN_REQUESTED_FIELD_NUMBER: _builtins.int
     OFFERED_MODELS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The resource name: `replicas/{id}`. Each start of a server has an id of its own."""
     host: _builtins.str
@@ -89,6 +90,8 @@ class Replica(_message.Message):
     """What it runs on: "cpu", "cuda:0, cuda:1"."""
     drain_requested: _builtins.bool
     """It was asked to drain; it does so within seconds."""
+    problem: _builtins.str
+    """Which models it can't load, and why; empty where all is well. Their files are left to other replicas."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it started."""
@@ -103,7 +106,7 @@ class Replica(_message.Message):
 
     @_builtins.property
     def offered_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The ids of the models whose files it has."""
+        """The ids of the models whose files it has, and that could be loaded when that was last tried."""
 
     def __init__(
         self,
@@ -121,10 +124,11 @@ class Replica(_message.Message):
         models: _abc.Iterable[_builtins.str] | None = ...,
         drain_requested: _builtins.bool = ...,
         offered_models: _abc.Iterable[_builtins.str] | None = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["seen_time", b"seen_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "device", b"device", "drain_requested", b"drain_requested", "host", b"host", "max_running_jobs", b"max_running_jobs", "models", b"models", "name", b"name", "offered_models", b"offered_models", "running_jobs", b"running_jobs", "seen_time", b"seen_time", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "device", b"device", "drain_requested", b"drain_requested", "host", b"host", "max_running_jobs", b"max_running_jobs", "models", b"models", "name", b"name", "offered_models", b"offered_models", "problem", b"problem", "running_jobs", b"running_jobs", "seen_time", b"seen_time", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
