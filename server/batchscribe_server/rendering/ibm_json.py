@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import chain
 
 from batchscribe_server.domain.recognition import RecognitionConfig
-from batchscribe_server.domain.script import word_delimiter
+from batchscribe_server.domain.script import tokens_of, word_delimiter
 from batchscribe_server.domain.transcript import Segment, Transcript, Word
 from batchscribe_server.domain.words import marked_word
 from batchscribe_server.rendering.json_parts import as_json, json_list, rounded, seconds
@@ -92,7 +92,7 @@ def _result(segment: Segment, words: list[Word], labels: list[_Label], config: R
         timestamp.append(label)
     alternative: dict[str, object] = {
         # IBM's transcripts end with a space, so that those of all results can be joined as they are.
-        "transcript": " ".join(segment.text.split()) + " ",
+        "transcript": " ".join(tokens_of(segment.text)) + " ",
         "confidence": rounded(segment.confidence),
         "timestamps": timestamps,
     }

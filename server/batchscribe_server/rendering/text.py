@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchscribe_server.domain.script import needs_space_between, sentence_ends
+from batchscribe_server.domain.script import needs_space_between, sentence_ends, tokens_of
 from batchscribe_server.domain.transcript import Transcript
 
 PARAGRAPH_PAUSE_MS = 2_000
@@ -21,7 +21,7 @@ def paragraphs(transcript: Transcript) -> Iterator[str]:
     end_ms = 0
     begun = False
     for segment in transcript.segments:
-        text = " ".join(segment.text.split())
+        text = " ".join(tokens_of(segment.text))
         if not text:
             continue
         long_enough = len(paragraph) >= PARAGRAPH_CHARS and sentence_ends(paragraph)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from batchscribe_server.domain.script import tokens_of
 from batchscribe_server.domain.transcript import Transcript
 
 
@@ -22,4 +23,4 @@ def tsv_rows(transcript: Transcript) -> Iterator[str]:
 
 
 def _row(*fields: str) -> str:
-    return "\t".join(" ".join(field.split()) for field in fields) + "\n"
+    return "\t".join(" ".join(tokens_of(field)) for field in fields) + "\n"

@@ -9,6 +9,10 @@ from collections.abc import AsyncIterator
 PIECE_BYTES = 1024**2
 """How much comes out at once: a few bytes of a hostile body may stand for gigabytes."""
 
+EXPANDED_FREELY_BYTES = 64 * 1024**2
+MOST_EXPANDED = 100
+"""How often its own size a body may hold beyond what is free: sound and lists come to a fifth or a tenth at best."""
+
 ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -16,7 +20,7 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class BrokenEncodingError(ValueError):
-    """The bytes are not what their encoding says."""
+    """The bytes are not what their encoding says, or made to fill the disk."""
 
 
 class TruncatedEncodingError(ValueError):
@@ -30,7 +34,9 @@ async def decoded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """
     inflating = zlib.decompressobj(_GZIP_OR_ZLIB)
     left, padded = b"", False
+    room_bytes = EXPANDED_FREELY_BYTES
     async for piece in pieces:
+        room_bytes += MOST_EXPANDED * len(piece)
         left = b"" if padded else left + piece
         while not padded:
             if inflating.eof:
@@ -43,6 +49,9 @@ async def decoded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 opened = await asyncio.to_thread(inflating.decompress, left, PIECE_BYTES)
             except zlib.error:
                 raise BrokenEncodingError("not what its Content-Encoding says") from None
+            room_bytes -= len(opened)
+            if room_bytes < 0:
+                raise BrokenEncodingError(f"compressed more than {MOST_EXPANDED} times, which no recording is")
             if opened:
                 yield opened
             left = inflating.unused_data if inflating.eof else inflating.unconsumed_tail

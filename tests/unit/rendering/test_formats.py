@@ -40,6 +40,13 @@ def test_text_begins_a_paragraph_after_a_long_pause() -> None:
     assert text == "Guten Tag. Wie geht's?\n\nGut.\n"
 
 
+@pytest.mark.parametrize("format", [format for format in TranscriptFormat if format is not TranscriptFormat.SUMMARY])
+@pytest.mark.parametrize("space", ["\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}", "\N{IDEOGRAPHIC SPACE}"])
+def test_spaces_that_are_no_plain_ones_stay(format: TranscriptFormat, space: str) -> None:
+    text = rendered(transcript(said(f"Oui{space}non", 0, words=())), format)
+    assert f"Oui{space}non" in text.replace(json.dumps(space)[1:-1], space)
+
+
 def test_text_without_pauses_is_parted_after_a_sentence() -> None:
     segments = [said(f"Satz {number} mit Worten.", 4000 * number) for number in range(80)]
     paragraphs = rendered(transcript(*segments), TranscriptFormat.TEXT).split("\n\n")

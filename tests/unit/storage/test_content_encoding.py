@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchscribe_server.storage.content_encoding import (
+    EXPANDED_FREELY_BYTES,
     PIECE_BYTES,
     BrokenEncodingError,
     TruncatedEncodingError,
@@ -39,6 +40,15 @@ async def test_a_few_bytes_that_stand_for_many_come_in_pieces() -> None:
     sizes = [len(piece) async for piece in decoded(in_pieces(gzip.compress(bytes(size_bytes)), 100_000))]
     assert sum(sizes) == size_bytes
     assert max(sizes) == PIECE_BYTES
+
+
+async def test_what_grows_too_much_is_given_up_early() -> None:
+    bomb = gzip.compress(bytes(3 * EXPANDED_FREELY_BYTES))
+    seen_bytes = 0
+    with pytest.raises(BrokenEncodingError, match="compressed more than 100 times"):
+        async for piece in decoded(in_pieces(bomb, 10_000)):
+            seen_bytes += len(piece)
+    assert EXPANDED_FREELY_BYTES - PIECE_BYTES <= seen_bytes < 2 * EXPANDED_FREELY_BYTES
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 5, 30, -1])
