@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from batchscribe_server.app.errors import StartupError
+from batchscribe_server.app.memory import give_back_memory
 from batchscribe_server.app.parts import Parts, opened_parts
 from batchscribe_server.app.privacy import keep_to_ourselves
 from batchscribe_server.logs import configure_logging
@@ -92,6 +93,7 @@ async def _serve(settings: Settings, outputs_umask: int) -> None:
             "presence": parts.presence.run,
             "status": partial(parts.showing.status, probes),
             "queue": parts.showing.queue,
+            "memory": give_back_memory,
         }
         background = [asyncio.create_task(keep_running(name, run), name=name) for name, run in work.items()]
         try:
