@@ -309,10 +309,18 @@ def _told(name: str, answered: Sequence[int]) -> Iterator[None]:
             raise JobFailure(Reason.FETCH_FAILED, f"{name} redirects to something that is no URL") from None
         if problem := _tls_problem(error):
             raise JobFailure(Reason.FETCH_FAILED, f"{name}: no safe connection: {problem}") from None
+        if not answered and _is_no_http(error):
+            raise JobFailure(Reason.FETCH_FAILED, f"{name}: the server does not answer as HTTP says") from None
         words = next(words for kind, words in _WORDS if isinstance(error, kind))
         raise TryAgainError(words, is_away=not answered) from None
     except httpx.HTTPError as error:
         raise JobFailure(Reason.FETCH_FAILED, f"{name} could not be fetched ({type(error).__name__})") from None
+
+
+def _is_no_http(error: httpx.TransportError) -> bool:
+    """Whether what came is at fault, of which the parser below httpx and httpcore speaks, and not that nothing came."""
+    below = error.__cause__
+    return isinstance(error, httpx.RemoteProtocolError) and below is not None and below.__context__ is not None
 
 
 def _tls_problem(error: httpx.TransportError) -> str:

@@ -333,6 +333,38 @@ async def test_a_server_that_is_away_is_told_from_one_that_refuses_or_breaks_off
     assert {failure.reason for failure in failures.values()} == {Reason.FETCH_FAILED}
 
 
+@pytest.mark.parametrize(
+    ("answer", "away"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nsound", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nsound", False),
+        (b"HTTP/1.1 200 OK\r\nX: " + 200_000 * b"x", False),
+        (b"HTTP/1.1 200 OK\r\nContent-", True),
+        (b"", True),
+    ],
+)
+async def test_an_answer_that_is_no_http_is_told_at_once_and_one_that_breaks_off_is_not(
+    tmp_path: Path, answer: bytes, away: bool
+) -> None:
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1") as server, storage_of(tmp_path, pauses=Pauses()) as urls:
+        port = server.sockets[0].getsockname()[1]
+        failure = await failure_of(read(urls, f"http://127.0.0.1:{port}/a.wav"))
+    assert isinstance(failure, StoreAwayFailure) is away
+    assert (asked > 1) is away
+    assert failure.reason is Reason.FETCH_FAILED
+
+
 async def read_once(folder: Path, url: str) -> bytes:
     async with storage_of(folder) as storage:
         return await read(storage, url)
