@@ -23,7 +23,7 @@ from batchscribe_server.domain.model import Model
 from batchscribe_server.models.calibration_file import FULL, Calibration
 from batchscribe_server.models.catalog import ModelCatalog
 from batchscribe_server.models.known_calibrations import Calibrations
-from batchscribe_server.settings import Settings, SettingsError, load_settings
+from batchscribe_server.settings import Settings, SettingsError, load_settings, problems_of
 from batchscribe_server.transcriber.child import describe_exit
 from batchscribe_server.transcriber.surroundings import child_environment, python_argv
 
@@ -92,8 +92,7 @@ def _settings(options: Mapping[str, Any]) -> Settings:
     try:
         return load_settings(options)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise CalibrateError(problems, _USAGE) from error
+        raise CalibrateError("; ".join(problems_of(error)), _USAGE) from error
     except SettingsError as error:
         raise CalibrateError(str(error), _USAGE) from error
 

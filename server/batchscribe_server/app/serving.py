@@ -30,6 +30,7 @@ from batchscribe_server.settings import (
     Settings,
     SettingsError,
     load_settings,
+    problems_of,
 )
 from batchscribe_server.store.errors import StoreError
 
@@ -46,8 +47,8 @@ def serve(options: Mapping[str, Any]) -> int:
     try:
         settings = load_settings(options)
     except ValidationError as error:
-        for problem in error.errors():
-            print(f"batchscribe: {'.'.join(map(str, problem['loc']))}: {problem['msg']}", file=sys.stderr)
+        for problem in problems_of(error):
+            print(f"batchscribe: {problem}", file=sys.stderr)
         return 2
     except SettingsError as error:
         print(f"batchscribe: {error}", file=sys.stderr)

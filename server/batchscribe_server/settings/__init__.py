@@ -3,7 +3,7 @@
 Built once by the composition root, which hands its parts down. Nothing else reads the environment.
 """
 
-from batchscribe_server.settings.loading import Settings, SettingsError, load_settings
+from batchscribe_server.settings.loading import Settings, SettingsError, load_settings, problems_of
 from batchscribe_server.settings.service import (
     AdminSettings,
     AnalysisSettings,
@@ -47,4 +47,5 @@ __all__ = [
     "TelemetrySettings",
     "WatchSettings",
     "load_settings",
+    "problems_of",
 ]

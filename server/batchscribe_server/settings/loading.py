@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import platformdirs
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlSource
 from sqlalchemy import make_url
@@ -175,6 +175,13 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
         yield (name := f"{prefix}{field.upper()}")
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _variables(info.annotation, f"{name}__")
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """What is wrong with each setting, by its name, in plain words."""
+    return [
+        f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()
+    ]
 
 
 def load_settings(options: Mapping[str, Any]) -> Settings:

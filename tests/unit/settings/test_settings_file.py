@@ -277,7 +277,7 @@ def test_what_is_no_collector_is_refused(endpoint: str) -> None:
 
 def test_an_address_for_operators_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
     assert serve({"admin_listen": "50052"}) == 2
-    assert "admin.listen: Value error, '50052' is not HOST:PORT" in capsys.readouterr().err
+    assert "admin.listen: '50052' is not HOST:PORT" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
