@@ -23,7 +23,7 @@ RETRIED_AFTER_S = 300.0
 
 
 HEARD_WITHIN_S = 30.0
-"""How long a server may not yet have heard of another one that is there."""
+"""How long a server may not yet have heard of another one that is there, or that it is not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,10 @@ class FleetModels:
 
     @property
     def default_loads(self) -> bool:
-        """Whether the default model could be loaded when that was last tried; where no other server is to be sent to,
+        """Whether the default model could be loaded when that was last tried, or no other server can run anything: then
         callers had better be told why their jobs fail.
         """
-        return self._alone or not any(failure.default for failure in self._failures.values())
+        return not any(failure.default for failure in self._failures.values()) or not self._told_lately()
 
     @property
     def problem(self) -> str:
@@ -138,11 +138,16 @@ class FleetModels:
             return
         for name, failure in self._failures.items():
             if now_s - failure.last_s < RETRIED_AFTER_S:
-                early = now_s - failure.first_s < HEARD_WITHIN_S
-                if early or name in self._elsewhere:
+                early, elsewhere = now_s - failure.first_s < HEARD_WITHIN_S, self._told_lately()
+                if early or name in elsewhere:
                     yield name
-                if failure.default and (early or self._elsewhere):
+                if failure.default and (early or elsewhere):
                     yield ""
+
+    def _told_lately(self) -> frozenset[str]:
+        """The names of models that other servers offer, and not only did in the last hour: they may be damaged too."""
+        now_s = self._clock_s()
+        return frozenset(name for name, heard_s in self._heard_s.items() if now_s - heard_s < HEARD_WITHIN_S)
 
     def offered(self) -> tuple[Model, ...]:
         """What this server tells the others of: the models whose files it has, but for those that can't be loaded."""

@@ -130,6 +130,7 @@ def test_a_model_that_cannot_be_loaded_is_left_to_others_and_not_offered() -> No
     assert not models.default_loads
     assert models.problem == "base can't be loaded: its files are damaged"
     clock.now_s += RETRIED_AFTER_S
+    models.learn([BASE])
     assert models.lacking == frozenset()  # a job tries it again
     assert not models.default_loads
     models.loaded(BASE)
@@ -163,3 +164,17 @@ def test_what_is_wrong_with_a_file_says_nothing_of_its_model() -> None:
     models = FleetModels(OwnModels(BASE), alone=False)
     models.load_failed("", BASE, JobFailure(Reason.DECODE_FAILED, "damaged"))
     assert (models.problem, models.lacking) == ("", frozenset())
+
+
+def test_jobs_fail_and_the_server_serves_where_no_other_one_can_load_the_model_either() -> None:
+    clock = Clock()
+    models = FleetModels(OwnModels(BASE), alone=False, clock_s=clock)
+    models.learn([BASE])
+    with pytest.raises(ModelElsewhereError):
+        models.load_failed("", BASE, DAMAGED)
+    clock.now_s += HEARD_WITHIN_S
+    models.learn([])  # the other one has found the same
+    models.load_failed("", BASE, DAMAGED)
+    assert models.lacking == frozenset()
+    assert models.default_loads
+    assert models.problem
