@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
 from batchscribe_server.domain.errors import JobFailure, Reason
 from batchscribe_server.domain.job import Job
@@ -31,13 +32,19 @@ async def output_key(job: Job, storage: Storage) -> str:
 
 async def own_conflict(output: OutputConfig, input_uri: str, relative_path: str, reached: Reached) -> str:
     """The output of a file that is the file itself, whatever links lead there; empty where there is none."""
-    if is_upload(input_uri):
+    return await _among(input_uri, await _identities(output_uris(output, input_uri, relative_path), reached), reached)
+
+
+async def _identities(uris: Sequence[str], reached: Reached) -> dict[str, str]:
+    return {uri: await reached.output.identity(uri) for uri in uris}
+
+
+async def _among(input_uri: str, identities: Mapping[str, str], reached: Reached) -> str:
+    """The output that is the input itself; empty where none is."""
+    if is_upload(input_uri) or not identities:
         return ""
     itself = await reached.input.identity(input_uri)
-    for uri in output_uris(output, input_uri, relative_path):
-        if await reached.output.identity(uri) == itself:
-            return uri
-    return ""
+    return next((uri for uri, identity in identities.items() if identity == itself), "")
 
 
 async def check_conflicts(store: RunStore, claim: Claim, reached: Reached) -> None:
@@ -47,7 +54,8 @@ async def check_conflicts(store: RunStore, claim: Claim, reached: Reached) -> No
     """
     job = claim.job
     uris = output_uris(job.output, job.input_uri, job.relative_path)
-    if conflict := await own_conflict(job.output, job.input_uri, job.relative_path, reached):
+    identities = await _identities(uris, reached)
+    if conflict := await _among(job.input_uri, identities, reached):
         raise JobFailure(Reason.OUTPUT_CONFLICT, f"The output {conflict} is the input itself. Name another file.")
     if not (job.batch_id and uris):
         return
@@ -56,7 +64,7 @@ async def check_conflicts(store: RunStore, claim: Claim, reached: Reached) -> No
             Reason.OUTPUT_CONFLICT,
             f"The outputs of another file of the batch have the same place, {uris[0]}. Submit this one with another.",
         )
-    places = {place for uri in uris for place in (uri, await reached.output.identity(uri))}
+    places = {*identities, *identities.values()}
     if inputs := await store.inputs_among(job.batch_id, sorted(places)):
         raise JobFailure(
             Reason.OUTPUT_CONFLICT, f"The output {inputs[0]} is an input of the batch. Write to another folder."

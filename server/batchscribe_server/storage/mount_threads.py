@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -23,6 +25,9 @@ TRY_EVERY_S = 30.0
 
 GRACE_S = 5.0
 """How long a cancelled call may take to end; what it uses is closed afterwards."""
+
+KEPT_S = 10.0
+"""How long a thread waits for another call: to start one for each took a sixth of the server's time."""
 
 Result = TypeVar("Result")
 
@@ -49,12 +54,75 @@ class Call:
         self.last_s = time.monotonic()
 
 
+_Ended = Callable[[list[Any], BaseException | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    work: Callable[[], Any]
+    ended: _Ended
+    loop: asyncio.AbstractEventLoop
+
+
+class _Threads:
+    """Threads that are kept for `kept_s` for the next call; daemons, so that none that hangs keeps the process from
+    ending.
+
+    Belongs to one event loop. How many there are is its owner's to bound.
+    """
+
+    def __init__(self, kept_s: float) -> None:
+        self._kept_s = kept_s
+        self._waiting = 0  # for each of these, or for its end, one thing is put into the queue
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+
+    def start(self, work: Callable[[], Any], ended: _Ended = lambda *_: None) -> None:
+        """Do work in a thread; `ended` is called by the event loop with the result, if any, or the error."""
+        task = _Task(work, ended, asyncio.get_running_loop())
+        if self._waiting:
+            self._waiting -= 1
+            self._tasks.put(task)
+        else:
+            threading.Thread(target=self._run, args=(task,), name="mount", daemon=True).start()
+
+    def _run(self, task: _Task | None) -> None:
+        while task is not None:
+            results: list[Any] = []
+            error: BaseException | None = None
+            try:
+                results.append(task.work())
+            except BaseException as raised:  # noqa: BLE001 - the boundary: it is raised again where the call was made
+                error = raised
+            loop = task.loop
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(self._ended, task, results, error)
+            del task, results, error  # nothing of it is kept while the thread waits
+            task = self._next(loop)
+
+    def _next(self, loop: asyncio.AbstractEventLoop) -> _Task | None:
+        with suppress(queue.Empty):
+            return self._tasks.get(timeout=self._kept_s)
+        try:
+            loop.call_soon_threadsafe(self._let_one_go)
+        except RuntimeError:
+            return None
+        return self._tasks.get()
+
+    def _let_one_go(self) -> None:
+        if self._waiting:  # else another task is on its way to the thread that asked
+            self._waiting -= 1
+            self._tasks.put(None)
+
+    def _ended(self, task: _Task, results: list[Any], error: BaseException | None) -> None:
+        self._waiting += 1
+        task.ended(results, error)
+
+
 class MountThreads:
     """The threads of one file system, at most `max_threads`; a thread that hangs keeps its place until it returns.
 
     When a call is overdue, the file system hangs until any call returns: meanwhile calls are refused at once, except
-    for one try every `try_every_s`. Threads are daemons, so that none that hangs keeps the process from ending. Belongs
-    to one event loop.
+    for one try every `try_every_s`. Belongs to one event loop.
     """
 
     def __init__(
@@ -64,12 +132,14 @@ class MountThreads:
         overdue_s: float = OVERDUE_S,
         try_every_s: float = TRY_EVERY_S,
         grace_s: float = GRACE_S,
+        kept_s: float = KEPT_S,
     ) -> None:
         self._name = name
         self._max_threads = max_threads
         self._overdue_s = overdue_s
         self._try_every_s = try_every_s
         self._grace_s = grace_s
+        self._threads = _Threads(kept_s)
         self._running = 0
         self._hangs = False
         self._next_try_s = 0.0
@@ -91,7 +161,7 @@ class MountThreads:
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._running += 1
         try:
-            _start(partial(work, call), partial(self._ended, call, future, drop))
+            self._threads.start(partial(work, call), partial(self._ended, call, future, drop))
         except BaseException:
             self._leave()
             raise
@@ -103,7 +173,7 @@ class MountThreads:
         except asyncio.CancelledError:
             await asyncio.wait([future], timeout=self._grace_s)
             if future.done() and future.exception() is None and drop is not None:
-                _start(partial(drop, future.result()))
+                self._threads.start(partial(drop, future.result()))
             raise
         finally:
             call.given_up = not future.done()
@@ -113,7 +183,7 @@ class MountThreads:
     async def close(self, work: Callable[[], None]) -> None:
         """Close what is open: never refused, and waited for only for a moment."""
         closed = asyncio.Event()
-        _start(work, lambda *_: closed.set())
+        self._threads.start(work, lambda *_: closed.set())
         with suppress(TimeoutError):
             async with asyncio.timeout(self._grace_s):
                 await closed.wait()
@@ -148,7 +218,7 @@ class MountThreads:
             else:
                 future.set_result(results[0])
         elif results and drop is not None:
-            _start(partial(drop, results[0]))
+            self._threads.start(partial(drop, results[0]))
 
     def _leave(self) -> None:
         self._running -= 1
@@ -164,22 +234,3 @@ class MountThreads:
     def _wake(self) -> None:
         self._changed.set()
         self._changed.clear()
-
-
-def _start(
-    work: Callable[[], Result], ended: Callable[[list[Result], BaseException | None], None] = lambda *_: None
-) -> None:
-    """Do work in a thread of its own; `ended` is called by the event loop with the result, if any, or the error."""
-    loop = asyncio.get_running_loop()
-
-    def in_thread() -> None:
-        results: list[Result] = []
-        error: BaseException | None = None
-        try:
-            results.append(work())
-        except BaseException as raised:  # noqa: BLE001 - the boundary: it is raised again where the call was made
-            error = raised
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(ended, results, error)
-
-    threading.Thread(target=in_thread, name="mount", daemon=True).start()

@@ -88,8 +88,8 @@ def roots(tmp_path: Path) -> Iterator[HangingRoots]:
 def storage_of(roots: HangingRoots) -> FileStorage:
     def threads(path: str) -> MountThreads:
         if path == roots.hung:
-            return MountThreads(path, max_threads=THREADS, overdue_s=0.05, try_every_s=0.01, grace_s=0.01)
-        return MountThreads(path, max_threads=THREADS)
+            return MountThreads(path, max_threads=THREADS, overdue_s=0.05, try_every_s=0.01, grace_s=0.01, kept_s=0.1)
+        return MountThreads(path, max_threads=THREADS, kept_s=0.1)
 
     return FileStorage(roots, threads=threads)
 
