@@ -101,11 +101,12 @@ class Watch:
         yield Snapshot(resource, position, self._now())
         with self._feed(resource) as feed, self._wakeups.listening(resource.name) as woken:
             quiet_since = asyncio.get_running_loop().time()
-            stirred = False
             # A retry may open again what had ended, and an ended batch may still be renamed: only as it stands now does
             # a resource tell whether there is more to come.
             while not (resource.state.terminal and position == resource.sequence):
                 self._raise_if_draining()
+                # Also while the last page was read: what woke it then may have been a deletion, which leaves no event.
+                stirred = woken.is_set()
                 woken.clear()
                 events = await feed.after(position)
                 now_s = asyncio.get_running_loop().time()
@@ -115,7 +116,7 @@ class Watch:
                     for event in _newest_progress_only(events):
                         yield event
                     position = events[-1].sequence
-                    quiet_since, stirred = now_s, False
+                    quiet_since = now_s
                     if resource.state.terminal or any(map(_ends, events)):
                         resource = await read()
                         _check_position(resource, position)
@@ -127,10 +128,10 @@ class Watch:
                 if due:
                     yield Heartbeat(position, self._now())
                     quiet_since = now_s
-                stirred = await self._sleep_until(woken)
+                await self._sleep_until(woken)
 
-    async def _sleep_until(self, woken: asyncio.Event) -> bool:
-        """Wait until woken, or until it is time to look anyway; tells whether it was woken."""
+    async def _sleep_until(self, woken: asyncio.Event) -> None:
+        """Wait until woken, or until it is time to look anyway."""
         waits = {asyncio.ensure_future(woken.wait()), asyncio.ensure_future(self._draining.wait())}
         try:
             timeout_s = min(self._limits.poll_s, self._limits.heartbeat_s)
@@ -138,7 +139,6 @@ class Watch:
         finally:
             for wait in waits:
                 wait.cancel()
-        return woken.is_set()
 
     def _raise_if_draining(self) -> None:
         if self._draining.is_set():

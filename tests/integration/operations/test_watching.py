@@ -1,7 +1,7 @@
 """Watches: snapshot, history, live events, resuming, heartbeats, the end; and what a crowd of them costs."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -206,6 +206,30 @@ async def test_a_deletion_is_told_at_once(tmp_path: Path) -> None:
         await service.store.delete_job(TENANT, job.id)
         with pytest.raises(JobNotFoundError):
             await rest
+
+
+async def test_a_deletion_while_events_are_read_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transcriber = ScriptedTranscriber()
+    transcriber.flowing.clear()
+    async with in_process_service(tmp_path, transcriber) as service:
+        job = await service.submit.job(TENANT, NewJob(service.audio("a.wav")))
+        await transcriber.started.wait()
+        read_events = service.store.read_events
+
+        async def and_then_it_is_deleted(resource: str, after: int, limit: int) -> Sequence[Event]:
+            events = await read_events(resource, after, limit)
+            if events:
+                await service.store.delete_job(TENANT, job.id)
+            return events
+
+        monkeypatch.setattr(service.store, "read_events", and_then_it_is_deleted)
+        patient = WatchLimits(heartbeat_s=3_600, poll_s=3_600)
+        watch = Watch(service.store, service.wakeups, lambda: job.create_time, patient)
+        with pytest.raises(JobNotFoundError):
+            async with asyncio.timeout(PATIENCE_S):
+                await collect(watch.job(TENANT, job.id, after=None, include_segments=True))
 
 
 async def test_a_watcher_whose_events_went_while_it_lagged_is_told_so(tmp_path: Path) -> None:
